@@ -1,0 +1,1 @@
+"""PURE. What a change is, who belongs to the cluster, and when a thing may be believed."""

@@ -1,0 +1,149 @@
+"""Change sets: what turns one manifest into the next, and where in the cluster's history it stands.
+
+`diff` and `apply` are inverse: `apply(base, diff(base, target)) == target`. A change set names the digest of
+its parent and of its result, so a node can prove that it applies to what the master believed, and that it has
+afterwards what the master meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pmgsync.errors import DigestMismatchError, MalformedError
+from pmgsync.model import canonical
+from pmgsync.model.manifest import MAX_ENTRIES, Digest, FileEntry, Manifest, parse_digest
+from pmgsync.model.paths import ManagedPath
+
+CHANGE_SET_TYPE = "application/vnd.pmgsync.change-set.v1+json"
+MAX_MESSAGE_CHARACTERS = 2000
+
+_POSITION = re.compile(r"(\d{1,15})\.(\d{1,15})")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in history: epoch (which mastership), then version. Ordered; prints as `EPOCH.VERSION`."""
+
+    epoch: int
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.version}"
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        """The position that prints as `text`; `MalformedError` otherwise."""
+        match = _POSITION.fullmatch(text)
+        if match is None:
+            raise MalformedError("is not a position like 1.42", where=text[:40])
+        return cls(int(match[1]), int(match[2]))
+
+
+NOWHERE = Position(0, 0)
+"""The position of a node that has applied nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What differs between two manifests: entries to put, paths to delete; both sorted by path."""
+
+    puts: tuple[FileEntry, ...] = ()
+    deletes: tuple[ManagedPath, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.puts or self.deletes)
+
+    @property
+    def paths(self) -> tuple[ManagedPath, ...]:
+        """Every path that changes, sorted."""
+        return tuple(sorted((*(entry.path for entry in self.puts), *self.deletes)))
+
+    @property
+    def size(self) -> int:
+        """The bytes of all contents that are put."""
+        return sum(entry.size for entry in self.puts)
+
+
+def diff(base: Mapping[ManagedPath, FileEntry], target: Mapping[ManagedPath, FileEntry]) -> Diff:
+    """What turns `base` into `target`."""
+    puts = [entry for path, entry in target.items() if base.get(path) != entry]
+    deletes = [path for path in base if path not in target]
+    return Diff(tuple(sorted(puts, key=lambda entry: entry.path)), tuple(sorted(deletes)))
+
+
+def apply(base: Manifest, change: Diff) -> Manifest:
+    """`base` with `change` made to it."""
+    return base.changed(change.puts, change.deletes)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """One version: its place, the states it leads from and to, and what it changes.
+
+    `created` is the master's clock in milliseconds since 1970, for people to read; nothing is decided by it.
+    """
+
+    cluster: str
+    position: Position
+    parent: Digest
+    result: Digest
+    change: Diff
+    created: int
+    message: str = ""
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes that are signed."""
+        return canonical.encode(
+            {
+                "cluster": self.cluster,
+                "epoch": self.position.epoch,
+                "version": self.position.version,
+                "parent": self.parent,
+                "result": self.result,
+                "puts": [entry.to_json() for entry in self.change.puts],
+                "deletes": list(self.change.deletes),
+                "created": self.created,
+                "message": self.message,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ChangeSet:
+        """The change set in `data`; `MalformedError` or `OutOfScopeError` for anything else."""
+        fields = canonical.decode(data, "a change set")
+        puts, deletes = fields.take("puts", list), fields.take("deletes", list)
+        if len(puts) + len(deletes) > MAX_ENTRIES:
+            raise MalformedError(f"a change set names more than {MAX_ENTRIES} files")
+        if not all(isinstance(path, str) for path in deletes):
+            raise MalformedError("a change set deletes something that is not a path")
+        change_set = cls(
+            cluster=fields.take("cluster", str),
+            position=Position(fields.count("epoch"), fields.count("version")),
+            parent=parse_digest(fields.take("parent", str)),
+            result=parse_digest(fields.take("result", str)),
+            change=Diff(
+                tuple(FileEntry.from_json(row) for row in puts),
+                tuple(ManagedPath(path) for path in deletes),
+            ),
+            created=fields.count("created"),
+            message=fields.take("message", str)[:MAX_MESSAGE_CHARACTERS],
+        )
+        fields.done()
+        return change_set
+
+    def lead(self, base: Manifest) -> Manifest:
+        """The manifest that this change set makes of `base`, which must be its parent.
+
+        Raises `DigestMismatchError` if `base` is not the parent or the result is not the signed one, and
+        `OutOfScopeError` if an entry is not in scope.
+        """
+        if base.digest != self.parent:
+            raise DigestMismatchError(f"version {self.position} does not start from the state known here")
+        for entry in self.change.puts:
+            entry.check()
+        result = apply(base, self.change)
+        if result.digest != self.result:
+            raise DigestMismatchError(f"version {self.position} does not lead to the state that was signed")
+        return result

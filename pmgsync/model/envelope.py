@@ -1,0 +1,116 @@
+"""The envelope: signed bytes, in the form of DSSE v1 (Dead Simple Signing Envelope).
+
+What is signed is `PAE(type, payload)`, the exact payload bytes with their type and lengths in front; nothing
+is ever parsed, changed and encoded again between signing and verifying. At rest and on the wire an envelope
+is DSSE's JSON form. A signature counts once a key, whatever ids it is listed under.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from pmgsync.errors import BadSignatureError, MalformedError
+from pmgsync.model import canonical
+from pmgsync.model.keys import PublicKey, Signer, decode_base64
+from pmgsync.model.manifest import Digest, digest_of
+
+MAX_SIGNATURES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature, with the id of the key that claims to have made it."""
+
+    key_id: str
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A payload, its type, and who signed it. Says nothing about whether the signatures are good."""
+
+    payload_type: str
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+    @cached_property
+    def digest(self) -> Digest:
+        """The digest of the payload: the name by which a chain refers to it."""
+        return digest_of(self.payload)
+
+    def signed_bytes(self) -> bytes:
+        """DSSE's pre-authentication encoding: the bytes that signatures cover."""
+        return pre_authentication_encoding(self.payload_type, self.payload)
+
+    def signers(self, keys: Iterable[PublicKey]) -> frozenset[PublicKey]:
+        """Those of `keys` that have a valid signature here."""
+        message = self.signed_bytes()
+        return frozenset(
+            key
+            for key in frozenset(keys)
+            if any(s.key_id == key.key_id and key.verifies(s.value, message) for s in self.signatures)
+        )
+
+    def require(self, payload_type: str, key: PublicKey) -> bytes:
+        """The payload, if it is of `payload_type` and `key` signed it; `BadSignatureError` otherwise."""
+        if self.payload_type != payload_type:
+            raise MalformedError(f"the envelope holds {self.payload_type[:80]!r}, not {payload_type!r}")
+        if not self.signers([key]):
+            raise BadSignatureError(f"no valid signature by key {key.key_id[:16]}")
+        return self.payload
+
+    def to_bytes(self) -> bytes:
+        """DSSE's JSON form."""
+        return canonical.encode(
+            {
+                "payloadType": self.payload_type,
+                "payload": base64.b64encode(self.payload).decode("ascii"),
+                "signatures": [
+                    {"keyid": s.key_id, "sig": base64.b64encode(s.value).decode("ascii")} for s in self.signatures
+                ],
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Envelope:
+        """The envelope in `data`; `MalformedError` for anything else."""
+        fields = canonical.decode(data, "an envelope")
+        rows = fields.take("signatures", list)
+        if len(rows) > MAX_SIGNATURES:
+            raise MalformedError(f"an envelope has more than {MAX_SIGNATURES} signatures")
+        envelope = cls(
+            payload_type=fields.take("payloadType", str),
+            payload=decode_base64(fields.take("payload", str), "an envelope's payload"),
+            signatures=tuple(_signature(row) for row in rows),
+        )
+        fields.done()
+        # One envelope has one byte form (base64 alone would allow several), so no bit of it can be altered unseen.
+        if envelope.to_bytes() != data:
+            raise MalformedError("an envelope is not in its canonical form")
+        return envelope
+
+
+def seal(payload_type: str, payload: bytes, *signers: Signer) -> Envelope:
+    """`payload` in an envelope, signed by each of `signers`."""
+    message = pre_authentication_encoding(payload_type, payload)
+    return Envelope(
+        payload_type,
+        payload,
+        tuple(Signature(signer.public_key.key_id, signer.sign(message)) for signer in signers),
+    )
+
+
+def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
+    """`PAE` of the DSSE specification, protocol v1."""
+    kind = payload_type.encode("utf-8")
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def _signature(row: object) -> Signature:
+    fields = canonical.Fields(row, "a signature")
+    signature = Signature(fields.take("keyid", str), decode_base64(fields.take("sig", str), "a signature"))
+    fields.done()
+    return signature

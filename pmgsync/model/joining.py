@@ -1,0 +1,152 @@
+"""Joining with a token: both sides prove that they know the secret without sending it.
+
+The token is what the admin carries from the master to the new node: a secret of 128 bits and the digest of the
+master's TLS certificate. The node talks only to a server that shows exactly this certificate. Then:
+
+    node    -> master   opening: the token's public id, a nonce
+    master  -> node     challenge: its nonce, and its proof over both nonces
+    node    -> master   request: who it is, its keys; its proof over both nonces and the request
+    master  -> node     the membership chain with the node in it, and a proof over both nonces and the chain
+
+A proof is HMAC-SHA-256 with the secret, over a label for each direction and everything said so far, so none
+of them can be reflected, replayed or moved to another exchange. The request is, besides, signed with the
+node's identity key, which proves that it has that key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pmgsync.errors import BadSignatureError, MalformedError, UsageError
+from pmgsync.model import canonical
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.keys import PublicKey, decode_base64
+from pmgsync.model.manifest import Digest, digest_of, parse_digest
+from pmgsync.model.membership import PmgKeys
+
+JOIN_REQUEST_TYPE = "application/vnd.pmgsync.join-request.v1+json"
+TOKEN_LIFE_MS = 15 * 60 * 1000
+SECRET_BYTES = 16
+NONCE_BYTES = 32
+MAX_WRONG_PROOFS = 5
+"""A token is revoked after so many wrong proofs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The secret, and the digest of the certificate that the master will show."""
+
+    secret: bytes
+    certificate: Digest
+
+    @property
+    def token_id(self) -> str:
+        """What may be said aloud: it names the token and tells nothing about the secret."""
+        return hashlib.sha256(b"pmgsync token id\0" + self.secret).hexdigest()[:16]
+
+    def to_text(self) -> str:
+        """One word of letters, digits, `-` and `_`."""
+        return base64.urlsafe_b64encode(self.secret + bytes.fromhex(self.certificate)).decode("ascii")
+
+    @classmethod
+    def from_text(cls, text: str) -> Token:
+        """The token that an admin typed; `UsageError` if it cannot be one."""
+        try:
+            raw = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
+        except ValueError:
+            raw = b""
+        if len(raw) != SECRET_BYTES + 32:
+            raise UsageError(
+                "is not a join token", where="--token", mend="copy the whole line that `pmgsync join-cmd` printed"
+            )
+        return cls(raw[:SECRET_BYTES], parse_digest(raw[SECRET_BYTES:].hex()))
+
+    def __repr__(self) -> str:
+        return f"<Token {self.token_id}>"
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequest:
+    """Who wants in: name, address, member port, identity key, TLS certificate (DER), and PMG's keys."""
+
+    name: str
+    address: str
+    port: int
+    identity: PublicKey
+    certificate: bytes
+    pmg: PmgKeys
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes that are signed and proven."""
+        return canonical.encode(
+            {
+                "name": self.name,
+                "address": self.address,
+                "port": self.port,
+                "identity": self.identity.to_text(),
+                "certificate": base64.b64encode(self.certificate).decode("ascii"),
+                "pmg": [self.pmg.fingerprint, self.pmg.host_rsa, self.pmg.root_rsa],
+            }
+        )
+
+    @classmethod
+    def from_envelope(cls, envelope: Envelope) -> JoinRequest:
+        """The request in `envelope`, which must be signed by the identity that it names."""
+        fields = canonical.decode(envelope.payload, "a join request")
+        pmg = fields.take("pmg", list)
+        if [type(cell) for cell in pmg] != [str, str, str]:
+            raise MalformedError("a join request's PMG keys are not three strings")
+        request = cls(
+            name=fields.take("name", str),
+            address=fields.take("address", str),
+            port=fields.count("port", most=65535),
+            identity=PublicKey.from_text(fields.take("identity", str)),
+            certificate=decode_base64(fields.take("certificate", str), "a certificate"),
+            pmg=PmgKeys(*pmg),
+        )
+        fields.done()
+        envelope.require(JOIN_REQUEST_TYPE, request.identity)
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The proofs of one exchange, which both sides can compute once both nonces are known."""
+
+    secret: bytes
+    node_nonce: bytes
+    master_nonce: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.node_nonce) != NONCE_BYTES or len(self.master_nonce) != NONCE_BYTES:
+            raise MalformedError("a nonce has the wrong length")
+
+    def master_proof(self) -> bytes:
+        """The master's: it knows the secret."""
+        return self._proof(b"master")
+
+    def node_proof(self, request: bytes) -> bytes:
+        """The node's, bound to its request (the envelope's bytes)."""
+        return self._proof(b"node", request)
+
+    def chain_proof(self, chain: Sequence[bytes]) -> bytes:
+        """The master's, bound to the membership chain that it hands over."""
+        return self._proof(b"chain", *(digest_of(link).encode() for link in chain))
+
+    def _proof(self, label: bytes, *parts: bytes) -> bytes:
+        message = b"\0".join((b"pmgsync join", label, self.node_nonce.hex().encode(), self.master_nonce.hex().encode()))
+        for part in parts:
+            message += b"\0" + hashlib.sha256(part).digest()
+        return hmac.digest(self.secret, message, "sha256")
+
+
+def require_proof(given: bytes, expected: bytes, who: str) -> None:
+    """Raise `BadSignatureError` unless the proof is right; takes the same time either way."""
+    if not hmac.compare_digest(given, expected):
+        raise BadSignatureError(
+            "did not prove that it knows the token", where=who, mend="get a new one with `pmgsync join-cmd`"
+        )

@@ -1,0 +1,253 @@
+"""The membership: who belongs to the cluster, with which keys, and who is master in this epoch.
+
+A chain of signed documents. The first (genesis: epoch 1, serial 1) is signed by its own master, the founder.
+Each next one names the digest of the one before. Within an epoch the serial grows by one and that epoch's
+master signs; the rule for the next epoch (a promotion) is not in this module yet, so `follows` refuses it.
+
+A member without keys is *expected*: PMG's `cluster.conf` lists it, or the admin announced it, but it has not
+joined; nothing it says counts. cids are never given twice: `max_cid` only grows, and a node that comes back
+under its name keeps its cid.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any
+
+from pmgsync.errors import GapError, InvalidError, MalformedError, StaleError, WrongClusterError
+from pmgsync.model import canonical
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.keys import PublicKey, decode_base64
+from pmgsync.model.manifest import Digest, digest_of, parse_digest
+from pmgsync.model.naming import check_node_name
+
+MEMBERSHIP_TYPE = "application/vnd.pmgsync.membership.v1+json"
+MAX_MEMBERS = 10_000
+MAX_CID = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class MemberKeys:
+    """What a member is recognised by: its identity key, and its TLS certificate, byte for byte (DER)."""
+
+    identity: PublicKey
+    certificate: bytes
+
+    @property
+    def fingerprint(self) -> Digest:
+        """SHA-256 of the certificate, as compared in every call."""
+        return digest_of(self.certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class PmgKeys:
+    """The keys that PMG's own `cluster.conf` must name for a node; pmgsync itself trusts none of them."""
+
+    fingerprint: str
+    host_rsa: str
+    root_rsa: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One node. `address` is an IP; `port` is where its member port listens while it is master."""
+
+    cid: int
+    name: str
+    address: str
+    port: int
+    pmg: PmgKeys
+    keys: MemberKeys | None = None
+
+    def __post_init__(self) -> None:
+        check_node_name(self.name)
+        try:
+            ip_address(self.address)
+        except ValueError:
+            raise MalformedError("is not an IP address", where=self.address[:80]) from None
+        if not (1 <= self.cid <= MAX_CID and 1 <= self.port <= 65535):
+            raise MalformedError("has a cid or port out of range", where=self.name)
+
+    @property
+    def label(self) -> str:
+        """`name(cid)`, as people see it."""
+        return f"{self.name}({self.cid})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The member as a JSON object."""
+        return {
+            "cid": self.cid,
+            "name": self.name,
+            "address": self.address,
+            "port": self.port,
+            "pmg": [self.pmg.fingerprint, self.pmg.host_rsa, self.pmg.root_rsa],
+            "identity": self.keys.identity.to_text() if self.keys else None,
+            "certificate": base64.b64encode(self.keys.certificate).decode("ascii") if self.keys else None,
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Member:
+        """The member in `value`; `MalformedError` for anything else."""
+        fields = canonical.Fields(value, "a member")
+        identity, certificate = fields.optional("identity", str), fields.optional("certificate", str)
+        if (identity is None) != (certificate is None):
+            raise MalformedError("a member has one key of two")
+        pmg = fields.take("pmg", list)
+        if [type(cell) for cell in pmg] != [str, str, str]:
+            raise MalformedError("a member's PMG keys are not three strings")
+        member = cls(
+            cid=fields.count("cid"),
+            name=fields.take("name", str),
+            address=fields.take("address", str),
+            port=fields.count("port"),
+            pmg=PmgKeys(*pmg),
+            keys=MemberKeys(PublicKey.from_text(identity), decode_base64(certificate, "a certificate"))
+            if identity is not None and certificate is not None
+            else None,
+        )
+        fields.done()
+        return member
+
+
+@dataclass(frozen=True)
+class Membership:
+    """One document of the chain. `parent` is the digest of the one before, empty for genesis."""
+
+    cluster: str
+    epoch: int
+    serial: int
+    parent: Digest | None
+    master: int
+    max_cid: int
+    recovery: PublicKey
+    members: tuple[Member, ...]
+
+    def __post_init__(self) -> None:
+        cids = {member.cid for member in self.members}
+        if len(cids) != len(self.members) or len({m.name for m in self.members}) != len(self.members):
+            raise MalformedError("a membership names a cid or a name twice")
+        if len(self.members) > MAX_MEMBERS or (cids and max(cids) > self.max_cid):
+            raise MalformedError("a membership has too many members, or a cid above its max_cid")
+        if self.master not in cids or self.member(self.master).keys is None:
+            raise MalformedError("a membership has no master with keys")
+
+    def member(self, cid: int) -> Member:
+        """The member with `cid`; `KeyError` if there is none."""
+        for member in self.members:
+            if member.cid == cid:
+                return member
+        raise KeyError(cid)
+
+    @property
+    def master_member(self) -> Member:
+        """The master of this epoch."""
+        return self.member(self.master)
+
+    @property
+    def master_key(self) -> PublicKey:
+        """The key that signs in this epoch."""
+        keys = self.master_member.keys
+        if keys is None:
+            raise MalformedError("a membership's master has no keys")
+        return keys.identity
+
+    def named(self, name: str) -> Member | None:
+        """The member called `name`."""
+        return next((member for member in self.members if member.name == name), None)
+
+    def holder_of(self, fingerprint: Digest) -> Member | None:
+        """The member whose certificate has `fingerprint`."""
+        return next((m for m in self.members if m.keys and m.keys.fingerprint == fingerprint), None)
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes that are signed."""
+        return canonical.encode(
+            {
+                "cluster": self.cluster,
+                "epoch": self.epoch,
+                "serial": self.serial,
+                "parent": self.parent,
+                "master": self.master,
+                "maxcid": self.max_cid,
+                "recovery": self.recovery.to_text(),
+                "members": [member.to_json() for member in self.members],
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Membership:
+        """The membership in `data`; `MalformedError` for anything else."""
+        fields = canonical.decode(data, "a membership")
+        parent = fields.optional("parent", str)
+        membership = cls(
+            cluster=fields.take("cluster", str),
+            epoch=fields.count("epoch"),
+            serial=fields.count("serial"),
+            parent=parse_digest(parent) if parent is not None else None,
+            master=fields.count("master"),
+            max_cid=fields.count("maxcid", most=MAX_CID),
+            recovery=PublicKey.from_text(fields.take("recovery", str)),
+            members=tuple(Member.from_json(row) for row in fields.take("members", list)),
+        )
+        fields.done()
+        return membership
+
+
+def found(cluster: str, members: tuple[Member, ...], *, master: int, max_cid: int, recovery: PublicKey) -> Membership:
+    """The genesis of a cluster, to be signed by its master."""
+    highest = max(max_cid, *(member.cid for member in members))
+    return Membership(cluster, 1, 1, None, master, highest, recovery, members)
+
+
+def admit(membership: Membership, envelope: Envelope, newcomer: Member) -> Membership:
+    """The successor of `membership` (which `envelope` holds) in which `newcomer` has its keys.
+
+    The newcomer's own cid counts only if it is 0 < cid <= max_cid and is its place already; see `place_for`.
+    Raises `InvalidError` if another member has its address and port, or its keys.
+    """
+    others = tuple(m for m in membership.members if m.cid != newcomer.cid)
+    for other in others:
+        if (other.address, other.port) == (newcomer.address, newcomer.port):
+            raise InvalidError(
+                f"has the address of {newcomer.name}, {newcomer.address}",
+                where=other.label,
+                mend="give each node its own address",
+            )
+        if other.keys and newcomer.keys and other.keys.identity == newcomer.keys.identity:
+            raise InvalidError("has the same key", where=other.label, mend="do not copy /var/lib/pmgsync")
+    return replace(
+        membership,
+        serial=membership.serial + 1,
+        parent=envelope.digest,
+        max_cid=max(membership.max_cid, newcomer.cid),
+        members=tuple(sorted((*others, newcomer), key=lambda member: member.cid)),
+    )
+
+
+def place_for(membership: Membership, name: str) -> int:
+    """The cid that a node called `name` gets: its old or reserved one, else one above the highest ever given."""
+    known = membership.named(name)
+    return known.cid if known else membership.max_cid + 1
+
+
+def follows(previous: Membership, previous_envelope: Envelope, envelope: Envelope) -> Membership:
+    """The membership in `envelope`, if it is the legal next link after `previous`.
+
+    Raises `WrongClusterError`, `StaleError` (not newer), `GapError` (a link is missing, or another epoch),
+    `BadSignatureError`, `MalformedError`.
+    """
+    candidate = Membership.from_bytes(envelope.payload)
+    if candidate.cluster != previous.cluster:
+        raise WrongClusterError(f"a membership of another cluster, {candidate.cluster[:40]}")
+    if (candidate.epoch, candidate.serial) <= (previous.epoch, previous.serial):
+        raise StaleError(f"membership {candidate.epoch}.{candidate.serial} is not newer than {previous.serial}")
+    if (candidate.epoch, candidate.serial) != (previous.epoch, previous.serial + 1):
+        raise GapError(f"membership {candidate.epoch}.{candidate.serial} does not follow {previous.serial}")
+    envelope.require(MEMBERSHIP_TYPE, previous.master_key)
+    if candidate.parent != previous_envelope.digest:
+        raise GapError("a membership names another predecessor than the one known here")
+    if candidate.master != previous.master or candidate.max_cid < previous.max_cid:
+        raise MalformedError("a membership changes the master within an epoch, or takes a cid back")
+    return candidate

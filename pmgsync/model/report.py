@@ -1,0 +1,89 @@
+"""Reports: what a node says about itself, signed with its identity key.
+
+A report is the node's receipt: which version it runs, or why it does not run the one it was given. Reports
+are data of limited size; the master never acts on their text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pmgsync.errors import MalformedError
+from pmgsync.model import canonical
+from pmgsync.model.changeset import Position
+from pmgsync.model.manifest import Digest, parse_digest
+
+REPORT_TYPE = "application/vnd.pmgsync.report.v1+json"
+MAX_NOTES = 50
+MAX_NOTE_CHARACTERS = 500
+
+
+class Outcome(Enum):
+    """How a node stands to the version it was given."""
+
+    ACTIVATED = "activated"
+    """It runs it; everything is on disk."""
+    INVALID = "invalid"
+    """Its checks refused it; it runs the version before."""
+    UNABLE = "unable"
+    """This machine cannot, for now (disk full, read-only); it runs the version before and tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What member `cid` says: it runs `active` (with state `manifest`); `wanted` came out as `outcome`.
+
+    `detail` is the one line of why not; `notes` are what the admin should know all the same (drift that was
+    put back, an owner that does not exist). `milliseconds` is from receipt to durable activation.
+    """
+
+    cluster: str
+    cid: int
+    active: Position
+    manifest: Digest
+    wanted: Position
+    outcome: Outcome
+    detail: str = ""
+    notes: tuple[str, ...] = ()
+    milliseconds: int = 0
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes that are signed."""
+        return canonical.encode(
+            {
+                "cluster": self.cluster,
+                "cid": self.cid,
+                "active": str(self.active),
+                "manifest": self.manifest,
+                "wanted": str(self.wanted),
+                "outcome": self.outcome.value,
+                "detail": self.detail[:MAX_NOTE_CHARACTERS],
+                "notes": [note[:MAX_NOTE_CHARACTERS] for note in self.notes[:MAX_NOTES]],
+                "ms": self.milliseconds,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Report:
+        """The report in `data`; `MalformedError` for anything else."""
+        fields = canonical.decode(data, "a report")
+        notes = fields.take("notes", list)
+        if len(notes) > MAX_NOTES or not all(isinstance(note, str) for note in notes):
+            raise MalformedError("a report's notes are too many or not text")
+        outcome = fields.take("outcome", str)
+        if outcome not in {known.value for known in Outcome}:
+            raise MalformedError("a report has an unknown outcome", where=outcome[:40])
+        report = cls(
+            cluster=fields.take("cluster", str),
+            cid=fields.count("cid"),
+            active=Position.parse(fields.take("active", str)),
+            manifest=parse_digest(fields.take("manifest", str)),
+            wanted=Position.parse(fields.take("wanted", str)),
+            outcome=Outcome(outcome),
+            detail=fields.take("detail", str)[:MAX_NOTE_CHARACTERS],
+            notes=tuple(note[:MAX_NOTE_CHARACTERS] for note in notes),
+            milliseconds=fields.count("ms"),
+        )
+        fields.done()
+        return report

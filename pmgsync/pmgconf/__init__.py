@@ -1,0 +1,1 @@
+"""PURE. The files of /etc/pmg, bytes to values and back."""

@@ -1,0 +1,342 @@
+"""The narrow seams between the cores and the world; each has a real adapter and a tested double in memory.
+
+Adapters only do; what to do is decided in `master` and `agent`. All of them raise errors of
+`pmgsync.errors` and nothing else for what the world does to them. Paths are relative to the node's root.
+Unless a method is `async`, it may block for as long as a disk does and is called from one thread at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from pmgsync.model.changeset import Diff, Position
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.manifest import Digest, Manifest
+from pmgsync.model.membership import Member
+from pmgsync.model.messages import ToAgent, ToMaster
+from pmgsync.model.trust import Head
+
+
+class Clock(Protocol):
+    """Time, read in one place."""
+
+    def now(self) -> int:
+        """Milliseconds since 1970; for people and token expiry only."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never goes back. For intervals and deadlines."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+# --- files ---------------------------------------------------------------------------------------------------
+
+
+class FileKind(Enum):
+    """What lies at a path."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    LINK = "symbolic link"
+    OTHER = "device, socket or pipe"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What lies at `path`: kind, and what tells that it changed. `changed_ns` is the later of mtime and ctime."""
+
+    path: str
+    kind: FileKind
+    size: int = 0
+    mode: int = 0
+    ownership: str = ""
+    inode: int = 0
+    changed_ns: int = 0
+    modified_ns: int = 0
+
+
+class TreeReader(Protocol):
+    """The synced places, read without ever following a link."""
+
+    def walk(self, start: str = "") -> Iterable[Seen]:
+        """All that is not a leaving below `start` (a path in the synced places; empty: all of them).
+
+        Folders that cannot hold synced files are not entered; folders themselves are not reported. A start
+        that is a file reports itself; one that does not exist reports nothing. Names that are not UTF-8 come
+        with surrogate escapes.
+        """
+
+    def stat(self, path: str) -> Seen | None:
+        """What lies at `path`, None if nothing does."""
+
+    def read(self, path: str, *, limit: int) -> tuple[bytes, Seen]:
+        """The content of the file at `path` and what it was when it was read, both of one moment.
+
+        A file that changes while it is read is read again; `HostError` if it never holds still, is no file,
+        cannot be read, or is larger than `limit` bytes (before anything is allocated).
+        """
+
+    def staged(self) -> Sequence[str]:
+        """Paths of everything in the synced folders whose name starts with `scope.STAGE_PREFIX`."""
+
+
+class TreeWriter(Protocol):
+    """The primitive steps of an apply. Each is one step that a crash may fall before or after.
+
+    Opened below a handle of each parent folder, links never followed. `HostError` (`StageError` for `write`)
+    names path and cause; a disk that is full or read-only is such a cause.
+    """
+
+    def write(self, path: str, content: bytes, *, mode: int, ownership: str) -> str:
+        """Make a new file with its final mode and owner from its first moment; folders are made as needed.
+
+        Not yet durable. An old file of that name is replaced. Returns a note where the owner does not exist
+        on this machine (root is used instead), else an empty string.
+        """
+
+    def link(self, path: str, new: str) -> None:
+        """Give the file at `path` a second name `new` in the same folder, replacing what was there."""
+
+    def rename(self, path: str, new: str) -> None:
+        """Move within one folder, replacing what was at `new`; readers see the old or the new."""
+
+    def remove(self, path: str) -> None:
+        """Remove the file at `path`; nothing if there is none."""
+
+    def sync_files(self, paths: Sequence[str]) -> None:
+        """Return when the contents of these files are on disk."""
+
+    def sync_folders(self, folders: Iterable[str]) -> None:
+        """Return when the names in these folders are on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Something moved: at these paths, or anywhere (`everywhere`)."""
+
+    paths: frozenset[str] = frozenset()
+    everywhere: bool = False
+
+    def __or__(self, other: Look) -> Look:
+        return Look(self.paths | other.paths, self.everywhere or other.everywhere)
+
+    def __bool__(self) -> bool:
+        return bool(self.paths) or self.everywhere
+
+
+class ChangeSource(Protocol):
+    """Says "look"; never what is there."""
+
+    async def wait(self) -> Look:
+        """The looks that came since the last call, as one; waits for the first. Leavings cause none."""
+
+    def rearm(self) -> None:
+        """Watch again whatever exists now (folders may have come, gone or been replaced)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a command ended; `output` is stdout and stderr together, its first 64 KiB."""
+
+    status: int
+    output: str
+
+
+class CommandRunner(Protocol):
+    """Other programs, as argument lists; never a shell."""
+
+    def available(self, program: str) -> bool:
+        """Is `program` installed?"""
+
+    def run(self, argv: Sequence[str], *, timeout: float = 60.0) -> CommandResult:
+        """Run to the end; `HostError` if it cannot be started or takes longer than `timeout` seconds."""
+
+
+# --- the store -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One version as the log keeps it: its signed envelope, and what it changed on top of the record before.
+
+    `change` is that of the change set, except after a snapshot: there it is the difference from the last
+    state that this node knew.
+    """
+
+    envelope: Envelope
+    change: Diff
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One version, for people. `created` in milliseconds since 1970; `size` is the bytes that were put."""
+
+    position: Position
+    created: int
+    message: str
+    puts: int
+    deletes: int
+    size: int
+
+
+class History(Protocol):
+    """The log of versions, durable when a call returns."""
+
+    def head(self) -> tuple[Head, Envelope | None]:
+        """The newest version, and its envelope (None while the log is empty)."""
+
+    def append(self, record: LogRecord, contents: Mapping[Digest, bytes]) -> None:
+        """Add the next version together with its new contents, in one transaction."""
+
+    def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
+        """The records above `version`, oldest first; empty also if the next one is not here any more."""
+
+    def lines(self, *, most: int, before: int | None = None) -> Sequence[LogLine]:
+        """The newest lines (below version `before`), newest first."""
+
+    def record(self, version: int) -> LogRecord | None:
+        """One record."""
+
+    def manifest_at(self, version: int) -> Manifest:
+        """The state after `version` (which must be in the log); `StoreError` otherwise."""
+
+
+class ContentStore(Protocol):
+    """File contents by digest."""
+
+    def missing(self, digests: Iterable[Digest]) -> frozenset[Digest]:
+        """Those that are not here."""
+
+    def content(self, digest: Digest) -> bytes:
+        """The content, checked against its digest; `StoreError` if it is not here or was altered."""
+
+    def add_contents(self, contents: Mapping[Digest, bytes]) -> None:
+        """Keep contents, durably."""
+
+
+class StepKind(Enum):
+    """What a step does to its target."""
+
+    PUT = "put"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One target of an activation: the staged file that takes its place, and where the old one is backed up.
+
+    `staged` is empty for a delete; `backup` is empty where there was nothing to back up.
+    """
+
+    kind: StepKind
+    target: str
+    staged: str
+    backup: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The journal's entry for one activation: from which position to which, by which steps, in order."""
+
+    before: Position
+    after: Position
+    steps: tuple[Step, ...]
+
+
+class Journal(Protocol):
+    """What this node runs, and the activation in progress. Durable when a call returns."""
+
+    def active(self) -> Head:
+        """The version and state that this node runs."""
+
+    def pending(self) -> Intent | None:
+        """The activation that was begun and neither finished nor abandoned."""
+
+    def begin(self, intent: Intent, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]) -> None:
+        """Write down intent, log records and contents, in one transaction. Records already there are kept."""
+
+    def finish(self, intent: Intent) -> None:
+        """The node now runs `intent.after`."""
+
+    def abandon(self, intent: Intent) -> None:
+        """The activation was undone; the node runs `intent.before`. Its records leave the log if they are new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keepsake:
+    """A local file that was overwritten or removed, and why. `digest` None: it was a local deletion."""
+
+    number: int
+    path: str
+    digest: Digest | None
+    size: int
+    kept: int
+    reason: str
+
+
+class KeepsakeStore(Protocol):
+    """The drift store: local edits that were put back, never lost."""
+
+    def keep(self, path: str, content: bytes | None, reason: str, now: int) -> Keepsake:
+        """Keep `content` of `path` (None: it had been deleted here). The same content again is kept once."""
+
+    def keepsakes(self, *, most: int = 100) -> Sequence[Keepsake]:
+        """The newest ones, newest first."""
+
+    def clear_keepsakes(self) -> int:
+        """Forget all; how many there were."""
+
+
+class Notebook(Protocol):
+    """Small durable JSON values by name: holds, tokens, the last view."""
+
+    def note(self, name: str) -> Any | None:
+        """The value, None if there is none."""
+
+    def write_note(self, name: str, value: Any | None) -> None:
+        """Write the value; None removes it."""
+
+
+class Store(History, ContentStore, Journal, KeepsakeStore, Notebook, Protocol):
+    """One node's database: all of the above over one transaction log."""
+
+
+# --- the network ---------------------------------------------------------------------------------------------
+
+Out = TypeVar("Out", contravariant=True)
+In = TypeVar("In", covariant=True)
+
+
+class Stream(Protocol[Out, In]):
+    """One end of a follow stream. `TransportError` when it broke, `NotAllowedError` when the peer refused us."""
+
+    async def send(self, message: Out) -> None:
+        """Hand over one message; returns when the transport has taken it (flow control)."""
+
+    async def receive(self) -> In | None:
+        """The next message; None when the other end closed in good order."""
+
+    async def close(self) -> None:
+        """End it; safe to call twice."""
+
+
+AgentEnd = Stream[ToMaster, ToAgent]
+MasterEnd = Stream[ToAgent, ToMaster]
+
+
+class Dialer(Protocol):
+    """How an agent gets a stream to the master."""
+
+    async def dial(self, master: Member) -> AgentEnd:
+        """A stream to exactly this member (its pinned certificate), or `TransportError`."""
+
+
+class FollowHandler(Protocol):
+    """What the master does with a stream; the transport has checked who is at the other end."""
+
+    async def follow(self, member: Member, stream: MasterEnd) -> None:
+        """Serve `stream` until it ends."""

@@ -1,0 +1,1 @@
+"""PURE. What is derived from the synced files; the service files' templates will live here."""

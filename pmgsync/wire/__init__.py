@@ -1,0 +1,1 @@
+"""Adapters to the network: gRPC between nodes, HTTP on the local socket."""
