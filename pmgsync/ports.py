@@ -43,6 +43,7 @@ class FileKind(Enum):
     FOLDER = "folder"
     LINK = "symbolic link"
     OTHER = "device, socket or pipe"
+    UNREADABLE = "folder that cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,10 @@ class TreeReader(Protocol):
     def walk(self, start: str = "") -> Iterable[Seen]:
         """All that is not a leaving below `start` (a path in the synced places; empty: all of them).
 
-        Folders that cannot hold synced files are not entered; folders themselves are not reported. A start
-        that is a file reports itself; one that does not exist reports nothing. Names that are not UTF-8 come
-        with surrogate escapes.
+        Folders that cannot hold synced files are not entered. A folder is reported only where the scope table
+        wants a file (`FOLDER`) or where it cannot be listed (`UNREADABLE`); this never raises. A start that is a
+        file reports itself; one that does not exist reports nothing. Names that are not UTF-8 come with
+        surrogate escapes.
         """
 
     def stat(self, path: str) -> Seen | None:

@@ -1,0 +1,127 @@
+"""The cluster as one value: what `pmgsync status` prints and `--json` hands out.
+
+Computed by the master from what it knows, never stored as truth; a node keeps the last one it was given, with
+its age, for the time when the master is away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from pmgsync.errors import ExitCode, MalformedError
+from pmgsync.model import canonical
+
+MAX_TEXT = 2000
+
+
+class NodeState(Enum):
+    """How a node stands, in the words of `pmgsync status`."""
+
+    IN_SYNC = "in sync"
+    BEHIND = "behind"
+    UNABLE = "unable"
+    INVALID = "refused"
+    AWAY = "away"
+    NOT_JOINED = "not joined"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One line of the table. Times are milliseconds since 1970 by the master's clock; versions are numbers.
+
+    `lag_ms` is how long the node has been behind the newest version (0: it is not); `took_ms` is what it said
+    its last activation took.
+    """
+
+    cid: int
+    name: str
+    address: str
+    role: str
+    state: NodeState
+    applied: int | None
+    wanted: int
+    lag_ms: int
+    last_contact: int | None
+    took_ms: int | None = None
+    detail: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """The whole table. `attention` holds one line for each thing that an admin should act on."""
+
+    cluster: str
+    epoch: int
+    version: int
+    manifest: str
+    files: int
+    published: int | None
+    as_of: int
+    nodes: tuple[NodeStatus, ...]
+    attention: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 where every joined node is in sync and nothing is held; else 3 (refused) or 5 (degraded)."""
+        states = {node.state for node in self.nodes}
+        if NodeState.INVALID in states:
+            return ExitCode.REJECTED
+        if states - {NodeState.IN_SYNC, NodeState.NOT_JOINED}:
+            return ExitCode.DEGRADED
+        return ExitCode.FINE
+
+    def to_json(self) -> dict[str, Any]:
+        """The status as a JSON object."""
+        document = asdict(self)
+        document["nodes"] = [
+            {**asdict(node), "state": node.state.value, "notes": list(node.notes)} for node in self.nodes
+        ]
+        document["attention"] = list(self.attention)
+        return document
+
+    @classmethod
+    def from_json(cls, value: object) -> ClusterStatus:
+        """The status in `value`; `MalformedError` for anything else."""
+        fields = canonical.Fields(value, "a cluster status")
+        nodes, attention = fields.take("nodes", list), fields.take("attention", list)
+        if not all(isinstance(line, str) for line in attention):
+            raise MalformedError("a cluster status has an attention line that is not text")
+        status = cls(
+            cluster=fields.take("cluster", str),
+            epoch=fields.count("epoch"),
+            version=fields.count("version"),
+            manifest=fields.take("manifest", str),
+            files=fields.count("files"),
+            published=fields.optional("published", int),
+            as_of=fields.count("as_of"),
+            nodes=tuple(_node(row) for row in nodes),
+            attention=tuple(line[:MAX_TEXT] for line in attention),
+        )
+        fields.done()
+        return status
+
+
+def _node(value: object) -> NodeStatus:
+    fields = canonical.Fields(value, "a node's status")
+    state, notes = fields.take("state", str), fields.take("notes", list)
+    if state not in {known.value for known in NodeState} or not all(isinstance(note, str) for note in notes):
+        raise MalformedError("a node's status has an unknown state or a note that is not text")
+    node = NodeStatus(
+        cid=fields.count("cid"),
+        name=fields.take("name", str),
+        address=fields.take("address", str),
+        role=fields.take("role", str),
+        state=NodeState(state),
+        applied=fields.optional("applied", int),
+        wanted=fields.count("wanted"),
+        lag_ms=fields.count("lag_ms"),
+        last_contact=fields.optional("last_contact", int),
+        took_ms=fields.optional("took_ms", int),
+        detail=fields.take("detail", str)[:MAX_TEXT],
+        notes=tuple(note[:MAX_TEXT] for note in notes),
+    )
+    fields.done()
+    return node
