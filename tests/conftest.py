@@ -1,0 +1,55 @@
+"""What every test run needs: which versions run, and which tests this machine can run at all."""
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+import pytest
+
+LIBRARIES = ("grpcio", "protobuf", "cryptography", "watchdog", "tenacity")
+
+
+def pytest_report_header() -> str:
+    return f"{sys.executable} with " + ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("postfix") and (lack := _lack_of_postfix()):
+        # A machine of the developers may lack Postfix; the one that decides about a merge may not.
+        if os.environ.get("CI") == "true":
+            pytest.fail(lack, pytrace=False)
+        pytest.skip(lack)
+    if item.get_closest_marker("netns") and (lack := _lack_of_namespaces()):
+        pytest.skip(lack)
+
+
+@cache
+def _lack_of_postfix() -> str:
+    # /usr/sbin is in the PATH of root only, but anybody may call these two
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    missing = [name for name in ("postmap", "postconf") if not shutil.which(name, path=path)]
+    return f"Postfix is not installed (no {', '.join(missing)})" if missing else ""
+
+
+@cache
+def _lack_of_namespaces() -> str:
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if not shutil.which("ip"):
+        return "network namespaces need `ip` (package iproute2)"
+    name = f"pmgsync-probe-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    if made.returncode:
+        return f"this machine makes no network namespaces: {made.stderr.strip()}"
+    subprocess.run(["ip", "netns", "delete", name], check=True)
+    return ""
