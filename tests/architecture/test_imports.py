@@ -7,9 +7,9 @@
                        '------------ host, wire (adapters)  <-------'
 
 `master` and `agent` never import each other; neither imports an adapter; only `cli` builds adapters
-and hands them in. The left half is pure: bytes and values in, values out. import-linter checks the
-directions too (pyproject.toml); the table here also says which part may use which library, and
-needs no tool.
+and hands them in. The left half is pure: bytes and values in, values out. `survey` stands on
+`ports` and is what master and agent share. import-linter checks the directions too
+(pyproject.toml); the table here also says which part may use which library, and needs no tool.
 """
 
 import sys
@@ -62,7 +62,7 @@ PURE = MACHINE | LOOP
 ANY = frozenset[str]()
 
 # fmt: off
-CORES = "errors model pmgconf render ports"
+CORES = "errors model pmgconf render ports survey"
 RULES = {
     # part            ours                   libraries            not from the standard library
     "__init__": Rule("",                     "",                  PURE),
@@ -71,6 +71,7 @@ RULES = {
     "pmgconf":  Rule("errors model",         "",                  PURE),
     "render":   Rule("errors model pmgconf", "jinja2",            PURE),
     "ports":    Rule("errors model",         "",                  PURE),
+    "survey":   Rule("errors model ports",   "",                  PURE),
     "host":     Rule("errors model ports",   "psycopg watchdog",  ANY),
     "wire":     Rule("errors model ports",   "google grpc",       ANY),
     "master":   Rule(CORES,                  "",                  MACHINE),
