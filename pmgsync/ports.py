@@ -342,3 +342,45 @@ class FollowHandler(Protocol):
 
     async def follow(self, member: Member, stream: MasterEnd) -> None:
         """Serve `stream` until it ends."""
+
+
+# --- joining -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JoinGrant:
+    """The membership chain (envelopes, oldest first) with the newcomer in it, and its proof."""
+
+    chain: tuple[bytes, ...]
+    proof: bytes
+
+
+class JoinAttempt(Protocol):
+    """One exchange of `model.joining` after its opening; dropped without a word if the node leaves."""
+
+    @property
+    def master_nonce(self) -> bytes:
+        """The master's nonce of this exchange."""
+
+    @property
+    def proof(self) -> bytes:
+        """The master's proof over both nonces."""
+
+    def admit(self, request: bytes, proof: bytes) -> JoinGrant:
+        """Let in who sent `request` (an envelope's bytes) with the node's `proof`; called at most once.
+
+        Durable when it returns. `BadSignatureError` for a wrong proof, `NotAllowedError` for a token
+        that was used or ran out meanwhile, `MalformedError` or `InvalidError` for a request that
+        cannot be granted.
+        """
+
+
+class JoinHandler(Protocol):
+    """What the master does with a stranger; called in the loop's thread, so it must be quick."""
+
+    def begin(self, token_id: str, node_nonce: bytes, peer: str) -> JoinAttempt:
+        """An attempt with the token called `token_id`, from the address `peer`.
+
+        `NotAllowedError` if there is no such token, it was used, revoked or ran out, or too many
+        tried: all said with the same words, so that nothing is learned by guessing.
+        """
