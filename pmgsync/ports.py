@@ -231,13 +231,15 @@ class StepKind(Enum):
 class Step:
     """One target of an activation: the staged file that takes its place, and where the old one is backed up.
 
-    `staged` is empty for a delete; `backup` is empty where there was nothing to back up.
+    `staged` is empty for a delete; `backup` is empty where there was nothing to back up. `digest` is that of
+    what the target holds afterwards, None for a delete: by it recovery knows whether the step was done.
     """
 
     kind: StepKind
     target: str
     staged: str
     backup: str
+    digest: Digest | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,135 @@
+"""The link: one stream to the master, kept alive. The only place that waits and tries again.
+
+A stream counts as up once the master has said something on it. It is given up when nothing was heard for
+`silence_s`, although the master sends heartbeats: TCP alone would not notice a cut for minutes. Tries are spaced
+by a random, growing wait of at most `retry_most_s`, so that a restarted master is not met by all at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from pmgsync.errors import PeerError, PmgsyncError, TransportError
+from pmgsync.model.membership import Member
+from pmgsync.model.messages import Hello, Pulse, ToAgent, ToMaster
+from pmgsync.ports import AgentEnd, Clock, Dialer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConfig:
+    """Seconds: between pulses, of silence until the stream is given up, and between tries."""
+
+    pulse_s: float = 1.0
+    silence_s: float = 4.0
+    retry_least_s: float = 0.1
+    retry_most_s: float = 2.0
+
+
+@dataclass
+class Link:
+    """Keeps a stream to `master()`; `hello()` opens it, `on_message` gets what comes, in order."""
+
+    dialer: Dialer
+    clock: Clock
+    master: Callable[[], Member]
+    hello: Callable[[], Hello]
+    on_message: Callable[[ToAgent], list[ToMaster]]
+    on_up: Callable[[], None]
+    config: LinkConfig = field(default_factory=LinkConfig)
+    last_heard: int | None = None
+    trouble: str = "has not connected yet"
+    _stream: AgentEnd | None = None
+    _sending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _want_view: bool = True
+
+    @property
+    def up(self) -> bool:
+        """Is there a stream on which the master has spoken?"""
+        return self._stream is not None and not self.trouble
+
+    async def run(self) -> None:
+        """Follow the master until cancelled."""
+        while True:
+            retrying = AsyncRetrying(
+                wait=wait_random_exponential(multiplier=self.config.retry_least_s, max=self.config.retry_most_s),
+                retry=retry_if_exception_type((TransportError, PeerError)),
+                before_sleep=self._note_trouble,
+                sleep=self.clock.sleep,
+            )
+            async for attempt in retrying:
+                with attempt:
+                    await self._follow_once()
+
+    async def send(self, message: ToMaster) -> bool:
+        """Send if the stream is up; False if it is not (what matters is said again when it is)."""
+        stream = self._stream
+        if stream is None:
+            return False
+        try:
+            async with self._sending:
+                await stream.send(message)
+        except PmgsyncError:
+            return False
+        return True
+
+    async def _follow_once(self) -> None:
+        """One stream, from dial to end. Returns if it had been up, so that the next try comes at once."""
+        stream = await self.dialer.dial(self.master())
+        try:
+            self.on_up()
+            await stream.send(self.hello())
+            message = await self._receive(stream)
+            self._stream, self.trouble = stream, ""
+            log.info("connected to the master %s", self.master().label)
+            await self._converse(stream, message)
+        except (TransportError, PeerError) as error:
+            was_up = self.up
+            self._note(error)
+            if not was_up or isinstance(error, PeerError):
+                raise
+        finally:
+            self._stream = None
+            await stream.close()
+
+    async def _converse(self, stream: AgentEnd, message: ToAgent) -> None:
+        pulse = asyncio.create_task(self._pulse())
+        try:
+            while True:
+                for answer in self.on_message(message):
+                    async with self._sending:
+                        await stream.send(answer)
+                message = await self._receive(stream)
+        finally:
+            pulse.cancel()
+
+    async def _receive(self, stream: AgentEnd) -> ToAgent:
+        try:
+            async with asyncio.timeout(self.config.silence_s):
+                message = await stream.receive()
+        except TimeoutError:
+            raise TransportError(f"nothing heard for {self.config.silence_s:g} s") from None
+        if message is None:
+            raise TransportError("the master closed the connection")
+        self.last_heard = self.clock.now()
+        return message
+
+    async def _pulse(self) -> None:
+        while await self.send(Pulse(want_view=self._want_view)):
+            await self.clock.sleep(self.config.pulse_s)
+
+    def _note(self, error: PmgsyncError) -> None:
+        if self.trouble != str(error):
+            log.warning("no connection to the master %s: %s", self.master().label, error)
+        self.trouble = str(error)
+
+    def _note_trouble(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, PmgsyncError):
+            self._note(error)

@@ -1,0 +1,101 @@
+"""PURE. What has to happen in the tree to get from the state that is there to the state that is wanted.
+
+A plan is computed from manifests alone and is empty where they agree. On the master's own node the synced files
+are *authored*: there a plan never puts or deletes one, it only builds what is derived from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pmgsync.model.changeset import Position, diff
+from pmgsync.model.manifest import Digest, FileEntry, Manifest
+from pmgsync.model.paths import ManagedPath
+from pmgsync.model.scope import STAGE_PREFIX, rule_for
+from pmgsync.ports import LogRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """From `before` to `after`: files to put and delete, maps to build (by source; None: from nothing)."""
+
+    before: Position
+    after: Position
+    puts: tuple[FileEntry, ...] = ()
+    deletes: tuple[ManagedPath, ...] = ()
+    maps: tuple[tuple[ManagedPath, FileEntry | None], ...] = ()
+    records: tuple[LogRecord, ...] = ()
+
+    @property
+    def contents(self) -> frozenset[Digest]:
+        """The digests of everything that has to be at hand."""
+        sources = (entry for _, entry in self.maps if entry is not None)
+        return frozenset(entry.digest for entry in (*self.puts, *sources))
+
+    @property
+    def size(self) -> int:
+        """Bytes to write."""
+        return sum(entry.size for entry in self.puts)
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """The synced paths that it puts or deletes."""
+        return frozenset(entry.path for entry in self.puts) | frozenset(self.deletes)
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """A step in history that a node is to make: the wanted state, its position, and the log records up to it."""
+
+    position: Position
+    manifest: Manifest
+    records: tuple[LogRecord, ...]
+
+
+def plan_advance(base: Mapping[ManagedPath, FileEntry], before: Position, advance: Advance, *, authored: bool) -> Plan:
+    """The plan that turns `base` into what `advance` wants."""
+    change = diff(base, advance.manifest)
+    return Plan(
+        before,
+        advance.position,
+        puts=() if authored else change.puts,
+        deletes=() if authored else change.deletes,
+        maps=_maps(change.paths, advance.manifest),
+        records=advance.records,
+    )
+
+
+def plan_repair(active: Manifest, position: Position, *, paths: Iterable[str], unmapped: Iterable[str]) -> Plan:
+    """The plan that puts `paths` back to what `active` says, and builds the maps that are missing."""
+    wanted = sorted(set(paths))
+    puts = tuple(active[ManagedPath(path)] for path in wanted if path in active)
+    deletes = tuple(ManagedPath(path) for path in wanted if path not in active)
+    maps = _maps([*(entry.path for entry in puts), *deletes, *map(ManagedPath, unmapped)], active)
+    return Plan(position, position, puts, deletes, maps)
+
+
+def map_of(path: str) -> str:
+    """Where Postfix looks for the indexed map of the file at `path`."""
+    return path + ".db"
+
+
+def staged(path: str) -> str:
+    """Where the new content of `path` waits: beside it, under a name that never travels and always fits."""
+    return _beside(path, "new")
+
+
+def backup(path: str) -> str:
+    """Where the old content of `path` is until the new one is known to hold."""
+    return _beside(path, "old")
+
+
+def _beside(path: str, suffix: str) -> str:
+    folder, _, _ = path.rpartition("/")
+    return f"{folder}/{STAGE_PREFIX}{hashlib.sha256(path.encode()).hexdigest()[:16]}.{suffix}"
+
+
+def _maps(paths: Iterable[ManagedPath], target: Manifest) -> tuple[tuple[ManagedPath, FileEntry | None], ...]:
+    mapped = sorted({path for path in paths if (rule := rule_for(path)) is not None and rule.postmap})
+    return tuple((path, target.get(path)) for path in mapped)
