@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from pmgsync.errors import PeerError, PmgsyncError, TransportError
 from pmgsync.model.membership import Member
-from pmgsync.model.messages import Hello, Pulse, ToAgent, ToMaster
+from pmgsync.model.messages import Pulse, ToAgent, ToMaster
 from pmgsync.ports import AgentEnd, Clock, Dialer
 
 log = logging.getLogger(__name__)
@@ -34,12 +34,12 @@ class LinkConfig:
 
 @dataclass
 class Link:
-    """Keeps a stream to `master()`; `hello()` opens it, `on_message` gets what comes, in order."""
+    """Keeps a stream to `master()`; `opening()` is what it begins with, `on_message` gets what comes, in order."""
 
     dialer: Dialer
     clock: Clock
     master: Callable[[], Member]
-    hello: Callable[[], Hello]
+    opening: Callable[[], list[ToMaster]]
     on_message: Callable[[ToAgent], list[ToMaster]]
     on_up: Callable[[], None]
     config: LinkConfig = field(default_factory=LinkConfig)
@@ -66,6 +66,7 @@ class Link:
             async for attempt in retrying:
                 with attempt:
                     await self._follow_once()
+            await self.clock.sleep(self.config.retry_least_s)
 
     async def send(self, message: ToMaster) -> bool:
         """Send if the stream is up; False if it is not (what matters is said again when it is)."""
@@ -80,11 +81,12 @@ class Link:
         return True
 
     async def _follow_once(self) -> None:
-        """One stream, from dial to end. Returns if it had been up, so that the next try comes at once."""
+        """One stream, from dial to end. Returns if it had been up, so that the next try comes soon."""
         stream = await self.dialer.dial(self.master())
         try:
             self.on_up()
-            await stream.send(self.hello())
+            for word in self.opening():
+                await stream.send(word)
             message = await self._receive(stream)
             self._stream, self.trouble = stream, ""
             log.info("connected to the master %s", self.master().label)

@@ -98,7 +98,7 @@ class AgentRole:
             dialer=parts.dialer,
             clock=parts.clock,
             master=lambda: self._history.membership.master_member,
-            hello=self._hello,
+            opening=self._opening,
             on_message=self._on_message,
             on_up=self._on_up,
             config=self._config.link,
@@ -189,10 +189,14 @@ class AgentRole:
 
     # --- the stream ---
 
-    def _hello(self) -> Hello:
-        membership = self._history.membership
-        head = self._history.head
-        return Hello(head.position, head.manifest.digest, membership.epoch, membership.serial, self._parts.software)
+    def _opening(self) -> list[ToMaster]:
+        """Where the log of this node stands, and what it runs; the two differ while it cannot apply."""
+        membership, head = self._history.membership, self._history.head
+        hello = Hello(
+            head.position, head.manifest.digest, membership.epoch, membership.serial, self._parts.software
+        )
+        report = self._last_report or self._report_of(self._active.position, Outcome.ACTIVATED)
+        return [hello, self._signed(report)]
 
     def _on_up(self) -> None:
         self._follower.stream_begins()
@@ -221,9 +225,12 @@ class AgentRole:
         return answers
 
     async def _report(self, wanted: Position, outcome: Outcome, detail: str = "", milliseconds: int = 0) -> None:
-        membership = self._history.membership
-        report = Report(
-            cluster=membership.cluster,
+        self._last_report = self._report_of(wanted, outcome, detail, milliseconds)
+        await self.link.send(self._signed(self._last_report))
+
+    def _report_of(self, wanted: Position, outcome: Outcome, detail: str = "", milliseconds: int = 0) -> Report:
+        return Report(
+            cluster=self._history.membership.cluster,
             cid=self._parts.cid,
             active=self._active.position,
             manifest=self._active.manifest.digest,
@@ -233,9 +240,9 @@ class AgentRole:
             notes=self.notes,
             milliseconds=milliseconds,
         )
-        self._last_report = report
-        envelope = seal(REPORT_TYPE, report.to_bytes(), self._parts.signer)
-        await self.link.send(SignedReport(envelope.to_bytes()))
+
+    def _signed(self, report: Report) -> SignedReport:
+        return SignedReport(seal(REPORT_TYPE, report.to_bytes(), self._parts.signer).to_bytes())
 
     # --- applying ---
 
