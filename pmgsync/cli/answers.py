@@ -1,0 +1,273 @@
+"""PURE: the documents of the local API as values, for both of its ends.
+
+`api.py` makes them and says `to_json`, the commands read them with `from_json`. Members that a reader does
+not know are left alone, so that a command and a daemon of neighbouring releases understand each other;
+what is missing or mistyped is a `MalformedError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from pmgsync.errors import ExitCode, MalformedError
+from pmgsync.model.canonical import Fields
+from pmgsync.model.status import ClusterStatus
+
+LIVE = "live"
+ASKED = "master"
+LAST_KNOWN = "last known"
+SOURCES = (LIVE, ASKED, LAST_KNOWN)
+
+ARRIVED = "activated"
+REFUSED = "invalid"
+UNABLE = "unable"
+ROLLED_BACK = "rolled back"
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """This node. `cid` None: it belongs to no cluster; `applied` None: it runs no version yet."""
+
+    name: str
+    cid: int | None
+    role: str
+    version: str
+    pid: int
+    uptime_ms: int
+    applied: int | None
+
+    @classmethod
+    def from_json(cls, value: object) -> NodeInfo:
+        """The node in `value`."""
+        fields = Fields(value, "a node")
+        return cls(
+            name=fields.take("name", str),
+            cid=fields.optional("cid", int),
+            role=fields.take("role", str),
+            version=fields.take("version", str),
+            pid=fields.count("pid"),
+            uptime_ms=fields.count("uptime_ms"),
+            applied=fields.optional("applied", int),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusAnswer:
+    """GET /v1/status. `source` is one of SOURCES; `age_ms` is how old the view is."""
+
+    status: ClusterStatus | None
+    source: str
+    age_ms: int
+    node: NodeInfo
+    attention: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What `pmgsync status` ends with: 1 no member, 6 the master is away, else what the view says."""
+        if self.node.cid is None:
+            return ExitCode.ERROR
+        if self.status is None or self.source == LAST_KNOWN:
+            return ExitCode.NO_MASTER
+        return self.status.exit_code
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {
+            "status": self.status.to_json() if self.status else None,
+            "source": self.source,
+            "age_ms": self.age_ms,
+            "node": asdict(self.node),
+            "attention": list(self.attention),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> StatusAnswer:
+        """The answer in `value`."""
+        fields = Fields(value, "the status")
+        status, source = fields.optional("status", dict), fields.take("source", str)
+        if source not in SOURCES:
+            raise MalformedError("the status has an unknown source", where=source[:40])
+        return cls(
+            status=ClusterStatus.from_json(status) if status is not None else None,
+            source=source,
+            age_ms=fields.count("age_ms"),
+            node=NodeInfo.from_json(fields.take("node", dict)),
+            attention=texts(fields, "attention"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One version of GET /v1/log."""
+
+    version: int
+    epoch: int
+    created: int
+    message: str
+    puts: int
+    deletes: int
+    size: int
+
+    @classmethod
+    def from_json(cls, value: object) -> LogEntry:
+        """The entry in `value`."""
+        fields = Fields(value, "a log entry")
+        return cls(
+            version=fields.count("version"),
+            epoch=fields.count("epoch"),
+            created=fields.count("created"),
+            message=fields.take("message", str),
+            puts=fields.count("puts"),
+            deletes=fields.count("deletes"),
+            size=fields.count("size"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFile:
+    """One changed file of GET /v1/versions/N; `change` is added, changed or deleted."""
+
+    path: str
+    change: str
+    size: int
+    old_size: int
+    mode: int
+    ownership: str
+    secret: bool
+    diff: str | None = None
+
+    @classmethod
+    def from_json(cls, value: object) -> ShownFile:
+        """The file in `value`."""
+        fields = Fields(value, "a changed file")
+        return cls(
+            path=fields.take("path", str),
+            change=fields.take("change", str),
+            size=fields.optional("size", int) or 0,
+            old_size=fields.optional("old_size", int) or 0,
+            mode=fields.optional("mode", int) or 0,
+            ownership=fields.optional("ownership", str) or "",
+            secret=fields.take("secret", bool),
+            diff=fields.optional("diff", str),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownVersion:
+    """GET /v1/versions/N."""
+
+    version: int
+    epoch: int
+    created: int
+    message: str
+    signer: str
+    parent: str
+    result: str
+    files: tuple[ShownFile, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {**asdict(self), "files": [asdict(file) for file in self.files]}
+
+    @classmethod
+    def from_json(cls, value: object) -> ShownVersion:
+        """The version in `value`."""
+        fields = Fields(value, "a version")
+        return cls(
+            version=fields.count("version"),
+            epoch=fields.count("epoch"),
+            created=fields.count("created"),
+            message=fields.take("message", str),
+            signer=fields.take("signer", str),
+            parent=fields.optional("parent", str) or "",
+            result=fields.take("result", str),
+            files=each(fields, "files", ShownFile.from_json),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of a version on one node: `outcome` in the words of a report, `ms` after publishing."""
+
+    cid: int
+    name: str
+    outcome: str
+    ms: int
+    detail: str = ""
+
+    @classmethod
+    def from_json(cls, value: object) -> Arrival:
+        """The arrival in `value`."""
+        fields = Fields(value, "an arrival")
+        return cls(
+            cid=fields.count("cid"),
+            name=fields.take("name", str),
+            outcome=fields.take("outcome", str),
+            ms=fields.count("ms"),
+            detail=fields.optional("detail", str) or "",
+        )
+
+
+_EXIT_OF = {
+    REFUSED: ExitCode.REJECTED,
+    ROLLED_BACK: ExitCode.ROLLED_BACK,
+    UNABLE: ExitCode.DEGRADED,
+    ARRIVED: ExitCode.FINE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The answer of release, confirm and wait. `version` None: nothing had changed."""
+
+    version: int | None
+    files: int
+    arrived: tuple[Arrival, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 it runs everywhere, 3 refused, 4 rolled back, 5 a node cannot or has not said anything."""
+        outcomes = {_EXIT_OF.get(arrival.outcome, ExitCode.DEGRADED) for arrival in self.arrived}
+        for code in (ExitCode.REJECTED, ExitCode.ROLLED_BACK, ExitCode.DEGRADED):
+            if code in outcomes:
+                return code
+        return ExitCode.DEGRADED if self.missing else ExitCode.FINE
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {
+            "version": self.version,
+            "files": self.files,
+            "arrived": [asdict(arrival) for arrival in self.arrived],
+            "missing": list(self.missing),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Release:
+        """The release in `value`."""
+        fields = Fields(value, "a release")
+        return cls(
+            version=fields.optional("version", int),
+            files=fields.count("files"),
+            arrived=each(fields, "arrived", Arrival.from_json),
+            missing=texts(fields, "missing"),
+        )
+
+
+def each(fields: Fields, name: str, make: Callable[[object], T]) -> tuple[T, ...]:
+    """The list `name`, each element made with `make`."""
+    return tuple(make(element) for element in fields.take(name, list))
+
+
+def texts(fields: Fields, name: str) -> tuple[str, ...]:
+    """The list `name`, which must be of text."""
+    found = fields.take(name, list)
+    if not all(isinstance(text, str) for text in found):
+        raise MalformedError(f"{name!r} has something that is not text")
+    return tuple(found)

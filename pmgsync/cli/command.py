@@ -1,0 +1,88 @@
+"""What a command is made of: its parser, its examples, the place it runs in.
+
+A module of commands fills in `Command`s; `main.py` finds the right one and runs it. Nothing here is heavy,
+as every command imports it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pmgsync.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command runs: the node's root, and what the terminal can do."""
+
+    root: Path
+    colour: bool = False
+    redraws: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. `run` returns its exit code or raises an error that has one.
+
+    `examples` are pairs of a command line and what it is for; `codes` the exit codes it may end with
+    besides fine, error and usage.
+    """
+
+    about: str
+    examples: tuple[tuple[str, str], ...]
+    run: Callable[[argparse.Namespace, Place], int]
+    configure: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
+    codes: tuple[ExitCode, ...] = ()
+    more: str = ""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, like that of every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it."""
+        raise UsageError(message, mend=f"see `{self.prog} --help`")
+
+
+def parser_of(name: str, command: Command) -> Parser:
+    """The parser of `pmgsync NAME`, with the examples and exit codes that its help shows."""
+    parser = Parser(
+        prog=f"pmgsync {name}",
+        description=command.about,
+        epilog=_epilog(command),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.configure(parser)
+    parser.add_argument(
+        "--root",
+        metavar="DIR",
+        default="/",
+        help="the node's root: all paths, the socket and the state lie below it (default: /)",
+    )
+    return parser
+
+
+def _epilog(command: Command) -> str:
+    width = max(len(line) for line, _ in command.examples)
+    examples = [f"  {line:{width}}  {purpose}".rstrip() for line, purpose in command.examples]
+    codes = sorted({ExitCode.FINE, ExitCode.ERROR, ExitCode.USAGE, *command.codes})
+    meanings = [f"  {int(code):>3}  {EXIT_CODE_MEANINGS[code]}" for code in codes]
+    blocks = ["examples:", *examples, "", "exit codes:", *meanings]
+    return "\n".join([command.more, "", *blocks] if command.more else blocks)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """`document` for scripts, exact and complete."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """A word to the person at the terminal; what is data goes to stdout."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,346 @@
+"""PURE: values to the text that people read. Numbers are rounded here and exact in `--json`.
+
+What comes from other machines or from files is shown with control characters escaped, so that no
+message of a node can move the cursor of the admin's terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
+
+from pmgsync.cli.answers import ARRIVED, LAST_KNOWN, LogEntry, Release, ShownVersion, StatusAnswer
+from pmgsync.model.paths import printable
+from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
+
+PATIENCE_MS = 5_000
+"""A node that is behind for less than this needs no action."""
+MANY_VERSIONS = 3
+
+_UNITS_OF_TIME = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
+_UNITS_OF_SIZE = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+_LATEST = 253_402_300_799_000  # the last second of the year 9999
+
+_COLOURS = {
+    NodeState.IN_SYNC: "32",
+    NodeState.BEHIND: "33",
+    NodeState.UNABLE: "31",
+    NodeState.INVALID: "31",
+    NodeState.AWAY: "31",
+    NodeState.NOT_JOINED: "2",
+}
+
+
+def duration(milliseconds: int) -> str:
+    """`250 ms`, `3 s`, `42 s`, `7 min`, `5 h`, `12 d`; negative ones are nothing."""
+    milliseconds = max(milliseconds, 0)
+    for unit, name in _UNITS_OF_TIME:
+        if milliseconds >= unit:
+            return f"{milliseconds // unit} {name}"
+    return f"{milliseconds // 1000} s" if milliseconds >= 1000 else f"{milliseconds} ms"
+
+
+def ago(milliseconds: int) -> str:
+    """`3 s ago`; what is less than a second old is `now`."""
+    return "now" if milliseconds < 1000 else f"{duration(milliseconds)} ago"
+
+
+def size(count: int) -> str:
+    """`512 B`, `1.5 KiB`, `64 MiB`."""
+    for unit, name in _UNITS_OF_SIZE:
+        if count >= unit:
+            return f"{count / unit:.1f}".removesuffix(".0") + f" {name}"
+    return f"{count} B"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `3 files`, `12,000 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def moment(milliseconds: int, zone: tzinfo | None = None) -> str:
+    """`2026-02-03 14:05:06` in `zone` (None: that of this machine)."""
+    seconds = min(max(milliseconds, 0), _LATEST) // 1000
+    try:
+        return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, ValueError):
+        return f"{seconds} s"
+
+
+def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
+    """Aligned lines; the columns `right` end at the same place instead of starting there."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+# --- status ----------------------------------------------------------------------------------------
+
+
+def status_text(answer: StatusAnswer, *, colour: bool = False) -> str:
+    """What `pmgsync status` prints."""
+    status = answer.status
+    if answer.node.cid is None:
+        lines = [*_no_member(answer), *_shown(answer.attention)]
+    elif status is None:
+        lines = [*_no_view(answer), *_shown(answer.attention)]
+    else:
+        lines = [*_staleness(answer, status), _header(status, answer.age_ms), ""]
+        lines += _node_table(status, answer.age_ms, colour=colour)
+        wanted = _actions(answer, status)
+        lines += ["", *wanted] if wanted else []
+    return "\n".join(lines)
+
+
+def _no_member(answer: StatusAnswer) -> list[str]:
+    return [
+        f"{printable(answer.node.name)} belongs to no cluster yet.",
+        "",
+        "To found one with this node as its master:",
+        "    pmgsync create",
+        "To join one: type `pmgsync join-cmd` on its master, and the line that it prints here.",
+    ]
+
+
+def _no_view(answer: StatusAnswer) -> list[str]:
+    name, cid = printable(answer.node.name), answer.node.cid
+    return [
+        f"{name}({cid}) has not heard of its master yet; it runs version {_number(answer.node.applied)}.",
+        "It goes on trying by itself. Is the master up? On it, type: systemctl status pmgsyncd",
+    ]
+
+
+def _staleness(answer: StatusAnswer, status: ClusterStatus) -> list[str]:
+    if answer.source != LAST_KNOWN:
+        return []
+    master = next((node for node in status.nodes if node.role == "master"), None)
+    who = f"the master {printable(master.name)} ({printable(master.address)})" if master else "the master"
+    return [f"as of {ago(answer.age_ms)}: {who} is away", ""]
+
+
+def _header(status: ClusterStatus, age_ms: int) -> str:
+    published = ""
+    if status.published is not None:
+        when = ago(status.as_of - status.published + age_ms)
+        published = ", published just now" if when == "now" else f", published {when}"
+    return (
+        f"cluster {printable(status.cluster[:4])}…  epoch {status.epoch}  version {status.version}"
+        f"  ({counted(status.files, 'file')}{published})"
+    )
+
+
+def _node_table(status: ClusterStatus, age_ms: int, *, colour: bool) -> list[str]:
+    heads = ("NODE", "ADDRESS", "ROLE", "STATE", "APPLIED", "LAG", "LAST CONTACT")
+    rows = [heads, *(_row(node, status.as_of, age_ms) for node in status.nodes)]
+    lines = ["  " + line for line in table(rows, right=frozenset({4, 5}))]
+    if not colour:
+        return lines
+    head, *rest = lines
+    painted = [_painted(line, node) for line, node in zip(rest, status.nodes, strict=True)]
+    return [f"\x1b[1m{head}\x1b[0m", *painted]
+
+
+def _row(node: NodeStatus, as_of: int, age_ms: int) -> tuple[str, ...]:
+    contact = "never" if node.last_contact is None else ago(as_of - node.last_contact + age_ms)
+    return (
+        _label(node),
+        printable(node.address),
+        printable(node.role),
+        node.state.value,
+        f"{_number(node.applied)}/{node.wanted}",
+        duration(node.lag_ms) if node.lag_ms else "-",
+        contact,
+    )
+
+
+def _painted(line: str, node: NodeStatus) -> str:
+    word = f"  {node.state.value}  "
+    return line.replace(word, f"  \x1b[{_COLOURS[node.state]}m{node.state.value}\x1b[0m  ", 1)
+
+
+def _actions(answer: StatusAnswer, status: ClusterStatus) -> list[str]:
+    """Only what needs action, each as a sentence with the command to type."""
+    lines = [line for node in status.nodes for line in _needs(node, status, answer.age_ms)]
+    return [*lines, *_shown(status.attention), *_shown(answer.attention)]
+
+
+def _needs(node: NodeStatus, status: ClusterStatus, age_ms: int) -> list[str]:
+    sentence = _NEEDS[node.state](node, status.as_of + age_ms)
+    notes = [f"{_label(node)}: {printable(note)}" for note in node.notes]
+    return [f"{_label(node)} {sentence}", *notes] if sentence else notes
+
+
+def _behind(node: NodeStatus, _now: int) -> str:
+    if node.lag_ms < PATIENCE_MS and not node.detail:
+        return ""
+    return (
+        f"has been behind for {duration(node.lag_ms)}{_because(node)}; watch it: pmgsync status --watch"
+    )
+
+
+def _unable(node: NodeStatus, _now: int) -> str:
+    return (
+        f"cannot apply version {node.wanted}{_because(node)}; it goes on by itself once it can. "
+        f"Its log: ssh {printable(node.address)} journalctl -u pmgsyncd"
+    )
+
+
+def _refused(node: NodeStatus, _now: int) -> str:
+    return (
+        f"refused version {node.wanted}{_because(node)}; look at it: "
+        f"pmgsync show {node.wanted} --diff, and mend the file on the master"
+    )
+
+
+def _away(node: NodeStatus, now: int) -> str:
+    since = (
+        "has never been heard of"
+        if node.last_contact is None
+        else f"is away, last heard of {ago(now - node.last_contact)}"
+    )
+    return f"{since}{_because(node)}; is it up? ssh {printable(node.address)} systemctl status pmgsyncd"
+
+
+def _not_joined(node: NodeStatus, _now: int) -> str:
+    return (
+        "has not joined yet; type `pmgsync join-cmd` on the master, "
+        f"and the line that it prints on {printable(node.name)}"
+    )
+
+
+_NEEDS = {
+    NodeState.IN_SYNC: lambda _node, _now: "",
+    NodeState.BEHIND: _behind,
+    NodeState.UNABLE: _unable,
+    NodeState.INVALID: _refused,
+    NodeState.AWAY: _away,
+    NodeState.NOT_JOINED: _not_joined,
+}
+
+
+def _because(node: NodeStatus) -> str:
+    return f": {printable(node.detail)}" if node.detail else ""
+
+
+def _label(node: NodeStatus) -> str:
+    return f"{printable(node.name)}({node.cid})"
+
+
+def _number(version: int | None) -> str:
+    return "-" if version is None else str(version)
+
+
+def _shown(lines: Iterable[str]) -> list[str]:
+    return [printable(line) for line in lines]
+
+
+# --- versions --------------------------------------------------------------------------------------
+
+
+def log_text(entries: Sequence[LogEntry], zone: tzinfo | None = None) -> str:
+    """What `pmgsync log` prints, newest first."""
+    if not entries:
+        return "no versions yet"
+    heads = ("VERSION", "PUBLISHED", "FILES", "SIZE", "MESSAGE")
+    rows = [
+        (
+            str(entry.version),
+            moment(entry.created, zone),
+            _puts_and_deletes(entry),
+            size(entry.size),
+            printable(entry.message),
+        )
+        for entry in entries
+    ]
+    return "\n".join(table([heads, *rows], right=frozenset({0, 3})))
+
+
+def _puts_and_deletes(entry: LogEntry) -> str:
+    parts = [f"+{entry.puts:,}"] if entry.puts else []
+    parts += [f"-{entry.deletes:,}"] if entry.deletes else []
+    return " ".join(parts) or "-"
+
+
+def version_text(
+    version: ShownVersion, zone: tzinfo | None = None, *, colour: bool = False
+) -> str:
+    """What `pmgsync show VERSION` prints."""
+    lines = [
+        f"version {version.version}  epoch {version.epoch}  published {moment(version.created, zone)}"
+        f"  signed by {printable(version.signer)}",
+        f"message: {printable(version.message)}" if version.message else "",
+        f"state:   {version.result[:16]}…  (before: {version.parent[:16] or '-'}…)",
+        "",
+    ]
+    rows = [
+        (
+            file.change,
+            printable(file.path),
+            _sizes(file.change, file.old_size, file.size),
+            "" if file.change == "deleted" else f"{file.mode:04o} {printable(file.ownership)}",
+            "secret" if file.secret else "",
+        )
+        for file in version.files
+    ]
+    lines += ["  " + line for line in table(rows, right=frozenset({2}))] if rows else ["  no files"]
+    for file in version.files:
+        if file.diff is not None:
+            lines += ["", *_diff_lines(file.path, file.diff, colour=colour)]
+    return "\n".join(line for number, line in enumerate(lines) if line or number != 1)
+
+
+def _sizes(change: str, old: int, new: int) -> str:
+    if change == "added":
+        return size(new)
+    return size(old) if change == "deleted" else f"{size(old)} → {size(new)}"
+
+
+def _diff_lines(path: str, diff: str, *, colour: bool) -> list[str]:
+    lines = diff.splitlines()
+    if not diff.startswith("---"):
+        lines = [f"{printable(path)}: {diff.strip()}"]
+    if not colour:
+        return lines
+    return [_painted_diff(line) for line in lines]
+
+
+def _painted_diff(line: str) -> str:
+    code = "1" if line.startswith(("---", "+++")) else {"+": "32", "-": "31", "@": "36"}.get(line[:1])
+    return f"\x1b[{code}m{line}\x1b[0m" if code else line
+
+
+# --- one change ------------------------------------------------------------------------------------
+
+
+def release_text(release: Release) -> str:
+    """One line for a version that was published, and one for each node where it does not run."""
+    if release.version is None:
+        return "nothing changed"
+    good = [arrival for arrival in release.arrived if arrival.outcome == ARRIVED]
+    nodes = len(release.arrived) + len(release.missing)
+    after = f" after {duration(max(a.ms for a in good))}" if good else ""
+    head = (
+        f"version {release.version}: {counted(release.files, 'file')}, "
+        f"on {len(good)} of {counted(nodes, 'node')}{after}"
+    )
+    bad = [
+        f"{printable(a.name)}({a.cid}): {_what_became(a.outcome)} version {release.version}"
+        + (f": {printable(a.detail)}" if a.detail else "")
+        for a in release.arrived
+        if a.outcome != ARRIVED
+    ]
+    missing = [
+        f"{printable(name)}: has not answered yet; see `pmgsync status`" for name in release.missing
+    ]
+    return "\n".join([head, *bad, *missing])
+
+
+def _what_became(outcome: str) -> str:
+    known = {"invalid": "refused", "unable": "cannot apply", "rolled back": "rolled back"}
+    return known.get(outcome, f"{printable(outcome)}:")

@@ -1,0 +1,193 @@
+"""`pmgsync`: finds the command, runs it, and turns whatever ends it into one line and an exit code.
+
+Only the module of the command that was asked for is imported: `pmgsync status` has 100 ms from start to
+exit. All errors end here; nobody ever sees a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pmgsync.errors import EXIT_CODE_MEANINGS, ExitCode, PmgsyncError, UsageError
+
+if TYPE_CHECKING:
+    from pmgsync.cli.command import Command
+
+INTERRUPTED = 130
+"""What a shell shows for a command that Ctrl-C ended."""
+PIPE_CLOSED = 141
+"""What a shell shows for a command whose reader went away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the table: where the command's `Command` is, and what it does in a few words."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+COMMANDS = {
+    "create": Entry("cluster_commands", "CREATE", "found a cluster with this node as its master"),
+    "join-cmd": Entry("cluster_commands", "JOIN_CMD", "print the line that joins another node"),
+    "join": Entry("cluster_commands", "JOIN", "join a cluster"),
+    "daemon": Entry("daemon_command", "DAEMON", "run the daemon of this node"),
+    "status": Entry("status_command", "STATUS", "show which node runs what"),
+    "log": Entry("history_commands", "LOG", "list the versions"),
+    "show": Entry("history_commands", "SHOW", "show what a version changed"),
+    "run": Entry("hold_commands", "RUN", "run a command; its edits become one version"),
+    "hold": Entry("hold_commands", "HOLD", "publish nothing until `release`"),
+    "release": Entry("hold_commands", "RELEASE", "publish the edits made since `hold` as one version"),
+    "confirm": Entry("hold_commands", "CONFIRM", "let a version through that was held for safety"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `pmgsync` with these arguments (default: those of the process); returns the exit code."""
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except PmgsyncError as error:
+        return _complain(error)
+    except SystemExit as end:  # argparse, after --help
+        return end.code if isinstance(end.code, int) else ExitCode.FINE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence(sys.stdout.fileno())
+        return PIPE_CLOSED
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        return _complain(PmgsyncError(what, where=str(error.filename or "")))
+    except Exception as error:  # daemon edge: a fault of ours is one line, too, and says where it is
+        return _complain(PmgsyncError(f"internal error: {_origin(error)}", mend="please report it"))
+    return code
+
+
+def _run(argv: list[str]) -> int:
+    name, rest = split(argv)
+    if name is None:
+        print(overview())
+        return ExitCode.FINE if rest else ExitCode.USAGE
+    from pmgsync.cli.command import Place, parser_of
+
+    command = _load(name)
+    options = parser_of(name, command).parse_args(rest)
+    root = Path(options.root)
+    if not root.is_dir():
+        raise UsageError("is not a folder", where=f"--root {root}", mend=f"see `pmgsync {name} --help`")
+    return command.run(options, Place(root.absolute(), **_terminal()))
+
+
+def split(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The command's name, and the arguments without it. None: the overview; asked for if there are any."""
+    position = 0
+    while position < len(argv) and argv[position].startswith("-"):
+        word = argv[position]
+        if word in ("-h", "--help"):
+            return None, [word]
+        if word == "--version":
+            return _VERSION, []
+        if word != "--root" and not word.startswith("--root="):
+            raise UsageError(f"unknown option {word}", mend="see `pmgsync --help`")
+        position += 2 if word == "--root" else 1
+    if position >= len(argv):
+        return None, []
+    return argv[position], [*argv[:position], *argv[position + 1 :]]
+
+
+_VERSION = "--version"
+
+
+def _load(name: str) -> Command:
+    if name == _VERSION:
+        return _version_command()
+    if name not in COMMANDS:
+        raise UsageError(f"unknown command {name!r}", mend=_suggestion(name))
+    entry = COMMANDS[name]
+    command: Command = getattr(import_module(f"pmgsync.cli.{entry.module}"), entry.attribute)
+    return command
+
+
+def _version_command() -> Command:
+    from pmgsync import __version__
+    from pmgsync.cli.command import Command
+
+    def run(*_: object) -> int:
+        print(f"pmgsync {__version__}")
+        return ExitCode.FINE
+
+    return Command("", (("pmgsync --version", ""),), run)
+
+
+def _suggestion(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, 1)
+    return f"did you mean `pmgsync {close[0]}`?" if close else "see `pmgsync --help`"
+
+
+def overview() -> str:
+    """What `pmgsync --help` prints."""
+    width = max(map(len, COMMANDS))
+    commands = [f"  {name:{width}}  {entry.summary}" for name, entry in COMMANDS.items()]
+    codes = [f"  {int(code):>3}  {meaning}" for code, meaning in EXIT_CODE_MEANINGS.items()]
+    lines = [
+        "usage: pmgsync [--root DIR] COMMAND ...",
+        "",
+        "Signed, all-or-nothing configuration sync for Proxmox Mail Gateway clusters.",
+        "",
+        "commands:",
+        *commands,
+        "",
+        "examples:",
+        "  pmgsync create                          found a cluster here",
+        "  pmgsync join-cmd                        then join the other nodes to it",
+        "  pmgsync status --watch                  see who runs what",
+        "  pmgsync run -m 'new key' -- ./rotate    many edits, one version",
+        "",
+        "exit codes:",
+        *codes,
+        "",
+        "`pmgsync COMMAND --help` says more about each.",
+    ]
+    return "\n".join(lines)
+
+
+def _terminal() -> dict[str, bool]:
+    """Whether stdout takes colours (https://no-color.org) and can be redrawn."""
+    environment = os.environ  # noqa: TID251 - the edge: read once, passed on as values
+    is_terminal = sys.stdout.isatty()
+    smart = is_terminal and environment.get("TERM", "") not in ("", "dumb")
+    return {"colour": smart and not environment.get("NO_COLOR"), "redraws": smart}
+
+
+def _complain(error: PmgsyncError) -> int:
+    line = " ".join(str(error).splitlines())
+    try:
+        print(f"pmgsync: {line}", file=sys.stderr, flush=True)
+    except OSError:
+        _silence(sys.stderr.fileno())
+    return int(error.exit_code)
+
+
+def _silence(descriptor: int) -> None:
+    """Nobody reads this any more; Python would complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def _origin(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = ""
+    if trace is not None:
+        place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    return f"{type(error).__name__}: {error}{place}"
