@@ -85,7 +85,7 @@ RULES = {
 # Single files that may use one library more than their folder.
 ALSO = {
     "pmgsync.model.keys": "cryptography",
-    "pmgsync.model.certificate": "cryptography",
+    "pmgsync.wire.certificates": "cryptography",
 }
 
 CODE = [source for source in sources(PACKAGE) if not source.generated]
