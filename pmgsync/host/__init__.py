@@ -1,1 +1,1 @@
-"""Adapters to the machine: disk, inotify, processes, the store, the clock. They do; they decide nothing."""
+"""Adapters to the machine: disk, inotify, processes, store, clock. They do; they decide nothing."""

@@ -1,0 +1,109 @@
+"""Folder handles: the one way by which pmgsync reaches a file below its root.
+
+Each component of a path is opened below the handle of the one before, with `O_NOFOLLOW |
+O_DIRECTORY`. So a symbolic link planted at any level is refused instead of followed, also when it
+is planted between two calls. The root itself is the admin's choice and may be a link.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pmgsync.errors import HostError
+from pmgsync.host.faults import host_error
+from pmgsync.model import scope
+from pmgsync.model.paths import printable
+
+_ROOT_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FOLDER_FLAGS = _ROOT_FLAGS | os.O_NOFOLLOW
+
+
+def split(path: str) -> tuple[str, str]:
+    """Folder and name of `path`. A path that could leave the root is a mistake in our own code."""
+    folder, _, name = path.rpartition("/")
+    if name in ("", ".", ".."):
+        raise RuntimeError(f"not a path to a file: {path!r}")
+    return folder, name
+
+
+@contextmanager
+def open_folder(
+    root: str, folder: str, *, make: bool = False, kind: type[HostError] = HostError
+) -> Iterator[int]:
+    """The handle of `folder` below `root`; with `make`, folders that are missing are made.
+
+    `FileNotFoundError` where it does not exist (the caller knows what that means); an error of
+    `kind` that names the component for everything else, also for what is done under the handle.
+    """
+    try:
+        handle = os.open(root, _ROOT_FLAGS)
+    except OSError as error:
+        raise host_error(error, root, "open the root folder", kind=kind) from None
+    try:
+        so_far = ""
+        for element in folder.split("/") if folder else ():
+            so_far = f"{so_far}/{element}" if so_far else element
+            below = _open_below(handle, element, so_far, make=make, kind=kind)
+            os.close(handle)
+            handle = below
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _open_below(
+    handle: int, element: str, so_far: str, *, make: bool, kind: type[HostError]
+) -> int:
+    if element in ("", ".", ".."):
+        raise RuntimeError(f"not a path to a folder: {so_far!r}")
+    try:
+        return os.open(element, _FOLDER_FLAGS, dir_fd=handle)
+    except FileNotFoundError:
+        if not make:
+            raise
+    except OSError as error:
+        raise _refusal(error, handle, element, so_far, kind) from None
+    try:
+        return _make_below(handle, element, scope.folder_mode(so_far))
+    except OSError as error:
+        raise host_error(error, so_far, "make the folder", kind=kind) from None
+
+
+def _make_below(handle: int, element: str, mode: int) -> int:
+    os.mkdir(element, 0o700, dir_fd=handle)
+    made = os.open(element, _FOLDER_FLAGS, dir_fd=handle)
+    try:
+        os.fchmod(made, mode)  # mkdir's own mode is cut by the umask
+        # A file inside is durable only if the folder is; so rare that it need not wait for
+        # sync_folders.
+        os.fsync(handle)
+    except OSError:
+        os.close(made)
+        raise
+    return made
+
+
+def _refusal(
+    error: OSError, handle: int, element: str, so_far: str, kind: type[HostError]
+) -> HostError:
+    """ENOTDIR is what the kernel says for a link and for a file alike; tell them apart."""
+    if error.errno in (errno.ENOTDIR, errno.ELOOP):
+        if _is_link(handle, element):
+            return kind(
+                "is a symbolic link",
+                where=printable(so_far),
+                mend="links are never followed; put a real folder there",
+            )
+        return kind("is not a folder", where=printable(so_far), mend="remove it or move it away")
+    return host_error(error, so_far, "open the folder", kind=kind)
+
+
+def _is_link(handle: int, element: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(element, dir_fd=handle, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
