@@ -1,30 +1,35 @@
 """Change sets: what turns one manifest into the next, and where in the cluster's history it stands.
 
-`diff` and `apply` are inverse: `apply(base, diff(base, target)) == target`. A change set names the digest of
-its parent and of its result, so a node can prove that it applies to what the master believed, and that it has
-afterwards what the master meant.
+`diff` and `apply` are inverse: `apply(base, diff(base, target)) == target`. A change set names the
+digest of its parent and of its result, so a node can prove that it applies to what the master
+believed, and that it has afterwards what the master meant.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pmgsync.errors import DigestMismatchError, MalformedError
 from pmgsync.model import canonical
 from pmgsync.model.manifest import MAX_ENTRIES, Digest, FileEntry, Manifest, parse_digest
-from pmgsync.model.paths import ManagedPath
+from pmgsync.model.paths import ManagedPath, printable
+from pmgsync.model.scope import require_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CHANGE_SET_TYPE = "application/vnd.pmgsync.change-set.v1+json"
 MAX_MESSAGE_CHARACTERS = 2000
 
-_POSITION = re.compile(r"(\d{1,15})\.(\d{1,15})")
+_NUMBER = "(0|[1-9][0-9]{0,15})"
+_POSITION = re.compile(rf"{_NUMBER}\.{_NUMBER}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in history: epoch (which mastership), then version. Ordered; prints as `EPOCH.VERSION`."""
+    """A place in history: epoch (which mastership), then version; prints as `EPOCH.VERSION`."""
 
     epoch: int
     version: int
@@ -37,7 +42,7 @@ class Position:
         """The position that prints as `text`; `MalformedError` otherwise."""
         match = _POSITION.fullmatch(text)
         if match is None:
-            raise MalformedError("is not a position like 1.42", where=text[:40])
+            raise MalformedError("is not a position like 1.42", where=printable(text[:40]))
         return cls(int(match[1]), int(match[2]))
 
 
@@ -68,7 +73,8 @@ class Diff:
 
 def diff(base: Mapping[ManagedPath, FileEntry], target: Mapping[ManagedPath, FileEntry]) -> Diff:
     """What turns `base` into `target`."""
-    # Manifests share the entries that did not change, and identity is much cheaper to see than equality.
+    # Manifests share the entries that did not change, and identity is much cheaper to see than
+    # equality.
     puts = [
         entry
         for path, entry in target.items()
@@ -87,7 +93,8 @@ def apply(base: Manifest, change: Diff) -> Manifest:
 class ChangeSet:
     """One version: its place, the states it leads from and to, and what it changes.
 
-    `created` is the master's clock in milliseconds since 1970, for people to read; nothing is decided by it.
+    `created` is the master's clock in milliseconds since 1970, for people to read; nothing is
+    decided by it.
     """
 
     cluster: str
@@ -110,7 +117,7 @@ class ChangeSet:
                 "puts": [entry.to_json() for entry in self.change.puts],
                 "deletes": list(self.change.deletes),
                 "created": self.created,
-                "message": self.message,
+                "message": self.message[:MAX_MESSAGE_CHARACTERS],
             }
         )
 
@@ -118,11 +125,9 @@ class ChangeSet:
     def from_bytes(cls, data: bytes) -> ChangeSet:
         """The change set in `data`; `MalformedError` or `OutOfScopeError` for anything else."""
         fields = canonical.decode(data, "a change set")
-        puts, deletes = fields.take("puts", list), fields.take("deletes", list)
+        puts, deletes = fields.take("puts", list), fields.texts("deletes")
         if len(puts) + len(deletes) > MAX_ENTRIES:
             raise MalformedError(f"a change set names more than {MAX_ENTRIES} files")
-        if not all(isinstance(path, str) for path in deletes):
-            raise MalformedError("a change set deletes something that is not a path")
         change_set = cls(
             cluster=fields.take("cluster", str),
             position=Position(fields.count("epoch"), fields.count("version")),
@@ -133,26 +138,55 @@ class ChangeSet:
                 tuple(ManagedPath(path) for path in deletes),
             ),
             created=fields.count("created"),
-            message=fields.take("message", str)[:MAX_MESSAGE_CHARACTERS],
+            message=fields.take("message", str),
         )
         fields.done()
+        if len(change_set.message) > MAX_MESSAGE_CHARACTERS:
+            raise MalformedError(
+                f"a change set's message has over {MAX_MESSAGE_CHARACTERS} characters"
+            )
         return change_set
 
     def lead(self, base: Manifest) -> Manifest:
         """The manifest that this change set makes of `base`, which must be its parent.
 
-        Raises `DigestMismatchError` if `base` is not the parent or the result is not the signed one, and
-        `OutOfScopeError` if an entry is not in scope.
+        Raises `DigestMismatchError` if `base` is not the parent or the result is not the signed
+        one, and `OutOfScopeError` if an entry is not in scope.
         """
         if base.digest != self.parent:
             raise DigestMismatchError(
                 f"version {self.position} does not start from the state known here"
             )
-        for entry in self.change.puts:
-            entry.check()
+        self._require_scope()
+        if any(path not in base for path in self.change.deletes):
+            raise DigestMismatchError(f"version {self.position} deletes what is not there")
         result = apply(base, self.change)
         if result.digest != self.result:
             raise DigestMismatchError(
                 f"version {self.position} does not lead to the state that was signed"
             )
+        if any(entry.path not in base for entry in self.change.puts):
+            result.check_shape()
         return result
+
+    def require_end(self, result: Manifest) -> None:
+        """Raise unless this change set may have led to `result`, whatever it led from.
+
+        `DigestMismatchError` if `result` is not the signed one or contradicts what was changed;
+        `OutOfScopeError` if an entry is not in scope.
+        """
+        if result.digest != self.result:
+            raise DigestMismatchError(f"the manifest is not that of version {self.position}")
+        self._require_scope()
+        result.check()
+        put = all(result.get(entry.path) == entry for entry in self.change.puts)
+        if not put or any(path in result for path in self.change.deletes):
+            raise DigestMismatchError(f"version {self.position} does not lead to its own manifest")
+
+    def _require_scope(self) -> None:
+        for entry in self.change.puts:
+            entry.check()
+        for path in self.change.deletes:
+            require_rule(path)
+        if len(set(self.change.paths)) != len(self.change.paths):
+            raise MalformedError(f"version {self.position} changes a path twice")

@@ -1,21 +1,25 @@
 """The envelope: signed bytes, in the form of DSSE v1 (Dead Simple Signing Envelope).
 
-What is signed is `PAE(type, payload)`, the exact payload bytes with their type and lengths in front; nothing
-is ever parsed, changed and encoded again between signing and verifying. At rest and on the wire an envelope
-is DSSE's JSON form. A signature counts once a key, whatever ids it is listed under.
+What is signed is `PAE(type, payload)`, the exact payload bytes with their type and lengths in
+front; nothing is ever parsed, changed and encoded again between signing and verifying. At rest and
+on the wire an envelope is DSSE's JSON form. A signature counts once a key, whatever ids it is
+listed under.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pmgsync.errors import BadSignatureError, MalformedError
 from pmgsync.model import canonical
 from pmgsync.model.keys import PublicKey, Signer, decode_base64
 from pmgsync.model.manifest import Digest, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_SIGNATURES = 64
 
@@ -30,7 +34,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Envelope:
-    """A payload, its type, and who signed it. Says nothing about whether the signatures are good."""
+    """A payload, its type, and who signed it. Whether the signatures are good is not said."""
 
     payload_type: str
     payload: bytes
@@ -51,13 +55,17 @@ class Envelope:
         return frozenset(
             key
             for key in frozenset(keys)
-            if any(s.key_id == key.key_id and key.verifies(s.value, message) for s in self.signatures)
+            if any(
+                s.key_id == key.key_id and key.verifies(s.value, message) for s in self.signatures
+            )
         )
 
     def require(self, payload_type: str, key: PublicKey) -> bytes:
-        """The payload, if it is of `payload_type` and `key` signed it; `BadSignatureError` otherwise."""
+        """The payload, if it is of `payload_type` and signed by `key`, else `BadSignatureError`."""
         if self.payload_type != payload_type:
-            raise MalformedError(f"the envelope holds {self.payload_type[:80]!r}, not {payload_type!r}")
+            raise MalformedError(
+                f"the envelope holds {self.payload_type[:80]!r}, not {payload_type!r}"
+            )
         if not self.signers([key]):
             raise BadSignatureError(f"no valid signature by key {key.key_id[:16]}")
         return self.payload
@@ -69,7 +77,8 @@ class Envelope:
                 "payloadType": self.payload_type,
                 "payload": base64.b64encode(self.payload).decode("ascii"),
                 "signatures": [
-                    {"keyid": s.key_id, "sig": base64.b64encode(s.value).decode("ascii")} for s in self.signatures
+                    {"keyid": s.key_id, "sig": base64.b64encode(s.value).decode("ascii")}
+                    for s in self.signatures
                 ],
             }
         )
@@ -87,7 +96,8 @@ class Envelope:
             signatures=tuple(_signature(row) for row in rows),
         )
         fields.done()
-        # One envelope has one byte form (base64 alone would allow several), so no bit of it can be altered unseen.
+        # One envelope has one byte form (base64 alone would allow several), so no bit of it can be
+        # altered unseen.
         if envelope.to_bytes() != data:
             raise MalformedError("an envelope is not in its canonical form")
         return envelope
@@ -111,6 +121,8 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
 
 def _signature(row: object) -> Signature:
     fields = canonical.Fields(row, "a signature")
-    signature = Signature(fields.take("keyid", str), decode_base64(fields.take("sig", str), "a signature"))
+    signature = Signature(
+        fields.take("keyid", str), decode_base64(fields.take("sig", str), "a signature")
+    )
     fields.done()
     return signature

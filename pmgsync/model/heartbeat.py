@@ -1,7 +1,8 @@
-"""Heartbeats: the master's signed word on which version is the newest, against withheld news (a freeze).
+"""Heartbeats: the master's signed word on which version is the newest, against withheld news (a
+freeze).
 
-A heartbeat counts only on the stream it came on and only with a higher `count` than the last; how old the
-last good one is tells a node whether it may be missing something.
+A heartbeat counts only on the stream it came on and only with a higher `count` than the last; how
+old the last good one is tells a node whether it may be missing something.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from pmgsync.model.changeset import Position
 from pmgsync.model.manifest import Digest, parse_digest
 
 HEARTBEAT_TYPE = "application/vnd.pmgsync.heartbeat.v1+json"
+MAX_HEARTBEAT_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The newest version and the state it leads to, said for the `count`th time by this master's daemon."""
+    """The newest version and the state it leads to, said for the `count`th time by this daemon."""
 
     cluster: str
     position: Position
@@ -41,7 +43,7 @@ class Heartbeat:
     @classmethod
     def from_bytes(cls, data: bytes) -> Heartbeat:
         """The heartbeat in `data`; `MalformedError` for anything else."""
-        fields = canonical.decode(data, "a heartbeat")
+        fields = canonical.decode(data, "a heartbeat", most=MAX_HEARTBEAT_BYTES)
         heartbeat = cls(
             cluster=fields.take("cluster", str),
             position=Position(fields.count("epoch"), fields.count("version")),

@@ -1,16 +1,17 @@
 """Joining with a token: both sides prove that they know the secret without sending it.
 
-The token is what the admin carries from the master to the new node: a secret of 128 bits and the digest of the
-master's TLS certificate. The node talks only to a server that shows exactly this certificate. Then:
+The token is what the admin carries from the master to the new node: a secret of 128 bits and the
+digest of the master's TLS certificate. The node talks only to a server that shows exactly this
+certificate. Then:
 
     node    -> master   opening: the token's public id, a nonce
     master  -> node     challenge: its nonce, and its proof over both nonces
     node    -> master   request: who it is, its keys; its proof over both nonces and the request
-    master  -> node     the membership chain with the node in it, and a proof over both nonces and the chain
+    master  -> node     the membership chain with the node in it; a proof over both nonces and it
 
-A proof is HMAC-SHA-256 with the secret, over a label for each direction and everything said so far, so none
-of them can be reflected, replayed or moved to another exchange. The request is, besides, signed with the
-node's identity key, which proves that it has that key.
+A proof is HMAC-SHA-256 with the secret, over a label for each direction and everything said so
+far, so none of them can be reflected, replayed or moved to another exchange. The request is,
+besides, signed with the node's identity key, which proves that it has that key.
 """
 
 from __future__ import annotations
@@ -18,19 +19,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pmgsync.errors import BadSignatureError, MalformedError, UsageError
 from pmgsync.model import canonical
-from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import PublicKey, decode_base64
 from pmgsync.model.manifest import Digest, digest_of, parse_digest
-from pmgsync.model.membership import PmgKeys
+from pmgsync.model.membership import MAX_PORT, PmgKeys
+from pmgsync.model.naming import check_address, check_node_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pmgsync.model.envelope import Envelope
 
 JOIN_REQUEST_TYPE = "application/vnd.pmgsync.join-request.v1+json"
+TOKEN_PREFIX = "join-"  # noqa: S105 - not a secret; keeps a token from looking like an option
 TOKEN_LIFE_MS = 15 * 60 * 1000
 SECRET_BYTES = 16
+MAX_REQUEST_BYTES = 64 << 10
 NONCE_BYTES = 32
 MAX_WRONG_PROOFS = 5
 """A token is revoked after so many wrong proofs."""
@@ -49,19 +57,27 @@ class Token:
         return hashlib.sha256(b"pmgsync token id\0" + self.secret).hexdigest()[:16]
 
     def to_text(self) -> str:
-        """One word of letters, digits, `-` and `_`."""
-        return base64.urlsafe_b64encode(self.secret + bytes.fromhex(self.certificate)).decode("ascii")
+        """One word of letters, digits, `-` and `_`; never one that looks like an option."""
+        return base64.urlsafe_b64encode(self.secret + bytes.fromhex(self.certificate)).decode(
+            "ascii"
+        )
 
     @classmethod
     def from_text(cls, text: str) -> Token:
         """The token that an admin typed; `UsageError` if it cannot be one."""
         try:
-            raw = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
+            head, raw = text.strip()[: len(TOKEN_PREFIX)], b""
+            if head == TOKEN_PREFIX:
+                raw = base64.b64decode(
+                    text.strip().removeprefix(TOKEN_PREFIX), altchars=b"-_", validate=True
+                )
         except ValueError:
             raw = b""
         if len(raw) != SECRET_BYTES + 32:
             raise UsageError(
-                "is not a join token", where="--token", mend="copy the whole line that `pmgsync join-cmd` printed"
+                "is not a join token",
+                where="--token",
+                mend="copy the whole line that `pmgsync join-cmd` printed",
             )
         return cls(raw[:SECRET_BYTES], parse_digest(raw[SECRET_BYTES:].hex()))
 
@@ -71,7 +87,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class JoinRequest:
-    """Who wants in: name, address, member port, identity key, TLS certificate (DER), and PMG's keys."""
+    """Who wants in: name, address, member port, identity key, certificate (DER), and PMG's keys."""
 
     name: str
     address: str
@@ -96,17 +112,14 @@ class JoinRequest:
     @classmethod
     def from_envelope(cls, envelope: Envelope) -> JoinRequest:
         """The request in `envelope`, which must be signed by the identity that it names."""
-        fields = canonical.decode(envelope.payload, "a join request")
-        pmg = fields.take("pmg", list)
-        if [type(cell) for cell in pmg] != [str, str, str]:
-            raise MalformedError("a join request's PMG keys are not three strings")
+        fields = canonical.decode(envelope.payload, "a join request", most=MAX_REQUEST_BYTES)
         request = cls(
-            name=fields.take("name", str),
-            address=fields.take("address", str),
-            port=fields.count("port", most=65535),
+            name=check_node_name(fields.take("name", str)),
+            address=check_address(fields.take("address", str)),
+            port=fields.count("port", least=1, most=MAX_PORT),
             identity=PublicKey.from_text(fields.take("identity", str)),
             certificate=decode_base64(fields.take("certificate", str), "a certificate"),
-            pmg=PmgKeys(*pmg),
+            pmg=PmgKeys(*fields.texts("pmg", exactly=3)),
         )
         fields.done()
         envelope.require(JOIN_REQUEST_TYPE, request.identity)
@@ -117,7 +130,7 @@ class JoinRequest:
 class Exchange:
     """The proofs of one exchange, which both sides can compute once both nonces are known."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     node_nonce: bytes
     master_nonce: bytes
 
@@ -138,7 +151,14 @@ class Exchange:
         return self._proof(b"chain", *(digest_of(link).encode() for link in chain))
 
     def _proof(self, label: bytes, *parts: bytes) -> bytes:
-        message = b"\0".join((b"pmgsync join", label, self.node_nonce.hex().encode(), self.master_nonce.hex().encode()))
+        message = b"\0".join(
+            (
+                b"pmgsync join",
+                label,
+                self.node_nonce.hex().encode(),
+                self.master_nonce.hex().encode(),
+            )
+        )
         for part in parts:
             message += b"\0" + hashlib.sha256(part).digest()
         return hmac.digest(self.secret, message, "sha256")
@@ -148,5 +168,7 @@ def require_proof(given: bytes, expected: bytes, who: str) -> None:
     """Raise `BadSignatureError` unless the proof is right; takes the same time either way."""
     if not hmac.compare_digest(given, expected):
         raise BadSignatureError(
-            "did not prove that it knows the token", where=who, mend="get a new one with `pmgsync join-cmd`"
+            "did not prove that it knows the token",
+            where=who,
+            mend="get a new one with `pmgsync join-cmd`",
         )

@@ -1,7 +1,8 @@
 """Ed25519 keys: what signs, what verifies, and the short names people compare.
 
-The only file that knows the signature algorithm. A public key is its 32 raw bytes; its id is the SHA-256 of
-them. The TLS keys are another kind (ECDSA P-256, `wire/certificates.py`) and sign nothing here.
+The only file that knows the signature algorithm. A public key is its 32 raw bytes; its id is the
+SHA-256 of them. The TLS keys are another kind (ECDSA P-256, `wire/certificates.py`) and sign
+nothing here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from pmgsync.errors import MalformedError
 
@@ -69,12 +75,18 @@ class SigningKey:
         if len(raw) != KEY_BYTES:
             raise MalformedError(f"a private key has {len(raw)} bytes, not {KEY_BYTES}")
         self._key = Ed25519PrivateKey.from_private_bytes(raw)
-        self._public = PublicKey(self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+        self._public = PublicKey(
+            self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        )
 
     @classmethod
     def generate(cls) -> SigningKey:
         """A new key from the system's random source."""
-        return cls(Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
+        return cls(
+            Ed25519PrivateKey.generate().private_bytes(
+                Encoding.Raw, PrivateFormat.Raw, NoEncryption()
+            )
+        )
 
     @property
     def public_key(self) -> PublicKey:
@@ -96,6 +108,9 @@ class SigningKey:
 def decode_base64(text: str, what: str) -> bytes:
     """The bytes in `text`; `MalformedError` naming `what` where it is not base64."""
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except ValueError:
         raise MalformedError(f"{what} is not base64") from None
+    if base64.b64encode(data).decode("ascii") != text:
+        raise MalformedError(f"{what} is not base64 as it is written")
+    return data

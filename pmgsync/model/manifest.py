@@ -1,7 +1,8 @@
 """The manifest: the complete list of synced paths, and the digest that names the state.
 
-A manifest is immutable. Its digest is SHA-256 over one line an entry, sorted by path, so two manifests are
-equal exactly if their digests are. Entries keep their line, because a change touches few of them.
+A manifest is immutable. Its digest is SHA-256 over one line an entry, sorted by path, so two
+manifests are equal exactly if their digests are. Entries keep their line, because a change touches
+few of them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NewType
 
 from pmgsync.errors import DigestMismatchError, MalformedError, OutOfScopeError
 from pmgsync.model import canonical
-from pmgsync.model.paths import ManagedPath
+from pmgsync.model.paths import ManagedPath, printable
 from pmgsync.model.scope import require_rule
 
 Digest = NewType("Digest", str)
@@ -24,6 +25,9 @@ Digest = NewType("Digest", str)
 MAX_FILE_BYTES = 128 << 20
 MAX_ENTRIES = 100_000
 
+MODE_BITS = 0o7777
+
+_OWNERSHIP = re.compile(r"[a-z_][a-z0-9_-]{0,31}:[a-z_][a-z0-9_-]{0,31}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -35,13 +39,13 @@ def digest_of(data: bytes) -> Digest:
 def parse_digest(text: str) -> Digest:
     """`text` as a digest; `MalformedError` where it is none."""
     if _DIGEST.fullmatch(text) is None:
-        raise MalformedError("is not a SHA-256 digest", where=text[:80])
+        raise MalformedError("is not a SHA-256 digest", where=printable(text[:80]))
     return Digest(text)
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One synced file: where, what, how large (bytes), and how it lies there (mode bits, `owner:group`)."""
+    """One synced file: where, what, its size in bytes, how it lies there (mode, `owner:group`)."""
 
     path: ManagedPath
     digest: Digest
@@ -61,11 +65,12 @@ class FileEntry:
         return cls(path, digest_of(data), len(data), rule.mode, rule.ownership)
 
     def check(self) -> None:
-        """Raise `OutOfScopeError` unless path, size, mode and owner are what the scope table allows."""
+        """Raise `OutOfScopeError` unless path, size, mode and owner are as the scope table says."""
         rule = require_rule(self.path)
         if (self.mode, self.ownership) != (rule.mode, rule.ownership):
             raise OutOfScopeError(
-                f"mode {self.mode:o} {self.ownership}, but the scope table says {rule.mode:o} {rule.ownership}",
+                f"mode {self.mode:o} {self.ownership}, but the scope table says"
+                f" {rule.mode:o} {rule.ownership}",
                 where=self.path,
             )
         if self.size > MAX_FILE_BYTES:
@@ -77,13 +82,18 @@ class FileEntry:
 
     @classmethod
     def from_json(cls, row: object) -> FileEntry:
-        """The entry in `row`; `MalformedError` for a wrong form, `OutOfScopeError` for a wrong path."""
-        if not (isinstance(row, list) and [type(cell) for cell in row] == [str, str, int, int, str]):
+        """The entry in `row`; `MalformedError`, or `OutOfScopeError` for a wrong path."""
+        if not (
+            isinstance(row, list) and [type(cell) for cell in row] == [str, str, int, int, str]
+        ):
             raise MalformedError("a manifest row is not [path, digest, size, mode, owner]")
         path, digest, size, mode, ownership = row
-        if size < 0:
-            raise MalformedError("a size is negative", where=path)
-        return cls(ManagedPath(path), parse_digest(digest), size, mode, ownership)
+        place = ManagedPath(path)
+        if not (0 <= size <= canonical.MAX_COUNT and 0 <= mode <= MODE_BITS):
+            raise MalformedError("has a size or mode out of range", where=path)
+        if _OWNERSHIP.fullmatch(ownership) is None:
+            raise MalformedError("has an owner that is not `owner:group`", where=path)
+        return cls(place, parse_digest(digest), size, mode, ownership)
 
 
 class Manifest(Mapping[ManagedPath, FileEntry]):
@@ -122,6 +132,29 @@ class Manifest(Mapping[ManagedPath, FileEntry]):
         """The digests of all contents in this state."""
         return frozenset(entry.digest for entry in self._entries.values())
 
+    def check(self) -> None:
+        """Raise `OutOfScopeError` unless this may be a node's state: each entry, and all of it."""
+        for entry in self._entries.values():
+            entry.check()
+        self.check_shape()
+
+    def check_shape(self) -> None:
+        """Raise `OutOfScopeError` for too many files, or a path that is a file and a folder."""
+        if len(self) > MAX_ENTRIES:
+            raise OutOfScopeError(f"a state has more than {MAX_ENTRIES} files")
+        for folder in self._folders():
+            if folder in self._entries:
+                raise OutOfScopeError("is a file and a folder", where=printable(folder))
+
+    def _folders(self) -> frozenset[str]:
+        folders: set[str] = set()
+        for path in self._entries:
+            folder = path.folder
+            while folder and folder not in folders:
+                folders.add(folder)
+                folder = folder.rpartition("/")[0]
+        return frozenset(folders)
+
     def changed(self, puts: Iterable[FileEntry], deletes: Iterable[ManagedPath]) -> Manifest:
         """This manifest with `deletes` taken out and `puts` put in."""
         entries = dict(self._entries)
@@ -135,11 +168,13 @@ class Manifest(Mapping[ManagedPath, FileEntry]):
 
     def to_bytes(self) -> bytes:
         """The canonical bytes: rows sorted by path."""
-        return canonical.encode({"files": [self._entries[path].to_json() for path in sorted(self._entries)]})
+        return canonical.encode(
+            {"files": [self._entries[path].to_json() for path in sorted(self._entries)]}
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, *, expected: Digest) -> Manifest:
-        """The manifest in `data`, whose digest must be `expected`; every entry is checked against the scope."""
+        """The manifest in `data`, whose digest must be `expected`; all of it is checked."""
         fields = canonical.decode(data, "a manifest")
         rows = fields.take("files", list)
         fields.done()
@@ -148,6 +183,5 @@ class Manifest(Mapping[ManagedPath, FileEntry]):
         manifest = cls(FileEntry.from_json(row) for row in rows)
         if manifest.digest != expected or len(manifest) != len(rows):
             raise DigestMismatchError("a manifest does not have the digest that was signed")
-        for entry in manifest.values():
-            entry.check()
+        manifest.check()
         return manifest

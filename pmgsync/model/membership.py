@@ -1,36 +1,46 @@
 """The membership: who belongs to the cluster, with which keys, and who is master in this epoch.
 
-A chain of signed documents. The first (genesis: epoch 1, serial 1) is signed by its own master, the founder.
-Each next one names the digest of the one before. Within an epoch the serial grows by one and that epoch's
-master signs; the rule for the next epoch (a promotion) is not in this module yet, so `follows` refuses it.
+A chain of signed documents. The first (genesis: epoch 1, serial 1) is signed by its own master,
+the founder. Each next one names the digest of the one before. Within an epoch the serial grows by
+one and that epoch's master signs; the rule for the next epoch (a promotion) is not in this module
+yet, so `follows` refuses it.
 
-A member without keys is *expected*: PMG's `cluster.conf` lists it, or the admin announced it, but it has not
-joined; nothing it says counts. cids are never given twice: `max_cid` only grows, and a node that comes back
-under its name keeps its cid.
+A member without keys is *expected*: PMG's `cluster.conf` lists it, or the admin announced it, but
+it has not joined; nothing it says counts. cids are never given twice: `max_cid` only grows, and a
+node that comes back under its name keeps its cid.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
-from typing import Any
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
 
 from pmgsync.errors import GapError, InvalidError, MalformedError, StaleError, WrongClusterError
 from pmgsync.model import canonical
-from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import PublicKey, decode_base64
 from pmgsync.model.manifest import Digest, digest_of, parse_digest
-from pmgsync.model.naming import check_node_name
+from pmgsync.model.naming import check_address, check_node_name
+from pmgsync.model.paths import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from pmgsync.model.envelope import Envelope
 
 MEMBERSHIP_TYPE = "application/vnd.pmgsync.membership.v1+json"
 MAX_MEMBERS = 10_000
 MAX_CID = 2**31 - 1
+MAX_PORT = 65535
+
+_PMG_KEY = re.compile(r"[A-Za-z0-9./+=:_-]{0,4096}")
 
 
 @dataclass(frozen=True, slots=True)
 class MemberKeys:
-    """What a member is recognised by: its identity key, and its TLS certificate, byte for byte (DER)."""
+    """What a member is recognised by: its identity key, and its TLS certificate's bytes (DER)."""
 
     identity: PublicKey
     certificate: bytes
@@ -40,14 +50,27 @@ class MemberKeys:
         """SHA-256 of the certificate, as compared in every call."""
         return digest_of(self.certificate)
 
+    def overlaps(self, other: MemberKeys) -> bool:
+        """Is one of the two the same?"""
+        return self.identity == other.identity or self.certificate == other.certificate
+
 
 @dataclass(frozen=True, slots=True)
 class PmgKeys:
-    """The keys that PMG's own `cluster.conf` must name for a node; pmgsync itself trusts none of them."""
+    """The keys that PMG's own `cluster.conf` must name for a node; pmgsync trusts none of them.
+
+    They end up in `cluster.conf`, and through PMG in root's `authorized_keys`, so they hold no
+    character that could end a line or a word there.
+    """
 
     fingerprint: str
     host_rsa: str
     root_rsa: str
+
+    def __post_init__(self) -> None:
+        for text in (self.fingerprint, self.host_rsa, self.root_rsa):
+            if _PMG_KEY.fullmatch(text) is None:
+                raise MalformedError("is not a key or fingerprint", where=printable(text[:80]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +86,21 @@ class Member:
 
     def __post_init__(self) -> None:
         check_node_name(self.name)
-        try:
-            ip_address(self.address)
-        except ValueError:
-            raise MalformedError("is not an IP address", where=self.address[:80]) from None
-        if not (1 <= self.cid <= MAX_CID and 1 <= self.port <= 65535):
+        check_address(self.address)
+        if not (1 <= self.cid <= MAX_CID and 1 <= self.port <= MAX_PORT):
             raise MalformedError("has a cid or port out of range", where=self.name)
+
+    @property
+    def endpoint(self) -> tuple[IPv4Address | IPv6Address, int]:
+        """Address and port, equal for all spellings of an address."""
+        return ip_address(self.address), self.port
 
     @property
     def label(self) -> str:
         """`name(cid)`, as people see it."""
         return f"{self.name}({self.cid})"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, canonical.Json]:
         """The member as a JSON object."""
         return {
             "cid": self.cid,
@@ -84,26 +109,30 @@ class Member:
             "port": self.port,
             "pmg": [self.pmg.fingerprint, self.pmg.host_rsa, self.pmg.root_rsa],
             "identity": self.keys.identity.to_text() if self.keys else None,
-            "certificate": base64.b64encode(self.keys.certificate).decode("ascii") if self.keys else None,
+            "certificate": base64.b64encode(self.keys.certificate).decode("ascii")
+            if self.keys
+            else None,
         }
 
     @classmethod
     def from_json(cls, value: object) -> Member:
         """The member in `value`; `MalformedError` for anything else."""
         fields = canonical.Fields(value, "a member")
-        identity, certificate = fields.optional("identity", str), fields.optional("certificate", str)
+        identity, certificate = (
+            fields.optional("identity", str),
+            fields.optional("certificate", str),
+        )
         if (identity is None) != (certificate is None):
             raise MalformedError("a member has one key of two")
-        pmg = fields.take("pmg", list)
-        if [type(cell) for cell in pmg] != [str, str, str]:
-            raise MalformedError("a member's PMG keys are not three strings")
         member = cls(
             cid=fields.count("cid"),
             name=fields.take("name", str),
             address=fields.take("address", str),
             port=fields.count("port"),
-            pmg=PmgKeys(*pmg),
-            keys=MemberKeys(PublicKey.from_text(identity), decode_base64(certificate, "a certificate"))
+            pmg=PmgKeys(*fields.texts("pmg", exactly=3)),
+            keys=MemberKeys(
+                PublicKey.from_text(identity), decode_base64(certificate, "a certificate")
+            )
             if identity is not None and certificate is not None
             else None,
         )
@@ -126,8 +155,11 @@ class Membership:
 
     def __post_init__(self) -> None:
         cids = {member.cid for member in self.members}
-        if len(cids) != len(self.members) or len({m.name for m in self.members}) != len(self.members):
+        keys = [member.keys for member in self.members if member.keys]
+        if len(cids) != len(self.members) or _doubled(m.name.lower() for m in self.members):
             raise MalformedError("a membership names a cid or a name twice")
+        if _doubled(key.identity for key in keys) or _doubled(key.certificate for key in keys):
+            raise MalformedError("a membership gives two members the same key")
         if len(self.members) > MAX_MEMBERS or (cids and max(cids) > self.max_cid):
             raise MalformedError("a membership has too many members, or a cid above its max_cid")
         if self.master not in cids or self.member(self.master).keys is None:
@@ -154,8 +186,9 @@ class Membership:
         return keys.identity
 
     def named(self, name: str) -> Member | None:
-        """The member called `name`."""
-        return next((member for member in self.members if member.name == name), None)
+        """The member called `name`; upper and lower case are the same, as in DNS."""
+        wanted = name.lower()
+        return next((member for member in self.members if member.name.lower() == wanted), None)
 
     def holder_of(self, fingerprint: Digest) -> Member | None:
         """The member whose certificate has `fingerprint`."""
@@ -181,6 +214,9 @@ class Membership:
         """The membership in `data`; `MalformedError` for anything else."""
         fields = canonical.decode(data, "a membership")
         parent = fields.optional("parent", str)
+        members: list[object] = fields.take("members", list)
+        if len(members) > MAX_MEMBERS:
+            raise MalformedError(f"a membership has more than {MAX_MEMBERS} members")
         membership = cls(
             cluster=fields.take("cluster", str),
             epoch=fields.count("epoch"),
@@ -189,13 +225,20 @@ class Membership:
             master=fields.count("master"),
             max_cid=fields.count("maxcid", most=MAX_CID),
             recovery=PublicKey.from_text(fields.take("recovery", str)),
-            members=tuple(Member.from_json(row) for row in fields.take("members", list)),
+            members=tuple(Member.from_json(row) for row in members),
         )
         fields.done()
         return membership
 
 
-def found(cluster: str, members: tuple[Member, ...], *, master: int, max_cid: int, recovery: PublicKey) -> Membership:
+def _doubled(values: Iterable[Hashable]) -> bool:
+    listed = list(values)
+    return len(set(listed)) != len(listed)
+
+
+def found(
+    cluster: str, members: tuple[Member, ...], *, master: int, max_cid: int, recovery: PublicKey
+) -> Membership:
     """The genesis of a cluster, to be signed by its master."""
     highest = max(max_cid, *(member.cid for member in members))
     return Membership(cluster, 1, 1, None, master, highest, recovery, members)
@@ -204,19 +247,30 @@ def found(cluster: str, members: tuple[Member, ...], *, master: int, max_cid: in
 def admit(membership: Membership, envelope: Envelope, newcomer: Member) -> Membership:
     """The successor of `membership` (which `envelope` holds) in which `newcomer` has its keys.
 
-    The newcomer's own cid counts only if it is 0 < cid <= max_cid and is its place already; see `place_for`.
-    Raises `InvalidError` if another member has its address and port, or its keys.
+    The newcomer's cid is the one that `place_for` gives for its name.
+
+    Raises `InvalidError` if another member has its address and port, or a key of it, and if the
+    place belongs to a node of another name or to the master: a token lets a node in, not take over.
     """
+    holder = next((m for m in membership.members if m.cid == newcomer.cid), None)
+    if holder and (holder.cid == membership.master or holder.name.lower() != newcomer.name.lower()):
+        raise InvalidError(
+            f"has the place of {newcomer.name} already",
+            where=holder.label,
+            mend="give the new node another name",
+        )
     others = tuple(m for m in membership.members if m.cid != newcomer.cid)
     for other in others:
-        if (other.address, other.port) == (newcomer.address, newcomer.port):
+        if other.endpoint == newcomer.endpoint:
             raise InvalidError(
                 f"has the address of {newcomer.name}, {newcomer.address}",
                 where=other.label,
                 mend="give each node its own address",
             )
-        if other.keys and newcomer.keys and other.keys.identity == newcomer.keys.identity:
-            raise InvalidError("has the same key", where=other.label, mend="do not copy /var/lib/pmgsync")
+        if other.keys and newcomer.keys and other.keys.overlaps(newcomer.keys):
+            raise InvalidError(
+                "has the same key", where=other.label, mend="do not copy /var/lib/pmgsync"
+            )
     return replace(
         membership,
         serial=membership.serial + 1,
@@ -227,7 +281,7 @@ def admit(membership: Membership, envelope: Envelope, newcomer: Member) -> Membe
 
 
 def place_for(membership: Membership, name: str) -> int:
-    """The cid that a node called `name` gets: its old or reserved one, else one above the highest ever given."""
+    """The cid of a node called `name`: its old or reserved one, else one above all ever given."""
     known = membership.named(name)
     return known.cid if known else membership.max_cid + 1
 
@@ -235,19 +289,29 @@ def place_for(membership: Membership, name: str) -> int:
 def follows(previous: Membership, previous_envelope: Envelope, envelope: Envelope) -> Membership:
     """The membership in `envelope`, if it is the legal next link after `previous`.
 
-    Raises `WrongClusterError`, `StaleError` (not newer), `GapError` (a link is missing, or another epoch),
-    `BadSignatureError`, `MalformedError`.
+    Raises `WrongClusterError`, `StaleError` (not newer), `GapError` (a link is missing, or another
+    epoch), `BadSignatureError`, `MalformedError`.
     """
     candidate = Membership.from_bytes(envelope.payload)
     if candidate.cluster != previous.cluster:
-        raise WrongClusterError(f"a membership of another cluster, {candidate.cluster[:40]}")
+        raise WrongClusterError(
+            f"a membership of another cluster, {printable(candidate.cluster[:40])}"
+        )
     if (candidate.epoch, candidate.serial) <= (previous.epoch, previous.serial):
-        raise StaleError(f"membership {candidate.epoch}.{candidate.serial} is not newer than {previous.serial}")
+        raise StaleError(
+            f"membership {candidate.epoch}.{candidate.serial} is not newer than {previous.serial}"
+        )
     if (candidate.epoch, candidate.serial) != (previous.epoch, previous.serial + 1):
-        raise GapError(f"membership {candidate.epoch}.{candidate.serial} does not follow {previous.serial}")
+        raise GapError(
+            f"membership {candidate.epoch}.{candidate.serial} does not follow {previous.serial}"
+        )
     envelope.require(MEMBERSHIP_TYPE, previous.master_key)
     if candidate.parent != previous_envelope.digest:
         raise GapError("a membership names another predecessor than the one known here")
-    if candidate.master != previous.master or candidate.max_cid < previous.max_cid:
-        raise MalformedError("a membership changes the master within an epoch, or takes a cid back")
+    if (candidate.master, candidate.master_key) != (previous.master, previous.master_key):
+        raise MalformedError("a membership changes the master or its key within an epoch")
+    known = {member.cid for member in previous.members}
+    given = {member.cid for member in candidate.members} - known
+    if candidate.max_cid < previous.max_cid or min(given, default=MAX_CID + 1) <= previous.max_cid:
+        raise MalformedError("a membership gives a cid for the second time")
     return candidate

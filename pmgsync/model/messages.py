@@ -1,16 +1,19 @@
-"""What the two ends of a follow stream say to each other, as values; `wire.codec` puts them on the wire.
+"""What the two ends of a follow stream say to each other, as values; `wire.codec` puts them on the
+wire.
 
-The agent opens the stream and says `Hello`; from then on each side speaks when it has something to say.
-Contents travel by digest: small ones along with the offer that needs them, the others when asked for, in
-parts of at most `PART_BYTES`, so the message limit can stay low.
+The agent opens the stream and says `Hello`; from then on each side speaks when it has something to
+say. Contents travel by digest: small ones along with the offer that needs them, the others when
+asked for, in parts of at most `PART_BYTES`, so the message limit can stay low.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pmgsync.model.changeset import Position
-from pmgsync.model.manifest import Digest
+if TYPE_CHECKING:
+    from pmgsync.model.changeset import Position
+    from pmgsync.model.manifest import Digest
 
 PART_BYTES = 256 << 10
 """The largest part of a content or manifest in one message."""
@@ -24,7 +27,7 @@ INLINE_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the content with `digest`, `total` bytes long, from `offset` on. `total` -1: not to be had."""
+    """A part, from `offset` on, of the content with `digest`; `total` bytes, -1: not to be had."""
 
     digest: Digest
     total: int

@@ -1,16 +1,22 @@
 """ManagedPath: a path that may be synced, valid by construction.
 
-A managed path is relative to the node's root (`etc/pmg/domains`), is UTF-8, has no empty, `.` or `..`
-element, no NUL and no control character, and fits the kernel's limits (255 bytes an element, 1,024 in all;
-Linux itself would allow 4,096). Whether it is *in scope* is another question: `scope.rule_for`.
+A managed path is relative to the node's root (`etc/pmg/domains`), is UTF-8, has no empty, `.` or
+`..` element, no NUL and no control character, and fits the kernel's limits (255 bytes an element,
+1,024 in all; Linux itself would allow 4,096). Names are bytes, as for Linux: two spellings that
+only look the same (NFC, NFD) are two names. Whether a path is *in scope* is another question:
+`scope.rule_for`.
 """
 
 from __future__ import annotations
+
+import re
 
 from pmgsync.errors import OutOfScopeError
 
 MAX_PATH_BYTES = 1024
 MAX_NAME_BYTES = 255
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class ManagedPath(str):
@@ -50,7 +56,7 @@ def _fault_of(text: str) -> str:
         return "the name is not UTF-8"
     if len(encoded) > MAX_PATH_BYTES:
         return f"the path is longer than {MAX_PATH_BYTES} bytes"
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
+    if _CONTROL.search(text):
         return "the name has a control character"
     for element in text.split("/"):
         if element in ("", ".", ".."):

@@ -1,7 +1,7 @@
 """Reports: what a node says about itself, signed with its identity key.
 
-A report is the node's receipt: which version it runs, or why it does not run the one it was given. Reports
-are data of limited size; the master never acts on their text.
+A report is the node's receipt: which version it runs, or why it does not run the one it was given.
+Reports are data of limited size; the master never acts on their text.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pmgsync.errors import MalformedError
 from pmgsync.model import canonical
 from pmgsync.model.changeset import Position
 from pmgsync.model.manifest import Digest, parse_digest
+from pmgsync.model.paths import printable
 
 REPORT_TYPE = "application/vnd.pmgsync.report.v1+json"
+MAX_REPORT_BYTES = 512 << 10
 MAX_NOTES = 50
 MAX_NOTE_CHARACTERS = 500
 
@@ -27,15 +29,17 @@ class Outcome(Enum):
     INVALID = "invalid"
     """Its checks refused it; it runs the version before."""
     UNABLE = "unable"
-    """This machine cannot, for now (disk full, read-only); it runs the version before and tries again."""
+    """This machine cannot now (disk full, read-only); it runs the one before and tries again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What member `cid` says: it runs `active` (with state `manifest`); `wanted` came out as `outcome`.
+    """What member `cid` says: it runs `active` (with state `manifest`); `wanted` came out as
+    `outcome`.
 
-    `detail` is the one line of why not; `notes` are what the admin should know all the same (drift that was
-    put back, an owner that does not exist). `milliseconds` is from receipt to durable activation.
+    `detail` is the one line of why not; `notes` are what the admin should know all the same (drift
+    that was put back, an owner that does not exist). `milliseconds` is from receipt to durable
+    activation.
     """
 
     cluster: str
@@ -58,8 +62,8 @@ class Report:
                 "manifest": self.manifest,
                 "wanted": str(self.wanted),
                 "outcome": self.outcome.value,
-                "detail": self.detail[:MAX_NOTE_CHARACTERS],
-                "notes": [note[:MAX_NOTE_CHARACTERS] for note in self.notes[:MAX_NOTES]],
+                "detail": _line(self.detail),
+                "notes": [_line(note) for note in self.notes[:MAX_NOTES]],
                 "ms": self.milliseconds,
             }
         )
@@ -67,13 +71,13 @@ class Report:
     @classmethod
     def from_bytes(cls, data: bytes) -> Report:
         """The report in `data`; `MalformedError` for anything else."""
-        fields = canonical.decode(data, "a report")
-        notes = fields.take("notes", list)
-        if len(notes) > MAX_NOTES or not all(isinstance(note, str) for note in notes):
-            raise MalformedError("a report's notes are too many or not text")
+        fields = canonical.decode(data, "a report", most=MAX_REPORT_BYTES)
+        notes = fields.texts("notes")
+        if len(notes) > MAX_NOTES:
+            raise MalformedError("a report has too many notes")
         outcome = fields.take("outcome", str)
         if outcome not in {known.value for known in Outcome}:
-            raise MalformedError("a report has an unknown outcome", where=outcome[:40])
+            raise MalformedError("a report has an unknown outcome", where=printable(outcome[:40]))
         report = cls(
             cluster=fields.take("cluster", str),
             cid=fields.count("cid"),
@@ -81,9 +85,14 @@ class Report:
             manifest=parse_digest(fields.take("manifest", str)),
             wanted=Position.parse(fields.take("wanted", str)),
             outcome=Outcome(outcome),
-            detail=fields.take("detail", str)[:MAX_NOTE_CHARACTERS],
-            notes=tuple(note[:MAX_NOTE_CHARACTERS] for note in notes),
+            detail=_line(fields.take("detail", str)),
+            notes=tuple(_line(note) for note in notes),
             milliseconds=fields.count("ms"),
         )
         fields.done()
         return report
+
+
+def _line(text: str) -> str:
+    """One line of limited length that no terminal or log takes for anything but text."""
+    return printable(text[:MAX_NOTE_CHARACTERS])[:MAX_NOTE_CHARACTERS]

@@ -1,14 +1,13 @@
 """The cluster as one value: what `pmgsync status` prints and `--json` hands out.
 
-Computed by the master from what it knows, never stored as truth; a node keeps the last one it was given, with
-its age, for the time when the master is away.
+Computed by the master from what it knows, never stored as truth; a node keeps the last one it was
+given, with its age, for the time when the master is away.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Any
 
 from pmgsync.errors import ExitCode, MalformedError
 from pmgsync.model import canonical
@@ -29,10 +28,11 @@ class NodeState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One line of the table. Times are milliseconds since 1970 by the master's clock; versions are numbers.
+    """One line of the table. Times are milliseconds since 1970 by the master's clock; versions are
+    numbers.
 
-    `lag_ms` is how long the node has been behind the newest version (0: it is not); `took_ms` is what it said
-    its last activation took.
+    `lag_ms` is how long the node has been behind the newest version (0: it is not); `took_ms` is
+    what it said its last activation took.
     """
 
     cid: int
@@ -65,7 +65,7 @@ class ClusterStatus:
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 where every joined node is in sync and nothing is held; else 3 (refused) or 5 (degraded)."""
+        """0 where every joined node is in sync; else 3 (one refused it) or 5 (one is degraded)."""
         states = {node.state for node in self.nodes}
         if NodeState.INVALID in states:
             return ExitCode.REJECTED
@@ -73,11 +73,12 @@ class ClusterStatus:
             return ExitCode.DEGRADED
         return ExitCode.FINE
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, canonical.Json]:
         """The status as a JSON object."""
-        document = asdict(self)
+        document: dict[str, canonical.Json] = asdict(self)
         document["nodes"] = [
-            {**asdict(node), "state": node.state.value, "notes": list(node.notes)} for node in self.nodes
+            {**asdict(node), "state": node.state.value, "notes": list(node.notes)}
+            for node in self.nodes
         ]
         document["attention"] = list(self.attention)
         return document
@@ -86,16 +87,15 @@ class ClusterStatus:
     def from_json(cls, value: object) -> ClusterStatus:
         """The status in `value`; `MalformedError` for anything else."""
         fields = canonical.Fields(value, "a cluster status")
-        nodes, attention = fields.take("nodes", list), fields.take("attention", list)
-        if not all(isinstance(line, str) for line in attention):
-            raise MalformedError("a cluster status has an attention line that is not text")
+        nodes: list[object] = fields.take("nodes", list)
+        attention = fields.texts("attention")
         status = cls(
             cluster=fields.take("cluster", str),
             epoch=fields.count("epoch"),
             version=fields.count("version"),
             manifest=fields.take("manifest", str),
             files=fields.count("files"),
-            published=fields.optional("published", int),
+            published=fields.optional_count("published"),
             as_of=fields.count("as_of"),
             nodes=tuple(_node(row) for row in nodes),
             attention=tuple(line[:MAX_TEXT] for line in attention),
@@ -107,7 +107,9 @@ class ClusterStatus:
 def _node(value: object) -> NodeStatus:
     fields = canonical.Fields(value, "a node's status")
     state, notes = fields.take("state", str), fields.take("notes", list)
-    if state not in {known.value for known in NodeState} or not all(isinstance(note, str) for note in notes):
+    if state not in {known.value for known in NodeState} or not all(
+        isinstance(note, str) for note in notes
+    ):
         raise MalformedError("a node's status has an unknown state or a note that is not text")
     node = NodeStatus(
         cid=fields.count("cid"),
@@ -115,11 +117,11 @@ def _node(value: object) -> NodeStatus:
         address=fields.take("address", str),
         role=fields.take("role", str),
         state=NodeState(state),
-        applied=fields.optional("applied", int),
+        applied=fields.optional_count("applied"),
         wanted=fields.count("wanted"),
         lag_ms=fields.count("lag_ms"),
-        last_contact=fields.optional("last_contact", int),
-        took_ms=fields.optional("took_ms", int),
+        last_contact=fields.optional_count("last_contact"),
+        took_ms=fields.optional_count("took_ms"),
         detail=fields.take("detail", str)[:MAX_TEXT],
         notes=tuple(note[:MAX_TEXT] for note in notes),
     )

@@ -1,28 +1,29 @@
-"""The one door to trust: unverified envelopes go in, verified values come out, nothing else can make one.
+"""The one door to trust: unverified envelopes go in, verified values come out, nothing else can
+make one.
 
-`TrustedHistory` is a node's memory of what it believes: the membership chain, and the head of the version
-log (position and manifest). Each `accept_*` either returns a verified value and moves on, or raises a
-`PeerError` and leaves everything as it was. The rules:
+`TrustedHistory` is a node's memory of what it believes: the membership chain, and the head of the
+version log (position and manifest). Each `accept_*` either returns a verified value and moves on,
+or raises a `PeerError` and leaves everything as it was. The rules:
 
 * An envelope counts only if the key that must sign did sign exactly these bytes.
 * A membership must be the legal next link of the chain (`membership.follows`).
-* A change set must be of this cluster and this epoch, signed by this epoch's master, carry the next version
-  (`StaleError` below it, `GapError` above), start from the head's state and lead to the state it names;
-  every entry must be in scope.
-* A snapshot is the newest change set together with the complete manifest it names: then the versions between
-  need not be seen, but a version at or below the head is refused all the same.
+* A change set must be of this cluster and this epoch (`StaleError` before, `GapError` after it),
+  signed by this epoch's master, carry the next version (`StaleError` below it, `GapError` above),
+  start from the head's state and lead to the state it names; every entry must be in scope.
+* A snapshot is the newest change set together with the complete manifest it names: then the
+  versions between need not be seen, but a version at or below the head is refused all the same.
 * A heartbeat must be the master's, of this cluster and epoch, and count upwards.
 * A report must be signed by the member that it speaks of.
 
-`stage()` and everything behind it take only `VerifiedChangeSet`, whose constructor wants a key that only this
-module has; so mypy and the tests refuse a way around the door.
+`stage()` and everything behind it take only `VerifiedChangeSet`, whose constructor wants a key
+that only this module has; so mypy and the tests refuse a way around the door.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+import itertools
+from dataclasses import InitVar, dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from pmgsync.errors import (
     BadSignatureError,
@@ -33,11 +34,16 @@ from pmgsync.errors import (
     WrongClusterError,
 )
 from pmgsync.model.changeset import CHANGE_SET_TYPE, NOWHERE, ChangeSet, Position
-from pmgsync.model.envelope import Envelope
 from pmgsync.model.heartbeat import HEARTBEAT_TYPE, Heartbeat
 from pmgsync.model.manifest import Digest, Manifest, digest_of
 from pmgsync.model.membership import MEMBERSHIP_TYPE, Member, Membership, follows
+from pmgsync.model.paths import printable
 from pmgsync.model.report import REPORT_TYPE, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pmgsync.model.envelope import Envelope
 
 
 class _Door:
@@ -49,15 +55,15 @@ _DOOR: Final = _Door()
 
 @dataclass(frozen=True, slots=True)
 class VerifiedChangeSet:
-    """A change set that may be believed, the envelope it came in, and the complete state it leads to."""
+    """A change set that may be believed, the envelope it came in, and the state it leads to."""
 
     change_set: ChangeSet
     envelope: Envelope
     manifest: Manifest
-    door: _Door = field(repr=False)
+    door: InitVar[_Door]
 
-    def __post_init__(self) -> None:
-        if self.door is not _DOOR:
+    def __post_init__(self, door: _Door) -> None:
+        if door is not _DOOR:
             raise RuntimeError("a VerifiedChangeSet is made by TrustedHistory only")
 
     @property
@@ -78,7 +84,8 @@ class TrustedHistory:
     """What one node believes. Not shared between threads."""
 
     def __init__(self, chain: Sequence[Envelope], head: Head | None = None) -> None:
-        """Believe `chain` (oldest first, genesis included) and `head`, both from this node's own store.
+        """Believe `chain` (oldest first, genesis included) and `head`, both from this node's own
+        store.
 
         Raises `PeerError` if the chain is not one: the store was altered.
         """
@@ -86,7 +93,7 @@ class TrustedHistory:
             raise GapError("the membership chain is empty")
         self._chain = list(chain)
         self._membership = genesis_of(chain[0])
-        for previous, link in zip(chain, chain[1:], strict=False):
+        for previous, link in itertools.pairwise(chain):
             self._membership = follows(self._membership, previous, link)
         self._head = head or Head()
         self._last_count = -1
@@ -123,19 +130,17 @@ class TrustedHistory:
     def accept_snapshot(self, envelope: Envelope, manifest: Manifest) -> VerifiedChangeSet:
         """Move on to a later version whose complete state is `manifest`."""
         change_set = self._authentic(envelope)
-        if manifest.digest != change_set.result:
-            raise DigestMismatchError(f"the manifest is not that of version {change_set.position}")
-        for entry in manifest.values():
-            entry.check()
+        change_set.require_end(manifest)
         return self._move_to(change_set, envelope, manifest)
 
     def accept_heartbeat(self, envelope: Envelope) -> Heartbeat:
-        """The master's newest word. Forget the last count with `new_stream` when a stream begins."""
+        """The master's newest word. `new_stream` forgets the last count when a stream begins."""
         payload = envelope.require(HEARTBEAT_TYPE, self._membership.master_key)
         heartbeat = Heartbeat.from_bytes(payload)
         self._require_cluster(heartbeat.cluster)
-        if heartbeat.position.epoch != self._membership.epoch or heartbeat.count <= self._last_count:
-            raise StaleError(f"a heartbeat of epoch {heartbeat.position.epoch}, count {heartbeat.count}, again")
+        self._require_epoch(heartbeat.position, "a heartbeat")
+        if heartbeat.count <= self._last_count:
+            raise StaleError(f"heartbeat {heartbeat.count} comes again or late")
         self._last_count = heartbeat.count
         return heartbeat
 
@@ -157,20 +162,29 @@ class TrustedHistory:
         payload = envelope.require(CHANGE_SET_TYPE, self._membership.master_key)
         change_set = ChangeSet.from_bytes(payload)
         self._require_cluster(change_set.cluster)
-        if change_set.position.epoch != self._membership.epoch:
-            raise StaleError(f"version {change_set.position} is not of epoch {self._membership.epoch}")
+        self._require_epoch(change_set.position, "a change set")
         if change_set.position.version <= self._head.position.version:
-            raise StaleError(f"version {change_set.position} is not newer than {self._head.position}")
+            raise StaleError(
+                f"version {change_set.position} is not newer than {self._head.position}"
+            )
         return change_set
 
-    def _move_to(self, change_set: ChangeSet, envelope: Envelope, manifest: Manifest) -> VerifiedChangeSet:
+    def _move_to(
+        self, change_set: ChangeSet, envelope: Envelope, manifest: Manifest
+    ) -> VerifiedChangeSet:
         verified = VerifiedChangeSet(change_set, envelope, manifest, _DOOR)
         self._head = Head(change_set.position, manifest)
         return verified
 
+    def _require_epoch(self, position: Position, what: str) -> None:
+        if position.epoch > self._membership.epoch:
+            raise GapError(f"{what} of epoch {position.epoch} comes before its membership")
+        if position.epoch < self._membership.epoch:
+            raise StaleError(f"{what} is of epoch {position.epoch}, not {self._membership.epoch}")
+
     def _require_cluster(self, cluster: str) -> None:
         if cluster != self._membership.cluster:
-            raise WrongClusterError(f"signed for another cluster, {cluster[:40]}")
+            raise WrongClusterError(f"signed for another cluster, {printable(cluster[:40])}")
 
 
 def genesis_of(envelope: Envelope) -> Membership:
@@ -185,5 +199,7 @@ def genesis_of(envelope: Envelope) -> Membership:
 def verify_content(data: bytes, digest: Digest) -> bytes:
     """`data`, if it has `digest`; `DigestMismatchError` otherwise."""
     if digest_of(data) != digest:
-        raise DigestMismatchError("content does not have the digest that was signed", where=digest[:16])
+        raise DigestMismatchError(
+            "content does not have the digest that was signed", where=digest[:16]
+        )
     return data
