@@ -58,22 +58,18 @@ class Token:
 
     def to_text(self) -> str:
         """One word of letters, digits, `-` and `_`; never one that looks like an option."""
-        return base64.urlsafe_b64encode(self.secret + bytes.fromhex(self.certificate)).decode(
-            "ascii"
-        )
+        raw = self.secret + bytes.fromhex(self.certificate)
+        return TOKEN_PREFIX + base64.urlsafe_b64encode(raw).decode("ascii")
 
     @classmethod
     def from_text(cls, text: str) -> Token:
         """The token that an admin typed; `UsageError` if it cannot be one."""
+        word = text.strip()
         try:
-            head, raw = text.strip()[: len(TOKEN_PREFIX)], b""
-            if head == TOKEN_PREFIX:
-                raw = base64.b64decode(
-                    text.strip().removeprefix(TOKEN_PREFIX), altchars=b"-_", validate=True
-                )
+            raw = base64.b64decode(word.removeprefix(TOKEN_PREFIX), altchars=b"-_", validate=True)
         except ValueError:
             raw = b""
-        if len(raw) != SECRET_BYTES + 32:
+        if not word.startswith(TOKEN_PREFIX) or len(raw) != SECRET_BYTES + 32:
             raise UsageError(
                 "is not a join token",
                 where="--token",
