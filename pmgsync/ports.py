@@ -305,7 +305,18 @@ class Notebook(Protocol):
         """Write the value; None removes it."""
 
 
-class Store(History, ContentStore, Journal, KeepsakeStore, Notebook, Protocol):
+class Upkeep(Protocol):
+    """Keeps the database small."""
+
+    def prune(self, keep_versions: int) -> int:
+        """Forget versions older than the newest `keep_versions` (at least one) that nothing needs.
+
+        What runs, and what an activation in progress would go back to, is kept. Contents that no version or
+        keepsake needed at two prunings in a row go too. Returns the number of versions forgotten.
+        """
+
+
+class Store(History, ContentStore, Journal, KeepsakeStore, Notebook, Upkeep, Protocol):
     """One node's database: all of the above over one transaction log."""
 
 
@@ -316,7 +327,12 @@ In = TypeVar("In", covariant=True)
 
 
 class Stream(Protocol[Out, In]):
-    """One end of a follow stream. `TransportError` when it broke, `NotAllowedError` when the peer refused us."""
+    """One end of a follow stream.
+
+    `TransportError` when it broke or was closed on this side, `NotAllowedError` when the peer refused
+    us. Any task may send; one task receives. Cancelling a `send` or `receive` under way (also by a
+    timeout) breaks the stream: take deadlines in another task, and `close`.
+    """
 
     async def send(self, message: Out) -> None:
         """Hand over one message; returns when the transport has taken it (flow control)."""

@@ -5,15 +5,14 @@ the handshake and no more. Who is at the other end, and whether it is still a me
 SHA-256 of the exact certificate, in every call (`fingerprint_of`): a connection outlives changes of
 the set, and its names prove nothing."""
 
-import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import grpc
 
 from pmgsync.model.manifest import Digest, digest_of
 from pmgsync.model.messages import MESSAGE_BYTES
-from pmgsync.wire.certificates import SERVER_NAME, to_pem
+from pmgsync.wire.certificates import SERVER_NAME, to_der, to_pem
 
 Option = tuple[str, int | str]
 
@@ -123,12 +122,10 @@ def server_options() -> tuple[Option, ...]:
     )
 
 
-def fingerprint_of(auth_context: Mapping[str, Sequence[bytes]]) -> Digest | None:
+def fingerprint_of(auth_context: Mapping[str, Iterable[bytes]]) -> Digest | None:
     """SHA-256 of the certificate that the peer of a call showed; None if it showed none."""
-    shown = auth_context.get("x509_pem_cert")
-    if not shown:
-        return None
-    return digest_of(ssl.PEM_cert_to_DER_cert(shown[0].decode("ascii")))
+    shown = next(iter(auth_context.get("x509_pem_cert", ())), None)
+    return digest_of(to_der(shown)) if shown else None
 
 
 def target_of(address: str, port: int) -> str:

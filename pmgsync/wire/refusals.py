@@ -1,0 +1,76 @@
+"""How errors cross the wire: a gRPC status and one line, and back into the same family.
+
+Only what a person may read travels: the line of the error, never a traceback. What comes in is
+untrusted text: it is cut and stripped of control characters before it reaches a terminal or a log.
+"""
+
+import asyncio
+
+import grpc
+from grpc import StatusCode
+
+from pmgsync.errors import (
+    BadSignatureError,
+    MalformedError,
+    NotAllowedError,
+    OperatorError,
+    PeerError,
+    PmgsyncError,
+    TransportError,
+)
+
+MAX_LINE = 500
+
+# The first family that fits counts. What is not here (HostError, TransportError) may pass:
+# UNAVAILABLE.
+_STATUS_OF: tuple[tuple[type[PmgsyncError], StatusCode], ...] = (
+    (NotAllowedError, StatusCode.PERMISSION_DENIED),
+    (BadSignatureError, StatusCode.UNAUTHENTICATED),
+    (PeerError, StatusCode.INVALID_ARGUMENT),
+    (OperatorError, StatusCode.FAILED_PRECONDITION),
+)
+
+_FAMILY_OF: dict[StatusCode, type[PmgsyncError]] = {
+    StatusCode.PERMISSION_DENIED: NotAllowedError,
+    StatusCode.UNAUTHENTICATED: BadSignatureError,
+    StatusCode.INVALID_ARGUMENT: PeerError,
+    StatusCode.FAILED_PRECONDITION: OperatorError,
+    StatusCode.RESOURCE_EXHAUSTED: MalformedError,  # a message above the limit
+    StatusCode.UNIMPLEMENTED: PeerError,
+    StatusCode.INTERNAL: PeerError,
+}
+
+
+def status_of(error: BaseException) -> tuple[StatusCode, str]:
+    """What the other end is told about `error`."""
+    if not isinstance(error, PmgsyncError):
+        return StatusCode.INTERNAL, "failed inside; its log says more"
+    for family, status in _STATUS_OF:
+        if isinstance(error, family):
+            return status, one_line(str(error))
+    return StatusCode.UNAVAILABLE, one_line(str(error))
+
+
+def error_of(error: grpc.aio.AioRpcError, where: str) -> PmgsyncError:
+    """The error that the peer at `where` meant; `TransportError` for what the network does."""
+    return family_of(error.code(), error.details() or "", where)
+
+
+def family_of(code: StatusCode, details: str, where: str) -> PmgsyncError:
+    """The error of a call that ended with `code`."""
+    line = one_line(details) or "ended without a word"
+    return _FAMILY_OF.get(code, TransportError)(line, where=where)
+
+
+def one_line(text: str) -> str:
+    """`text` without control characters, and not too long."""
+    kept = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * MAX_LINE])
+    return " ".join(kept.split())[:MAX_LINE]
+
+
+def is_being_cancelled() -> bool:
+    """Was the running task cancelled by somebody? Else its CancelledError is grpc's word for
+    "over".
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

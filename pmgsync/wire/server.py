@@ -1,0 +1,259 @@
+"""The master's side of the network: one grpc server with a port for members and one for joining.
+
+Both ports belong to one server; what may be called at which is decided by `audience.Guard` in front
+of every call. A member has one stream: a newer one replaces the older, so a half-open connection
+never keeps a node out. Joining has limits of its own, so that strangers cannot use up what members
+need.
+
+Ending a stream from this side is a word to the task that serves it (`_Ending`), which then aborts
+the call. Cancelling that task instead would send no status: the agent would wait until its own
+timeout.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import grpc
+
+from pmgsync.errors import (
+    NotAllowedError,
+    OperatorError,
+    PmgsyncError,
+    TransportError,
+)
+from pmgsync.model.membership import Member
+from pmgsync.ports import FollowHandler, JoinHandler
+from pmgsync.wire import join_service
+from pmgsync.wire.audience import CALLER, FOLLOW, JOIN, Guard, Lookup
+from pmgsync.wire.master_end import ServerStream, StreamContext
+from pmgsync.wire.refusals import one_line, status_of
+from pmgsync.wire.tls import (
+    MemberTrust,
+    TlsIdentity,
+    server_options,
+    stranger_credentials,
+    target_of,
+)
+
+log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 5.0
+"""How long a handler may take to end after its stream has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen; port 0 is any free one. `setting` is what to change if it is taken."""
+
+    address: str
+    port: int
+    setting: str = "port"
+
+
+class MemberServer:
+    """Serves members and strangers until it is stopped."""
+
+    def __init__(
+        self,
+        identity: TlsIdentity,
+        *,
+        lookup: Lookup,
+        follow: FollowHandler,
+        join: JoinHandler,
+        certificates: Iterable[bytes] = (),
+    ) -> None:
+        """Show `identity`; let in the members that `lookup` knows and whose `certificates` are
+        pinned.
+        """
+        self._identity = identity
+        self._lookup = lookup
+        self._follow = follow
+        self._join = join_service.JoinService(join)
+        self._trust = MemberTrust(identity, certificates)
+        self._streams: dict[int, _Serving] = {}
+        self._server: grpc.aio.Server | None = None
+        self.member_port = 0
+        self.join_port = 0
+
+    async def start(self, members: Listen, strangers: Listen) -> None:
+        """Listen on both ports; `OperatorError` if one is taken."""
+        server = grpc.aio.server(interceptors=[Guard(self._lookup)], options=server_options())
+        server.add_generic_rpc_handlers((_Routes({FOLLOW: self._serve, JOIN: self._serve_join}),))
+        try:
+            self.member_port = _bind(server, members, self._trust.credentials)
+            self.join_port = _bind(server, strangers, stranger_credentials(self._identity))
+            await server.start()
+        except PmgsyncError:
+            await server.stop(None)
+            raise
+        self._server = server
+
+    def trust(self, certificates: Iterable[bytes]) -> None:
+        """The membership changed: pin these certificates, cut the streams of removed members."""
+        self._trust.trust(certificates)
+        for serving in tuple(self._streams.values()):
+            keys = serving.member.keys
+            now = self._lookup(keys.fingerprint) if keys else None
+            if now is None or now.cid != serving.member.cid:
+                self.cut(serving.member.cid)
+
+    def cut(self, cid: int, why: str = "this node was removed from the cluster") -> None:
+        """End the stream of the member `cid`, if it has one. Its next call is checked like any."""
+        if serving := self._streams.get(cid):
+            serving.end(NotAllowedError(why))
+
+    @property
+    def connected(self) -> frozenset[int]:
+        """The cids with an open stream."""
+        return frozenset(self._streams)
+
+    async def stop(self, grace: float = 2.0) -> None:
+        """End all streams, then the server; safe to call twice."""
+        for serving in tuple(self._streams.values()):
+            serving.end(TransportError("the master stops"))
+        self._join.stop()
+        if self._server is not None:
+            await self._server.stop(grace)
+            self._server = None
+
+    async def _serve(self, _requests: object, context: StreamContext) -> None:
+        member = CALLER.get()
+        if member is None:  # the guard lets only members through
+            raise RuntimeError("a follow stream without a member")
+        serving = _Serving(member, context)
+        older = self._streams.get(member.cid)
+        self._streams[member.cid] = serving
+        try:
+            if older is not None:
+                older.end(TransportError("replaced by a newer stream of the same node"))
+                await older.wait_until_over()
+            await context.send_initial_metadata(())  # tells the agent that it was let in
+            await serving.run(self._follow)
+        finally:
+            serving.over.set()
+            if self._streams.get(member.cid) is serving:
+                del self._streams[member.cid]
+
+    async def _serve_join(self, _requests: object, context: StreamContext) -> None:
+        try:
+            await self._join.serve(context, _address_of(context.peer()))
+        except PmgsyncError as error:
+            log.warning("join from %s: %s", _address_of(context.peer()), one_line(str(error)))
+            await context.abort(*status_of(error))
+
+
+class _Serving:
+    """One stream of one member, from its first to its last moment."""
+
+    def __init__(self, member: Member, context: StreamContext) -> None:
+        self.member = member
+        self.over = asyncio.Event()
+        self._context = context
+        self._stream = ServerStream(context, member.label)
+        self._ending = asyncio.get_running_loop().create_future()
+
+    def end(self, error: PmgsyncError) -> None:
+        """Let the stream end with `error`; the first word counts."""
+        if not self._ending.done():
+            self._stream.fail(error)
+            self._ending.set_result(error)
+
+    async def wait_until_over(self) -> None:
+        """Return when nothing of this stream runs any more, or it took too long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.over.wait(), SETTLE_SECONDS)
+
+    async def run(self, handler: FollowHandler) -> None:
+        """Serve until the handler is done, `end` is called or the agent is gone."""
+        task = asyncio.ensure_future(handler.follow(self.member, self._stream))
+        try:
+            await asyncio.wait({task, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+            error = self._ending.result() if self._ending.done() else _outcome(task)
+            if error is not None:
+                status, line = status_of(error)
+                log.info("%s: its stream ends: %s", self.member.label, line)
+                await self._context.abort(status, line)
+        finally:
+            # Also when grpc cancels us, which is how it says that the agent is gone.
+            self._stream.fail(TransportError("the connection broke", where=self.member.label))
+            await _settle(task, self.member.label)
+
+
+async def _settle(task: "asyncio.Task[None]", who: str) -> None:
+    """Let the handler notice that its stream has ended; cancel it if it does not. Logs a failure."""
+    _, slow = await asyncio.wait({task}, timeout=SETTLE_SECONDS)
+    if slow:
+        task.cancel()
+        await asyncio.wait({task}, timeout=SETTLE_SECONDS)
+    error = _outcome(task) if task.done() else None
+    if error is not None and not isinstance(error, PmgsyncError):
+        log.error("%s: serving its stream failed", who, exc_info=error)
+
+
+def _outcome(task: "asyncio.Task[None]") -> BaseException | None:
+    return TransportError("the master stops") if task.cancelled() else task.exception()
+
+
+class _Routes(grpc.GenericRpcHandler):
+    """Method name to coroutine; messages stay bytes, so that `codec` alone judges them."""
+
+    def __init__(self, handlers: dict[str, Any]) -> None:
+        self._handlers: dict[str, Any] = {
+            method: grpc.stream_stream_rpc_method_handler(handler)
+            for method, handler in handlers.items()
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - grpc's
+        """The handler, None for a method that there is not."""
+        return self._handlers.get(handler_call_details.method)
+
+
+def _bind(server: grpc.aio.Server, listen: Listen, credentials: grpc.ServerCredentials) -> int:
+    _probe(listen)
+    where = target_of(listen.address, listen.port)
+    try:
+        port = server.add_secure_port(where, credentials)
+    except RuntimeError:  # newer releases; older ones return 0
+        port = 0
+    if not port:
+        raise _taken(listen)
+    return port
+
+
+def _probe(listen: Listen) -> None:
+    """Say why listening there is impossible: grpc tells the cause in no release in the same way."""
+    family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((listen.address, listen.port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise _taken(listen) from None
+            raise OperatorError(
+                f"cannot listen there: {error.strerror}",
+                where=target_of(listen.address, listen.port),
+                mend=f"set another address or `{listen.setting}` in pmgsync.toml",
+            ) from None
+
+
+def _taken(listen: Listen) -> OperatorError:
+    return OperatorError(
+        "is taken by another program",
+        where=target_of(listen.address, listen.port),
+        mend=f"stop it, or set another `{listen.setting}` in pmgsync.toml",
+    )
+
+
+def _address_of(peer: str) -> str:
+    """The IP address in grpc's name of a peer, `ipv4:192.0.2.1:4711` or `ipv6:%5B::1%5D:4711`."""
+    _, _, rest = unquote(peer).partition(":")
+    return rest.rpartition(":")[0].strip("[]")
