@@ -1,19 +1,21 @@
 """PURE: the documents of the local API as values, for both of its ends.
 
-`api.py` makes them and says `to_json`, the commands read them with `from_json`. Members that a reader does
-not know are left alone, so that a command and a daemon of neighbouring releases understand each other;
-what is missing or mistyped is a `MalformedError`.
+`api.py` makes them and says `to_json`, the commands read them with `from_json`. Members that a
+reader does not know are left alone, so that a command and a daemon of neighbouring releases
+understand each other; what is missing or mistyped is a `MalformedError`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pmgsync.errors import ExitCode, MalformedError
 from pmgsync.model.canonical import Fields
 from pmgsync.model.status import ClusterStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIVE = "live"
 ASKED = "master"
@@ -68,7 +70,9 @@ class StatusAnswer:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What `pmgsync status` ends with: 1 no member, 6 the master is away, else what the view says."""
+        """What `pmgsync status` ends with: 1 no member, 6 the master is away, else what the view
+        says.
+        """
         if self.node.cid is None:
             return ExitCode.ERROR
         if self.status is None or self.source == LAST_KNOWN:
@@ -192,7 +196,9 @@ class ShownVersion:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What became of a version on one node: `outcome` in the words of a report, `ms` after publishing."""
+    """What became of a version on one node: `outcome` in the words of a report, `ms` after
+    publishing.
+    """
 
     cid: int
     name: str
@@ -232,7 +238,9 @@ class Release:
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 it runs everywhere, 3 refused, 4 rolled back, 5 a node cannot or has not said anything."""
+        """0 it runs everywhere, 3 refused, 4 rolled back, 5 a node cannot or has not said
+        anything.
+        """
         outcomes = {_EXIT_OF.get(arrival.outcome, ExitCode.DEGRADED) for arrival in self.arrived}
         for code in (ExitCode.REJECTED, ExitCode.ROLLED_BACK, ExitCode.DEGRADED):
             if code in outcomes:

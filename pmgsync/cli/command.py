@@ -1,7 +1,7 @@
 """What a command is made of: its parser, its examples, the place it runs in.
 
-A module of commands fills in `Command`s; `main.py` finds the right one and runs it. Nothing here is heavy,
-as every command imports it.
+A module of commands fills in `Command`s; `main.py` finds the right one and runs it. Nothing here
+is heavy, as every command imports it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pmgsync.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+from textwrap import fill
+
+HELP_WIDTH = 88
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,8 @@ class Place:
 class Command:
     """One command. `run` returns its exit code or raises an error that has one.
 
-    `examples` are pairs of a command line and what it is for; `codes` the exit codes it may end with
-    besides fine, error and usage.
+    `examples` are pairs of a command line and what it is for; `codes` the exit codes it may end
+    with besides fine, error and usage.
     """
 
     about: str
@@ -43,22 +48,29 @@ class Command:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line, like that of every other error."""
+    """A parser whose complaint is one line, and whose help shows examples and exit codes."""
+
+    explained: Command
 
     def error(self, message: str) -> NoReturn:
         """Raise it."""
         raise UsageError(message, mend=f"see `{self.prog} --help`")
+
+    def format_help(self) -> str:
+        """The help. Only now is it put together: most runs never show it."""
+        self.description = fill(self.explained.about, HELP_WIDTH)
+        self.epilog = _epilog(self.explained)
+        return super().format_help()
 
 
 def parser_of(name: str, command: Command) -> Parser:
     """The parser of `pmgsync NAME`, with the examples and exit codes that its help shows."""
     parser = Parser(
         prog=f"pmgsync {name}",
-        description=command.about,
-        epilog=_epilog(command),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.explained = command
     command.configure(parser)
     parser.add_argument(
         "--root",
@@ -75,7 +87,8 @@ def _epilog(command: Command) -> str:
     codes = sorted({ExitCode.FINE, ExitCode.ERROR, ExitCode.USAGE, *command.codes})
     meanings = [f"  {int(code):>3}  {EXIT_CODE_MEANINGS[code]}" for code in codes]
     blocks = ["examples:", *examples, "", "exit codes:", *meanings]
-    return "\n".join([command.more, "", *blocks] if command.more else blocks)
+    more = [fill(command.more, HELP_WIDTH), ""] if command.more else []
+    return "\n".join([*more, *blocks])
 
 
 def print_json(document: Mapping[str, Any]) -> None:

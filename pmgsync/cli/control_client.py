@@ -1,17 +1,16 @@
-"""The command's end of the local API: HTTP/1.1 by hand over the Unix socket, because it must start fast.
+"""The command's end of the local API: HTTP/1.1 by hand over the Unix socket, because it must start
+fast.
 
-Only what our own server says is understood: a status line, headers with a Content-Length, a JSON object.
-One `ControlClient` is one connection, kept open until it is closed; a session hold lives exactly as long.
+Only what our own server says is understood: a status line, headers with a Content-Length, a JSON
+object. One `ControlClient` is one connection, kept open until it is closed; a session hold lives
+exactly as long.
 """
 
 from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
-from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from pmgsync.errors import (
@@ -27,9 +26,16 @@ from pmgsync.errors import (
 )
 from pmgsync.wire.local_socket import socket_address
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
 SOCKET = "run/pmgsync/control.sock"
 MAX_ANSWER_BYTES = 256 << 20
 MAX_HEAD_LINES = 100
+FIRST_ERROR = 400
+"""HTTP statuses from here on are errors."""
 ANSWER_SECONDS = 120.0
 """How long an answer may take; the daemon itself gives up earlier."""
 
@@ -119,14 +125,15 @@ class ControlClient:
             raise DeadlineError(f"pmgsyncd did not answer within {seconds:g} s") from None
         except OSError as error:
             raise _broken(error.strerror or "it ended early") from None
-        if status >= 400:
+        if status >= FIRST_ERROR:
             raise _error_of(answer)
         return answer
 
 
 def _read_answer(reader: BinaryIO) -> tuple[int, dict[str, Any]]:
-    parts = _line(reader).split(" ", 2)
-    if len(parts) < 2 or not parts[0].startswith("HTTP/1.") or not parts[1].isdecimal():
+    protocol, _, rest = _line(reader).partition(" ")
+    status = rest[:3]
+    if not protocol.startswith("HTTP/1.") or not status.isdecimal():
         raise _broken("that was no HTTP")
     length = None
     for _ in range(MAX_HEAD_LINES):
@@ -147,7 +154,7 @@ def _read_answer(reader: BinaryIO) -> tuple[int, dict[str, Any]]:
         raise _broken("an answer that is not JSON") from None
     if not isinstance(answer, dict):
         raise _broken("an answer that is not an object")
-    return int(parts[1]), answer
+    return int(status), answer
 
 
 def _line(reader: BinaryIO) -> str:

@@ -6,16 +6,19 @@ message of a node can move the cursor of the admin's terminal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
 
 from pmgsync.cli.answers import ARRIVED, LAST_KNOWN, LogEntry, Release, ShownVersion, StatusAnswer
 from pmgsync.model.paths import printable
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SECOND = 1000
 PATIENCE_MS = 5_000
 """A node that is behind for less than this needs no action."""
-MANY_VERSIONS = 3
 
 _UNITS_OF_TIME = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
 _UNITS_OF_SIZE = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
@@ -37,12 +40,12 @@ def duration(milliseconds: int) -> str:
     for unit, name in _UNITS_OF_TIME:
         if milliseconds >= unit:
             return f"{milliseconds // unit} {name}"
-    return f"{milliseconds // 1000} s" if milliseconds >= 1000 else f"{milliseconds} ms"
+    return f"{milliseconds // SECOND} s" if milliseconds >= SECOND else f"{milliseconds} ms"
 
 
 def ago(milliseconds: int) -> str:
     """`3 s ago`; what is less than a second old is `now`."""
-    return "now" if milliseconds < 1000 else f"{duration(milliseconds)} ago"
+    return "now" if milliseconds < SECOND else f"{duration(milliseconds)} ago"
 
 
 def size(count: int) -> str:
@@ -80,7 +83,7 @@ def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset())
     return lines
 
 
-# --- status ----------------------------------------------------------------------------------------
+# --- status ------------------------------------------------------------
 
 
 def status_text(answer: StatusAnswer, *, colour: bool = False) -> str:
@@ -111,7 +114,8 @@ def _no_member(answer: StatusAnswer) -> list[str]:
 def _no_view(answer: StatusAnswer) -> list[str]:
     name, cid = printable(answer.node.name), answer.node.cid
     return [
-        f"{name}({cid}) has not heard of its master yet; it runs version {_number(answer.node.applied)}.",
+        f"{name}({cid}) has not heard of its master yet; "
+        f"it runs version {_number(answer.node.applied)}.",
         "It goes on trying by itself. Is the master up? On it, type: systemctl status pmgsyncd",
     ]
 
@@ -120,7 +124,11 @@ def _staleness(answer: StatusAnswer, status: ClusterStatus) -> list[str]:
     if answer.source != LAST_KNOWN:
         return []
     master = next((node for node in status.nodes if node.role == "master"), None)
-    who = f"the master {printable(master.name)} ({printable(master.address)})" if master else "the master"
+    who = (
+        f"the master {printable(master.name)} ({printable(master.address)})"
+        if master
+        else "the master"
+    )
     return [f"as of {ago(answer.age_ms)}: {who} is away", ""]
 
 
@@ -180,7 +188,8 @@ def _behind(node: NodeStatus, _now: int) -> str:
     if node.lag_ms < PATIENCE_MS and not node.detail:
         return ""
     return (
-        f"has been behind for {duration(node.lag_ms)}{_because(node)}; watch it: pmgsync status --watch"
+        f"has been behind for {duration(node.lag_ms)}{_because(node)}; "
+        "watch it: pmgsync status --watch"
     )
 
 
@@ -204,7 +213,8 @@ def _away(node: NodeStatus, now: int) -> str:
         if node.last_contact is None
         else f"is away, last heard of {ago(now - node.last_contact)}"
     )
-    return f"{since}{_because(node)}; is it up? ssh {printable(node.address)} systemctl status pmgsyncd"
+    look = f"ssh {printable(node.address)} systemctl status pmgsyncd"
+    return f"{since}{_because(node)}; is it up? {look}"
 
 
 def _not_joined(node: NodeStatus, _now: int) -> str:
@@ -240,7 +250,7 @@ def _shown(lines: Iterable[str]) -> list[str]:
     return [printable(line) for line in lines]
 
 
-# --- versions --------------------------------------------------------------------------------------
+# --- versions ------------------------------------------------------------
 
 
 def log_text(entries: Sequence[LogEntry], zone: tzinfo | None = None) -> str:
@@ -267,12 +277,11 @@ def _puts_and_deletes(entry: LogEntry) -> str:
     return " ".join(parts) or "-"
 
 
-def version_text(
-    version: ShownVersion, zone: tzinfo | None = None, *, colour: bool = False
-) -> str:
+def version_text(version: ShownVersion, zone: tzinfo | None = None, *, colour: bool = False) -> str:
     """What `pmgsync show VERSION` prints."""
+    when = moment(version.created, zone)
     lines = [
-        f"version {version.version}  epoch {version.epoch}  published {moment(version.created, zone)}"
+        f"version {version.version}  epoch {version.epoch}  published {when}"
         f"  signed by {printable(version.signer)}",
         f"message: {printable(version.message)}" if version.message else "",
         f"state:   {version.result[:16]}…  (before: {version.parent[:16] or '-'}…)",
@@ -311,11 +320,13 @@ def _diff_lines(path: str, diff: str, *, colour: bool) -> list[str]:
 
 
 def _painted_diff(line: str) -> str:
-    code = "1" if line.startswith(("---", "+++")) else {"+": "32", "-": "31", "@": "36"}.get(line[:1])
+    code = (
+        "1" if line.startswith(("---", "+++")) else {"+": "32", "-": "31", "@": "36"}.get(line[:1])
+    )
     return f"\x1b[{code}m{line}\x1b[0m" if code else line
 
 
-# --- one change ------------------------------------------------------------------------------------
+# --- one change ------------------------------------------------------------
 
 
 def release_text(release: Release) -> str:

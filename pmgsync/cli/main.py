@@ -1,14 +1,14 @@
-"""`pmgsync`: finds the command, runs it, and turns whatever ends it into one line and an exit code.
+"""`pmgsync`: finds the command, runs it, and turns whatever ends it into one line and an exit
+code.
 
-Only the module of the command that was asked for is imported: `pmgsync status` has 100 ms from start to
-exit. All errors end here; nobody ever sees a traceback.
+Only the module of the command that was asked for is imported: `pmgsync status` has 100 ms from
+start to exit. All errors end here; nobody ever sees a traceback.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pmgsync.errors import EXIT_CODE_MEANINGS, ExitCode, PmgsyncError, UsageError
 
 if TYPE_CHECKING:
-    from pmgsync.cli.command import Command
+    from collections.abc import Sequence
 
 INTERRUPTED = 130
 """What a shell shows for a command that Ctrl-C ended."""
@@ -44,7 +44,9 @@ COMMANDS = {
     "show": Entry("history_commands", "SHOW", "show what a version changed"),
     "run": Entry("hold_commands", "RUN", "run a command; its edits become one version"),
     "hold": Entry("hold_commands", "HOLD", "publish nothing until `release`"),
-    "release": Entry("hold_commands", "RELEASE", "publish the edits made since `hold` as one version"),
+    "release": Entry(
+        "hold_commands", "RELEASE", "publish the edits made since `hold` as one version"
+    ),
     "confirm": Entry("hold_commands", "CONFIRM", "let a version through that was held for safety"),
 }
 
@@ -54,8 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
-    except PmgsyncError as error:
-        return _complain(error)
     except SystemExit as end:  # argparse, after --help
         return end.code if isinstance(end.code, int) else ExitCode.FINE
     except KeyboardInterrupt:
@@ -63,68 +63,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence(sys.stdout.fileno())
         return PIPE_CLOSED
-    except OSError as error:
-        what = error.strerror or type(error).__name__
-        return _complain(PmgsyncError(what, where=str(error.filename or "")))
-    except Exception as error:  # daemon edge: a fault of ours is one line, too, and says where it is
-        return _complain(PmgsyncError(f"internal error: {_origin(error)}", mend="please report it"))
+    except Exception as error:  # noqa: BLE001 # daemon edge: any fault is one line
+        return _complain(_as_ours(error))
     return code
 
 
 def _run(argv: list[str]) -> int:
     name, rest = split(argv)
-    if name is None:
-        print(overview())
-        return ExitCode.FINE if rest else ExitCode.USAGE
-    from pmgsync.cli.command import Place, parser_of
+    if name in _FLAGS:
+        print(_FLAGS[name]())
+        return ExitCode.FINE
+    if name not in COMMANDS:
+        raise UsageError(f"unknown command {name!r}", mend=_suggestion(name))
+    from pmgsync.cli.command import Command, Place, parser_of
 
-    command = _load(name)
+    entry = COMMANDS[name]
+    command: Command = getattr(import_module(f"pmgsync.cli.{entry.module}"), entry.attribute)
     options = parser_of(name, command).parse_args(rest)
     root = Path(options.root)
     if not root.is_dir():
-        raise UsageError("is not a folder", where=f"--root {root}", mend=f"see `pmgsync {name} --help`")
+        raise UsageError("is not a folder", where=f"--root {root}")
     return command.run(options, Place(root.absolute(), **_terminal()))
 
 
-def split(argv: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The command's name, and the arguments without it. None: the overview; asked for if there are any."""
+def split(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """The command's name, or a flag that stands for one, and the arguments without it."""
     position = 0
     while position < len(argv) and argv[position].startswith("-"):
         word = argv[position]
-        if word in ("-h", "--help"):
-            return None, [word]
-        if word == "--version":
-            return _VERSION, []
+        if word in _FLAGS:
+            break
         if word != "--root" and not word.startswith("--root="):
             raise UsageError(f"unknown option {word}", mend="see `pmgsync --help`")
         position += 2 if word == "--root" else 1
     if position >= len(argv):
-        return None, []
+        raise UsageError("say which command", mend="see `pmgsync --help`")
     return argv[position], [*argv[:position], *argv[position + 1 :]]
-
-
-_VERSION = "--version"
-
-
-def _load(name: str) -> Command:
-    if name == _VERSION:
-        return _version_command()
-    if name not in COMMANDS:
-        raise UsageError(f"unknown command {name!r}", mend=_suggestion(name))
-    entry = COMMANDS[name]
-    command: Command = getattr(import_module(f"pmgsync.cli.{entry.module}"), entry.attribute)
-    return command
-
-
-def _version_command() -> Command:
-    from pmgsync import __version__
-    from pmgsync.cli.command import Command
-
-    def run(*_: object) -> int:
-        print(f"pmgsync {__version__}")
-        return ExitCode.FINE
-
-    return Command("", (("pmgsync --version", ""),), run)
 
 
 def _suggestion(name: str) -> str:
@@ -161,10 +135,18 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def _version() -> str:
+    from pmgsync import __version__
+
+    return f"pmgsync {__version__}"
+
+
+_FLAGS = {"-h": overview, "--help": overview, "--version": _version}
+
+
 def _terminal() -> dict[str, bool]:
     """Whether stdout takes colours (https://no-color.org) and can be redrawn."""
     environment = os.environ  # noqa: TID251 - the edge: read once, passed on as values
-    is_terminal = sys.stdout.isatty()
     smart = is_terminal and environment.get("TERM", "") not in ("", "dumb")
     return {"colour": smart and not environment.get("NO_COLOR"), "redraws": smart}
 
@@ -181,6 +163,15 @@ def _complain(error: PmgsyncError) -> int:
 def _silence(descriptor: int) -> None:
     """Nobody reads this any more; Python would complain about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def _as_ours(error: Exception) -> PmgsyncError:
+    if isinstance(error, PmgsyncError):
+        return error
+    if isinstance(error, OSError):
+        what = error.strerror or type(error).__name__
+        return PmgsyncError(what, where=str(error.filename or ""))
+    return PmgsyncError(f"internal error: {_origin(error)}", mend="please report it")
 
 
 def _origin(error: Exception) -> str:

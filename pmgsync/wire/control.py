@@ -1,18 +1,19 @@
-"""The local API: HTTP/1.1 and JSON on a Unix socket, so that the command line and `curl` can use it.
+"""The local API: HTTP/1.1 and JSON on a Unix socket, so that the command line and `curl` can use
+it.
 
     curl --unix-socket /run/pmgsync/control.sock http://localhost/v1/status
 
-The sockets are served by threads; every request is handed to the daemon's loop, where one handler answers
-it. What is true here:
+The sockets are served by threads; every request is handed to the daemon's loop, where one handler
+answers it. What is true here:
 
-* The socket's folder is 0700, the socket 0600 from its first moment, and each peer is asked who it is
-  (SO_PEERCRED): root and the daemon's own user are served, nobody else.
+* The socket's folder is 0700, the socket 0600 from its first moment, and each peer is asked who it
+  is (SO_PEERCRED): root and the daemon's own user are served, nobody else.
 * Sizes, times and the number of connections are bounded before anything is read into memory.
-* A connection has a number. The handler hears when it is closed, whatever closed it; that is what a hold
-  of `pmgsync run` lives on. A client that wants to keep a quiet connection says `Connection: keep-alive`;
-  others are closed after a minute of silence.
-* A `PmgsyncError` becomes a JSON error with the exit code of the command; anything else is our own fault,
-  goes to the log with its traceback, and the client is told so in one line.
+* A connection has a number. The handler hears when it is closed, whatever closed it; that is what
+  a hold of `pmgsync run` lives on. A client that wants to keep a quiet connection says
+  `Connection: keep-alive`; others are closed after a minute of silence.
+* A `PmgsyncError` becomes a JSON error with the exit code of the command; anything else is our own
+  fault, goes to the log with its traceback, and the client is told so in one line.
 """
 
 from __future__ import annotations
@@ -32,10 +33,8 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
-from io import BufferedReader
-from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from pmgsync.errors import (
@@ -50,7 +49,13 @@ from pmgsync.errors import (
 )
 from pmgsync.wire.local_socket import socket_address
 
+if TYPE_CHECKING:
+    from io import BufferedReader
+    from pathlib import Path
+
 MAX_BODY_BYTES = 64 << 10
+DIGITS = 9
+"""A Content-Length with more digits is not even looked at."""
 MAX_CONNECTIONS = 64
 REQUEST_SECONDS = 10.0
 """How long a request may take to arrive once it has begun, and an answer to be taken."""
@@ -60,6 +65,7 @@ HANGUP_SECONDS = 0.25
 """How often a request that is being worked on looks whether its client is still there."""
 STOP_SECONDS = 2.0
 """How long `stop` waits for the threads."""
+PRIVATE = 0o700
 STOPPING = "pmgsyncd is stopping"
 
 Answer = tuple[int, Mapping[str, Any]]
@@ -86,7 +92,9 @@ class ControlHandler(Protocol):
         body: Mapping[str, Any],
         connection: int,
     ) -> Answer:
-        """The HTTP status and document for one request. Cancelled if the client of a GET goes away."""
+        """The HTTP status and document for one request. Cancelled if the client of a GET goes
+        away.
+        """
 
     async def closed(self, connection: int) -> None:
         """This connection is gone; called once for each that made a request."""
@@ -118,7 +126,9 @@ class ControlServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Bind and serve. `OperatorError` where another daemon answers, `HostError` where it cannot be."""
+        """Bind and serve. `OperatorError` where another daemon answers, `HostError` where it
+        cannot be.
+        """
         loop = asyncio.get_running_loop()
         try:
             _make_folder(self._path.parent)
@@ -194,7 +204,7 @@ class _Server(ThreadingMixIn, UnixStreamServer):
         connection, _ = self.socket.accept()
         return connection, ""
 
-    def verify_request(self, request: Any, _client_address: Any) -> bool:
+    def verify_request(self, request: Any, _client_address: object) -> bool:  # noqa: ANN401 - as in socketserver
         user = _peer_of(request)
         with self._guard:
             free = len(self._open) < MAX_CONNECTIONS
@@ -208,17 +218,17 @@ class _Server(ThreadingMixIn, UnixStreamServer):
             _refuse(request, 503, "too many connections", "try again")
         return False
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in socketserver
         with self._guard:
             self._open[request] = threading.current_thread()
         super().process_request_thread(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as in socketserver
         with self._guard:
             self._open.pop(request, None)
         super().shutdown_request(request)
 
-    def handle_error(self, _request: Any, _client_address: Any) -> None:
+    def handle_error(self, _request: object, _client_address: object) -> None:
         _log.exception("the control socket")
 
     def stop(self, serving: threading.Thread) -> None:
@@ -289,7 +299,9 @@ class _Connection(BaseHTTPRequestHandler):
             super().finish()
 
     def _is_next_coming(self) -> bool:
-        """Wait in silence for the next request; false at the end of the stream. Raises at the limit."""
+        """Wait in silence for the next request; false at the end of the stream. Raises at the
+        limit.
+        """
         self.connection.settimeout(None if self.kept else self.server.idle)
         return bool(self.rfile.peek(1))
 
@@ -311,7 +323,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _read(self) -> _Request:
         length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not length.isdecimal() or len(length) > 9:
+        if "Transfer-Encoding" in self.headers or not length.isdecimal() or len(length) > DIGITS:
             self.close_connection = True
             raise UsageError("a body needs its Content-Length", where=self.path)
         if int(length) > MAX_BODY_BYTES:
@@ -335,7 +347,7 @@ class _Connection(BaseHTTPRequestHandler):
             raise TransportError(STOPPING) from None
         except (PmgsyncError, ConnectionResetError):
             raise
-        except Exception:  # daemon edge: our own fault must not end the daemon, nor pass unseen
+        except Exception:  # noqa: BLE001 # daemon edge: our fault must not end the daemon
             _log.exception("%s %s failed", request.method, request.path)
             what = "pmgsyncd made a mistake, its log tells which"
             return 500, error_document(PmgsyncError(what, mend="see: journalctl -u pmgsyncd"))
@@ -367,7 +379,7 @@ class _Connection(BaseHTTPRequestHandler):
         self.close_connection = True
         self._reply(code, error_document(UsageError(message or "is not a request")))
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is given
+    def log_message(self, format: str, *args: object) -> None:
         _log.debug("connection %d: " + format, self.number, *args)
 
 
@@ -397,17 +409,19 @@ def _refuse(connection: socket.socket, status: int, what: str, mend: str) -> Non
 
 def _make_folder(folder: Path) -> None:
     """A folder that only this user may enter."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     found = folder.stat()
     if found.st_uid != os.geteuid():
         what = f"the folder belongs to user {found.st_uid}, not to {os.geteuid()}"
         raise HostError(what, where=str(folder), mend="remove it, or start as that user")
-    if stat.S_IMODE(found.st_mode) != 0o700:
-        folder.chmod(0o700)
+    if stat.S_IMODE(found.st_mode) != PRIVATE:
+        folder.chmod(PRIVATE)
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket that nobody answers; two daemons of one root are kept apart by a lock before this."""
+    """Remove a socket that nobody answers; two daemons of one root are kept apart by a lock before
+    this.
+    """
     try:
         kind = path.lstat().st_mode
     except FileNotFoundError:

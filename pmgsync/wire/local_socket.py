@@ -1,15 +1,18 @@
 """Addresses of Unix sockets below a long root: the kernel takes 107 bytes, a path may have 4,096.
 
-A handle of the folder makes any path short: `/proc/self/fd/N/NAME`. Kept apart from the server, so that a
-command need not load one.
+A handle of the folder makes any path short: `/proc/self/fd/N/NAME`. Kept apart from the server, so
+that a command need not load one.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 MAX_ADDRESS_BYTES = 107
 

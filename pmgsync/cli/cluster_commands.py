@@ -1,0 +1,137 @@
+"""`pmgsync create`, `join-cmd` and `join`: how a cluster begins and grows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pmgsync.cli.command import Command, Place, print_json, say
+from pmgsync.cli.control_client import ControlClient
+from pmgsync.cli.format import counted, moment
+from pmgsync.errors import ExitCode
+from pmgsync.model.paths import printable
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def _configure_create(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", help="this node's name (default: settings, else its host name)")
+    parser.add_argument("--address", help="the IP by which the others reach it (default: settings)")
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def _create(options: argparse.Namespace, place: Place) -> int:
+    with ControlClient(place.root) as client:
+        made = client.post("/v1/create", {"name": options.name, "address": options.address})
+    if options.json:
+        print_json(made)
+    else:
+        print(created_text(made))
+    return ExitCode.FINE
+
+
+def created_text(made: dict[str, Any]) -> str:
+    """What `pmgsync create` prints."""
+    name, address = printable(str(made["name"])), printable(str(made["address"]))
+    adopted = ", ".join(printable(str(other)) for other in made.get("adopted") or [])
+    return "\n".join(
+        [
+            f"founded cluster {made['cluster'][:4]}…; its master is this node,"
+            f" {name}({made['cid']}) at {address}",
+            f"version {made['version']} holds {counted(made['files'], 'file')}",
+            *([f"adopted from cluster.conf, to be joined: {adopted}"] if adopted else []),
+            "",
+            "recovery key, shown this once:",
+            "",
+            f"    {made['recovery_key']}",
+            "",
+            "It makes a node the master when the master and the majority of the nodes are lost.",
+            "Print it, or put it into a password safe, away from these machines: whoever has it",
+            "can take over the cluster, and nobody can make it again.",
+            "",
+            "next: `pmgsync join-cmd` prints the line that joins another node",
+        ]
+    )
+
+
+def _configure_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def _join_cmd(options: argparse.Namespace, place: Place) -> int:
+    with ControlClient(place.root) as client:
+        made = client.post("/v1/tokens", {})
+    if options.json:
+        print_json(made)
+        return ExitCode.FINE
+    say(f"Type this on the new node; it works once, until {moment(made['expires'])}:")
+    print(made["command"])
+    return ExitCode.FINE
+
+
+def _configure_join(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("address", metavar="ADDRESS", help="the master's, as `join-cmd` printed it")
+    parser.add_argument("--token", required=True, help="as `join-cmd` printed it")
+    parser.add_argument("--name", help="this node's name (default: settings, else its host name)")
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def _join(options: argparse.Namespace, place: Place) -> int:
+    body = {"address": options.address, "token": options.token, "name": options.name}
+    with ControlClient(place.root) as client:
+        joined = client.post("/v1/join", body)
+    if options.json:
+        print_json(joined)
+    else:
+        print(joined_text(joined))
+    return ExitCode.FINE
+
+
+def joined_text(joined: dict[str, Any]) -> str:
+    """What `pmgsync join` prints."""
+    lines = [
+        f"joined cluster {joined['cluster'][:4]}… as {printable(str(joined['name']))}"
+        f"({joined['cid']}); its master is {printable(str(joined['master']))}"
+    ]
+    if joined.get("kept"):
+        where = printable(str(joined["kept_where"]))
+        lines.append(f"{counted(joined['kept'], 'file')} that lay here before: kept in {where}")
+    if joined.get("version") is not None:
+        lines.append(f"version {joined['version']} is on its way; see `pmgsync status`")
+    return "\n".join(lines)
+
+
+CREATE = Command(
+    about="Found a cluster with this node as its master, from what lies in its /etc/pmg. An "
+    "existing cluster.conf of PMG is adopted as it is: numbers, names and addresses stay.",
+    examples=(
+        ("pmgsync create", "name and address from the settings"),
+        ("pmgsync create --name mail1 --address 192.0.2.1", "given here"),
+    ),
+    run=_create,
+    configure=_configure_create,
+    codes=(ExitCode.REJECTED,),
+    more="The recovery key is printed once and kept nowhere: put it away safely, off these "
+    "machines.",
+)
+JOIN_CMD = Command(
+    about="Print the one line to type on another node, so that it joins. Only on the master.",
+    examples=(
+        ("pmgsync join-cmd", "then type what it prints on the new node"),
+        ("pmgsync join-cmd --json", "address, token and expiry, for scripts"),
+    ),
+    run=_join_cmd,
+    configure=_configure_json,
+    codes=(ExitCode.NO_MASTER,),
+    more="The token in it works once and for 15 minutes.",
+)
+JOIN = Command(
+    about="Join the cluster whose master is at ADDRESS. What lies in the synced places of this "
+    "node is kept aside first.",
+    examples=(
+        ("pmgsync join 192.0.2.1 --token TOKEN", "as `pmgsync join-cmd` printed it on the master"),
+    ),
+    run=_join,
+    configure=_configure_join,
+    codes=(ExitCode.REJECTED,),
+)
