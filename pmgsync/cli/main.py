@@ -147,6 +147,7 @@ _FLAGS = {"-h": overview, "--help": overview, "--version": _version}
 def _terminal() -> dict[str, bool]:
     """Whether stdout takes colours (https://no-color.org) and can be redrawn."""
     environment = os.environ  # noqa: TID251 - the edge: read once, passed on as values
+    is_terminal = sys.stdout.isatty()
     smart = is_terminal and environment.get("TERM", "") not in ("", "dumb")
     return {"colour": smart and not environment.get("NO_COLOR"), "redraws": smart}
 
