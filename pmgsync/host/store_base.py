@@ -1,0 +1,101 @@
+"""What the parts of the store stand on: connection, turns, transactions, and the row that moves.
+
+`state` is one row with the newest version, what runs, and the activation in progress. So each step
+of an activation is one commit of a few rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pmgsync.host import store_rows as rows
+from pmgsync.host.store_schema import Row, connect, sealed, to_text, transaction, translated, unseal
+from pmgsync.model.changeset import NOWHERE, Position
+from pmgsync.model.manifest import Digest
+from pmgsync.ports import Intent
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The row of `state`. `swept`: contents up to this number had no use at the last pruning."""
+
+    head: int = 0
+    active: Position = NOWHERE
+    intent: Intent | None = None
+    added: tuple[int, ...] = ()
+    swept: int = 0
+
+
+class StoreBase:
+    """An open database. Each method takes its turn, from whichever thread it is called."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the database at `path` or make it; `StoreError` if that fails."""
+        self._path = os.path.abspath(path)
+        self._lock = threading.RLock()
+        self._database = connect(self._path)
+        try:
+            self._state = self._read_state()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def close(self) -> None:
+        """Write the log back into the database and close it."""
+        with self._turn():
+            self._database.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with self._lock, translated(self._path):
+            yield
+
+    @contextmanager
+    def _writing(self, state: State) -> Iterator[None]:
+        """One transaction that ends in `state`."""
+        with transaction(self._database):
+            yield
+            self._database.execute(
+                "insert or replace into state values (1, ?, ?, ?, ?, ?, ?, ?)",
+                sealed(
+                    state.head,
+                    state.active.epoch,
+                    state.active.version,
+                    "" if state.intent is None else rows.intent_text(state.intent),
+                    to_text(state.added),
+                    state.swept,
+                ),
+            )
+        self._state = state
+
+    def _read_state(self) -> State:
+        with self._turn():
+            (row,) = self._rows("select head, epoch, active, intent, added, swept, seal from state")
+            head, epoch, active, intent, added, swept = unseal(row, "the state")
+            text = rows.text_of(intent)
+            state = State(
+                rows.int_of(head),
+                Position(rows.int_of(epoch), rows.int_of(active)),
+                rows.intent_of(text) if text else None,
+                tuple(json.loads(rows.text_of(added))),
+                rows.int_of(swept),
+            )
+            newest = rows.int_of(self._rows("select coalesce(max(version), 0) from version")[0][0])
+            if newest != state.head:
+                raise ValueError(f"the newest version is {newest}, not {state.head}")
+            return state
+
+    def _rows(self, query: str, *values: str | int | None) -> list[Row]:
+        found: list[Row] = self._database.execute(query, values).fetchall()
+        return found
+
+    def _insert_contents(self, contents: Mapping[Digest, bytes]) -> None:
+        self._database.executemany(
+            "insert or ignore into content (digest, data) values (?, ?)", contents.items()
+        )

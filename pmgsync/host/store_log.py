@@ -1,0 +1,241 @@
+"""The log of versions and the journal of activations.
+
+A version's row holds its envelope; the rows of `entry` hold what each version changed, and a state
+is the newest row of each path. The last states that were read are kept in memory: they were checked
+when they were read, and this is the only connection that writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pmgsync.errors import StoreError
+from pmgsync.host import store_rows as rows
+from pmgsync.host.store_base import StoreBase
+from pmgsync.host.store_schema import Row, unseal
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.manifest import Digest, Manifest
+from pmgsync.model.trust import Head
+from pmgsync.ports import History, Intent, Journal, LogLine, LogRecord, Upkeep
+
+_REMEMBERED = 4
+"""States kept in memory: the head and what runs, before and after a step."""
+
+# The newest row of each path. SQLite takes the other columns from the row that has the maximum.
+_MANIFEST = """
+select path, digest, size, mode, ownership, max(version) from entry
+where version <= ? group by path
+"""
+
+# Rows below `floor` that a later row, at or below `floor`, covers.
+_DROP_COVERED_ENTRIES = """
+delete from entry where version < :floor and exists (
+    select 1 from entry as later
+    where later.path = entry.path and later.version > entry.version and later.version <= :floor
+)
+"""
+
+_DROP_OLD_DELETES = "delete from entry where version < :floor and digest is null"
+
+# Contents come before the version that needs them, so one without use is dropped only when it had
+# none at the pruning before as well.
+_DROP_UNUSED_CONTENTS = """
+delete from content where number <= :swept
+and digest not in (select digest from entry where digest is not null)
+and digest not in (select digest from keepsake where digest is not null)
+"""
+
+
+class StoreLog(StoreBase, History, Journal, Upkeep):
+    """See the ports."""
+
+    def __init__(self, path: Path) -> None:
+        self._manifests: dict[int, Manifest] = {0: Manifest()}
+        super().__init__(path)
+
+    def head(self) -> tuple[Head, Envelope | None]:
+        """See the port. Everything that it is made of is checked."""
+        with self._turn():
+            version = self._state.head
+            if not version:
+                return Head(), None
+            envelope = self._envelope(version)
+            position, _ = rows.result_of(envelope)
+            return Head(position, self._manifest(version)), envelope
+
+    def append(self, record: LogRecord, contents: Mapping[Digest, bytes]) -> None:
+        """See the port."""
+        version, row = rows.version_row(record)
+        with self._turn():
+            if version <= self._state.head:
+                raise RuntimeError(f"version {version} is not after {self._state.head}")
+            with self._writing(replace(self._state, head=version)):
+                self._insert_contents(contents)
+                self._insert_version(version, row, record)
+            self._remember_next(version, record)
+
+    def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
+        """See the port. Stops where a version is missing, for what follows does not follow."""
+        with self._turn():
+            found = self._rows(
+                "select * from version where version > ? order by version limit ?",
+                version,
+                most,
+            )
+            following = [row for n, row in enumerate(found, version + 1) if row[0] == n]
+            return [self._record(row) for row in following]
+
+    def lines(self, *, most: int, before: int | None = None) -> Sequence[LogLine]:
+        """See the port."""
+        with self._turn():
+            found = self._rows(
+                "select * from version where version < ? order by version desc limit ?",
+                self._state.head + 1 if before is None else before,
+                most,
+            )
+            return [rows.line_of(row) for row in found]
+
+    def record(self, version: int) -> LogRecord | None:
+        """See the port."""
+        with self._turn():
+            row = self._version_row(version)
+            return None if row is None else self._record(row)
+
+    def manifest_at(self, version: int) -> Manifest:
+        """See the port. The state before the first version is the empty one."""
+        with self._turn():
+            return self._manifest(version)
+
+    def active(self) -> Head:
+        """See the port. Everything that it is made of is checked."""
+        with self._turn():
+            position = self._state.active
+            return Head(position, self._manifest(position.version))
+
+    def pending(self) -> Intent | None:
+        """See the port."""
+        with self._turn():
+            return self._state.intent
+
+    def begin(
+        self, intent: Intent, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]
+    ) -> None:
+        """See the port."""
+        prepared = [(*rows.version_row(record), record) for record in records]
+        with self._turn():
+            if self._state.intent is not None:
+                raise RuntimeError("an activation is already in progress")
+            head = self._state.head
+            new = [(v, row, record) for v, row, record in prepared if v > head]
+            added = tuple(version for version, _, _ in new)
+            state = replace(self._state, head=max(head, *added, 0), intent=intent, added=added)
+            with self._writing(state):
+                self._insert_contents(contents)
+                for version, row, record in new:
+                    self._insert_version(version, row, record)
+            for version, _, record in new:
+                self._remember_next(version, record)
+
+    def finish(self, intent: Intent) -> None:
+        """See the port."""
+        with self._turn():
+            self._require_pending(intent)
+            with self._writing(replace(self._state, active=intent.after, intent=None, added=())):
+                pass
+
+    def abandon(self, intent: Intent) -> None:
+        """See the port. New is what this `begin` itself put into the log."""
+        with self._turn():
+            self._require_pending(intent)
+            added = self._state.added
+            state = replace(self._state, active=intent.before, intent=None, added=())
+            if added:
+                row = self._rows("select max(version) from version where version < ?", min(added))
+                state = replace(state, head=rows.int_of(row[0][0] or 0))
+            with self._writing(state):
+                for version in added:
+                    self._database.execute("delete from version where version = ?", (version,))
+                    self._database.execute("delete from entry where version = ?", (version,))
+            for version in added:
+                self._manifests.pop(version, None)
+
+    def prune(self, keep_versions: int) -> int:
+        """See the port."""
+        with self._turn():
+            floor = self._oldest_needed(keep_versions)
+            last = rows.int_of(self._rows("select coalesce(max(number), 0) from content")[0][0])
+            with self._writing(replace(self._state, swept=last)):
+                dropped = self._database.execute(
+                    "delete from version where version < ?", (floor,)
+                ).rowcount
+                self._database.execute(_DROP_COVERED_ENTRIES, {"floor": floor})
+                self._database.execute(_DROP_OLD_DELETES, {"floor": floor})
+                self._database.execute(_DROP_UNUSED_CONTENTS, {"swept": self._state.swept})
+            kept = {version for version in self._manifests if not 0 < version < floor}
+            self._manifests = {version: self._manifests[version] for version in kept}
+            return dropped
+
+    def _oldest_needed(self, keep_versions: int) -> int:
+        newest = self._rows(
+            "select version from version order by version desc limit ?", max(1, keep_versions)
+        )
+        needed = [rows.int_of(row[0]) for row in newest[-1:]] + [self._state.head]
+        if self._state.active.version:
+            needed.append(self._state.active.version)
+        if self._state.intent is not None and self._state.intent.before.version:
+            needed.append(self._state.intent.before.version)
+        return min(needed)
+
+    def _version_row(self, version: int) -> Row | None:
+        found = self._rows("select * from version where version = ?", version)
+        return found[0] if found else None
+
+    def _envelope(self, version: int) -> Envelope:
+        row = self._version_row(version)
+        if row is None:
+            raise StoreError(f"version {version} is not in the log", where=self._path)
+        return Envelope.from_bytes(rows.bytes_of(unseal(row, "a version of the log")[2]))
+
+    def _record(self, row: Row) -> LogRecord:
+        entries = self._rows(
+            "select path, digest, size, mode, ownership from entry where version = ?",
+            rows.int_of(row[0]),
+        )
+        return rows.record_of(row, entries)
+
+    def _manifest(self, version: int) -> Manifest:
+        """The state after `version`, which must be the one that its change set names."""
+        known = self._manifests.get(version)
+        if known is not None:
+            return known
+        _, result = rows.result_of(self._envelope(version))
+        manifest = rows.manifest_of(self._rows(_MANIFEST, version))
+        if manifest.digest != result:
+            raise ValueError(f"the files of version {version} were altered")
+        self._remember(version, manifest)
+        return manifest
+
+    def _remember(self, version: int, manifest: Manifest) -> None:
+        self._manifests[version] = manifest
+        for old in list(self._manifests)[1 : -_REMEMBERED + 1]:  # the first is the empty state
+            del self._manifests[old]
+
+    def _remember_next(self, version: int, record: LogRecord) -> None:
+        """What `record`, newly added, makes of the state before, if that is in memory."""
+        below = [known for known in self._manifests if known < version]
+        before = self._rows("select max(version) from version where version < ?", version)
+        parent = self._manifests.get(rows.int_of(before[0][0] or 0))
+        if below and parent is not None:
+            self._remember(version, parent.changed(record.change.puts, record.change.deletes))
+
+    def _require_pending(self, intent: Intent) -> None:
+        if self._state.intent != intent:
+            raise RuntimeError("this activation is not the one in progress")
+
+    def _insert_version(self, version: int, row: Row, record: LogRecord) -> None:
+        self._database.execute("insert into version values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._database.executemany(
+            "insert into entry values (?, ?, ?, ?, ?, ?)", rows.entry_rows(version, record.change)
+        )

@@ -1,0 +1,207 @@
+"""The tables of a node's database, how it is opened, and what SQLite's errors mean.
+
+SQLite has no checksums, so each row carries one over its own values (`sealed`, `unseal`); contents
+have their digest, and the rows of a state together have the digest that the signed change set
+names. A bit that flipped on the disk is therefore an error and never a wrong answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from pmgsync.errors import PmgsyncError, StoreDamagedError, StoreError
+
+APPLICATION_ID = 0x504D4753  # "PMGS", so that `file` and we know the file
+SCHEMA_VERSION = 1
+
+Cell = str | int | bytes | None
+Row = tuple[Cell, ...]
+
+SCHEMA = f"""
+begin;
+pragma application_id = {APPLICATION_ID};
+pragma user_version = {SCHEMA_VERSION};
+create table version (
+    version integer primary key, epoch integer not null, envelope blob not null,
+    created integer not null, message text not null, puts integer not null,
+    deletes integer not null, size integer not null, change text not null, seal text not null
+) strict;
+create table entry ( -- digest null: deleted in this version
+    path text not null, version integer not null, digest text, size integer, mode integer,
+    ownership text, primary key (path, version)
+) strict, without rowid;
+create index entry_of_version on entry (version);
+create table content (
+    number integer primary key, digest text not null unique, data blob not null
+) strict;
+create table state ( -- one row: newest version, what runs, the activation in progress
+    one integer primary key check (one = 1), head integer not null, epoch integer not null,
+    active integer not null, intent text not null, added text not null, swept integer not null,
+    seal text not null
+) strict;
+create table keepsake (
+    number integer primary key autoincrement, path text not null, digest text,
+    size integer not null, kept integer not null, reason text not null, seal text not null
+) strict;
+create table note (name text primary key, value text not null, seal text not null) strict;
+commit;
+"""
+
+_BUSY_TIMEOUT_S = 5.0
+# A large content leaves a large log behind; give that space back at the next checkpoint.
+_JOURNAL_SIZE_LIMIT = 16 << 20
+
+_FULL = {sqlite3.SQLITE_FULL}
+_UNABLE = {
+    sqlite3.SQLITE_IOERR: ("the disk reports an error", "check the disk"),
+    sqlite3.SQLITE_READONLY: ("it cannot be written", "mend its permissions or remount the disk"),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "mend the permissions of its folder"),
+    sqlite3.SQLITE_PERM: ("permission denied", "mend its permissions"),
+    sqlite3.SQLITE_BUSY: ("another program holds it", "end that program"),
+    sqlite3.SQLITE_LOCKED: ("another program holds it", "end that program"),
+    sqlite3.SQLITE_TOOBIG: ("a value is too large for it", "make the file smaller"),
+    sqlite3.SQLITE_NOMEM: ("out of memory", "free memory; it is retried by itself"),
+}
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """Open the database at `path`, making it if it is not there; private from its first moment."""
+    folder = os.path.dirname(path)
+    with translated(path):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if is_new := _make_private(path):
+            os.chmod(folder, 0o700)
+        database = sqlite3.connect(
+            path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(database, path, is_new=is_new)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+
+def _make_private(path: str) -> bool:
+    """Make an empty file that only its owner may read; SQLite gives -wal and -shm the same mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        # A crash may have come between making the file and filling it.
+        return os.path.getsize(path) == 0
+    return True
+
+
+def _prepare(database: sqlite3.Connection, path: str, *, is_new: bool) -> None:
+    database.execute("pragma journal_mode = wal")
+    database.execute("pragma synchronous = full")
+    database.execute("pragma cell_size_check = on")
+    database.execute("pragma trusted_schema = off")
+    database.execute(f"pragma journal_size_limit = {_JOURNAL_SIZE_LIMIT}")
+    if is_new:
+        database.executescript(SCHEMA)
+        database.execute(
+            "insert or ignore into state values (1, 0, 0, 0, '', '[]', 0, ?)",
+            (seal_of((0, 0, 0, "", "[]", 0)),),
+        )
+    application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
+    if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
+        raise damaged(path, f"not a pmgsync database of version {SCHEMA_VERSION}")
+
+
+def _pragma(database: sqlite3.Connection, name: str) -> int:
+    return int(database.execute(f"pragma {name}").fetchone()[0])
+
+
+def seal_of(values: Sequence[Cell]) -> str:
+    """The checksum of one row."""
+    state = hashlib.blake2b(digest_size=12)
+    for value in values:
+        data = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
+        state.update(b"%d:" % len(data))
+        state.update(data)
+    return state.hexdigest()
+
+
+def sealed(*values: Cell) -> Row:
+    """A row as it is stored: its values and their checksum."""
+    return (*values, seal_of(values))
+
+
+def unseal(row: Row, what: str) -> Row:
+    """The values of a row that `sealed` made; `ValueError` if one was altered."""
+    if seal_of(row[:-1]) != row[-1]:
+        raise ValueError(f"{what} was altered")
+    return row[:-1]
+
+
+def damaged(path: str, what: str) -> StoreDamagedError:
+    """The database cannot be believed; the way out is always the same."""
+    return StoreDamagedError(
+        f"the database is damaged: {what}",
+        where=path,
+        mend=f"stop pmgsyncd, move {path} away and start it again: the node resyncs by itself",
+    )
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """What goes wrong inside, as a `StoreError`; what is found altered, as a `StoreDamagedError`.
+
+    `RuntimeError` (wrong use) and `StoreError`s pass. Nothing but reading, writing and decoding
+    rows of the database may happen inside, so whatever else is raised is the database's fault.
+    """
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
+        raise RuntimeError(f"the store is closed or used wrongly: {error}") from error
+    except sqlite3.Error as error:
+        raise _store_error(path, error) from None
+    except OSError as error:
+        raise StoreError(
+            f"the database cannot be opened: {(error.strerror or str(error)).lower()}",
+            where=path,
+            mend="mend it; it is retried by itself",
+        ) from None
+    except StoreError:
+        raise
+    except (PmgsyncError, ValueError, TypeError, LookupError, OverflowError) as error:
+        raise damaged(path, str(error)) from None
+
+
+def _store_error(path: str, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if isinstance(code, int) else None
+    if primary in _FULL:
+        return StoreError(
+            "no space left for the database", where=path, mend="free space; it is retried by itself"
+        )
+    if primary in _UNABLE:
+        what, mend = _UNABLE[primary]
+        return StoreError(f"the database: {what} ({error})", where=path, mend=mend)
+    return damaged(path, str(error))
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All of what happens inside, durable at the end, or nothing."""
+    database.execute("begin immediate")
+    try:
+        yield
+        database.execute("commit")
+    except BaseException:
+        # After some errors (a full disk) SQLite has rolled back by itself.
+        if database.in_transaction:
+            with suppress(sqlite3.Error):
+                database.execute("rollback")
+        raise
+
+
+def to_text(value: object) -> str:
+    """JSON for a text column."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
