@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, TextIO
 
 from pmgsync.model.textdiff import MASK, mask_credentials
@@ -56,9 +57,10 @@ def is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
-def set_up_logs(stream: TextIO, level: str, environment: Mapping[str, str]) -> None:
-    """Send the log to `stream`, from `level` on. May be called again, with another level."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(LineFormatter(journal=is_journal(stream, environment)))
+def set_up_logging(level: str) -> None:
+    """Send the log to stderr, from `level` on. May be called again, with another level."""
+    environment = os.environ  # noqa: TID251 - systemd says so by JOURNAL_STREAM, and only so
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter(journal=is_journal(sys.stderr, environment)))
     logging.raiseExceptions = False  # a closed stderr must not end the daemon
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

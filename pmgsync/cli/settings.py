@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -57,26 +57,63 @@ TABLE: tuple[Setting, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """All settings; units are in the names. An empty `name` or `address` is found out by the
-    daemon.
-    """
+class NodeSettings:
+    """`[node]`: who this is. What is empty, the daemon finds out."""
 
     name: str = ""
     address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """`[network]`: TCP ports, and how often the master says that it is there."""
+
     member_port: int = 7643
     join_port: int = 7644
     heartbeat_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """`[watch]`: when edits count as one change, and how often everything is looked at again."""
+
     quiet_ms: int = 2
     settle_max_ms: int = 50
     rescan_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """`[history]`: how many versions are kept."""
+
     versions: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`[log]`: what is worth a line."""
+
     level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, by section; units are in the names."""
+
+    node: NodeSettings = NodeSettings()
+    network: NetworkSettings = NetworkSettings()
+    watch: WatchSettings = WatchSettings()
+    history: HistorySettings = HistorySettings()
+    log: LogSettings = LogSettings()
 
     @classmethod
     def for_tests(cls) -> Settings:
         """Timers of milliseconds, so that a test need not wait."""
-        return cls(heartbeat_ms=50, quiet_ms=1, settle_max_ms=10, rescan_s=1, versions=100)
+        return cls(
+            network=NetworkSettings(heartbeat_ms=50),
+            watch=WatchSettings(quiet_ms=1, settle_max_ms=10, rescan_s=1),
+            history=HistorySettings(versions=100),
+        )
 
 
 def load_settings(root: Path) -> Settings:
@@ -115,31 +152,35 @@ class _Reader:
         self._file = file
 
     def settings(self, document: dict[str, Any]) -> Settings:
-        known = {(setting.section, setting.key): setting for setting in TABLE}
+        """The settings in `document`."""
         sections = dict.fromkeys(setting.section for setting in TABLE)
-        values: dict[str, Any] = {}
+        settings = Settings()
         for section, content in document.items():
             if section not in sections or not isinstance(content, dict):
-                one_of = ", ".join(f"[{name}]" for name in sections)
-                raise self._error(section, "", f"unknown section or key {section!r}", one_of)
+                mend = "known: " + ", ".join(f"[{name}]" for name in sections)
+                raise self._error(section, "", f"unknown section or key {section!r}", mend)
             for key, value in content.items():
-                setting = known.get((section, key))
-                if setting is None:
-                    mend = ", ".join(s.key for s in TABLE if s.section == section)
-                    raise self._error(section, key, f"unknown key {key!r} in [{section}]", mend)
-                if fault := _fault_of(setting, value):
-                    what, mend = fault
-                    raise self._error(section, key, f"{setting.name} {what}", mend)
-                values[key] = value
-        settings = Settings(**values)
-        if settings.member_port == settings.join_port:
-            what = f"[network] member_port and join_port are both {settings.join_port}"
-            raise self._error("network", "join_port", what, "give them different ports")
+                self._check(section, key, value)
+            part = replace(getattr(settings, section), **content)
+            settings = replace(settings, **{section: part})
+        network = settings.network
+        if network.member_port == network.join_port:
+            what = f"[network] member_port and join_port are both {network.join_port}"
+            key = "join_port" if "join_port" in document["network"] else "member_port"
+            raise self._error("network", key, what, "give them different ports")
         return settings
 
+    def _check(self, section: str, key: str, value: object) -> None:
+        known = {setting.key: setting for setting in TABLE if setting.section == section}
+        if key not in known:
+            mend = f"known: {', '.join(known)}"
+            raise self._error(section, key, f"unknown key {key!r} in [{section}]", mend)
+        if fault := _fault_of(known[key], value):
+            what, mend = fault
+            raise self._error(section, key, f"{known[key].name} {what}", mend)
+
     def _error(self, section: str, key: str, what: str, mend: str) -> InvalidError:
-        hint = f"known: {mend}" if what.startswith("unknown") else mend
-        return InvalidError(what, where=f"{self._file}:{self._line_of(section, key)}", mend=hint)
+        return InvalidError(what, where=f"{self._file}:{self._line_of(section, key)}", mend=mend)
 
     def _line_of(self, section: str, key: str) -> int:
         """Where it is written; the section's line if the key is not found, else the first."""
