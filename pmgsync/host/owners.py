@@ -17,14 +17,19 @@ class Owners:
         self._users: dict[str, int] = {}
         self._groups: dict[str, int] = {}
         self._names: dict[tuple[int, int], str] = {}
+        self._found: dict[str, tuple[int, int, str]] = {}
+        self._own = None if os.geteuid() == 0 else (os.geteuid(), os.getegid(), "")
 
     def resolve(self, ownership: str) -> tuple[int, int, str]:
         """User id, group id, and a note where root stands in for one that is missing (else empty).
 
         Who is not root can give files to nobody: then it is the own ids, without a note.
         """
-        if os.geteuid() != 0:
-            return os.geteuid(), os.getegid(), ""
+        if self._own is not None:
+            return self._own
+        known = self._found.get(ownership)
+        if known is not None:
+            return known
         user, _, group = ownership.partition(":")
         uid, gid = self._user(user), self._group(group)
         missing = [
@@ -32,6 +37,8 @@ class Owners:
             for kind, name, found in (("user", user, uid), ("group", group, gid))
             if found is None
         ]
+        if not missing:
+            self._found[ownership] = (uid or 0, gid or 0, "")
         note = f"no {' and no '.join(missing)} on this machine; root is used" if missing else ""
         return uid or 0, gid or 0, note
 

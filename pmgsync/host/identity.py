@@ -1,0 +1,148 @@
+"""Who this node is: its keys, its certificate and the membership chain, in files that only root may read.
+
+`identity.key` is the Ed25519 key (32 raw bytes), `tls.key` and `tls.crt` are PEM, `chain.json` is a
+JSON list of envelopes, genesis first. Each file is made complete beside its name, brought to disk
+and renamed, so it is there whole or not at all, with its final mode from its first moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pmgsync.errors import HostError, MalformedError, StoreDamagedError
+from pmgsync.host.faults import host_error
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.keys import KEY_BYTES, SigningKey
+
+STATE_FOLDER = "var/lib/pmgsync"
+
+_MOST_BYTES = 64 << 20
+
+MakeCertificate = Callable[[], tuple[bytes, bytes]]
+"""Makes a TLS key and its certificate, both PEM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The keys of this node, and the files they are kept in."""
+
+    folder: Path
+    key: SigningKey
+    tls_key: bytes
+    tls_certificate: bytes
+
+    @classmethod
+    def load_or_create(cls, root: Path, make_certificate: MakeCertificate) -> Identity:
+        """The identity of the node at `root`; what is missing of it is made.
+
+        `StoreDamagedError` for a key that is none: making another one would make this another node.
+        """
+        folder = root / STATE_FOLDER
+        _make_folder(folder)
+        raw = _read(folder / "identity.key")
+        if raw is None:
+            raw = SigningKey.generate().to_raw()
+            _replace(folder / "identity.key", raw)
+        tls_key, certificate = _read(folder / "tls.key"), _read(folder / "tls.crt")
+        if tls_key is None or certificate is None:
+            tls_key, certificate = make_certificate()
+            _replace(folder / "tls.key", tls_key)
+            _replace(folder / "tls.crt", certificate)
+        _require_pem(folder / "tls.key", tls_key, b"PRIVATE KEY")
+        _require_pem(folder / "tls.crt", certificate, b"CERTIFICATE")
+        return cls(folder, _key_of(folder / "identity.key", raw), tls_key, certificate)
+
+    def read_chain(self) -> list[Envelope]:
+        """The membership chain, oldest first; empty where this node belongs to no cluster yet."""
+        path = self.folder / "chain.json"
+        data = _read(path)
+        if data is None:
+            return []
+        try:
+            rows = json.loads(data)
+            if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
+                raise ValueError("not a list of envelopes")
+            return [Envelope.from_bytes(row.encode("ascii")) for row in rows]
+        except (ValueError, RecursionError, MalformedError) as error:
+            raise _damaged(path, f"is no membership chain: {error}") from None
+
+    def write_chain(self, envelopes: Sequence[Envelope]) -> None:
+        """Replace the chain; durable when this returns."""
+        rows = [envelope.to_bytes().decode("ascii") for envelope in envelopes]
+        _replace(self.folder / "chain.json", json.dumps(rows, indent=0).encode("ascii"))
+
+
+def _key_of(path: Path, raw: bytes) -> SigningKey:
+    if len(raw) != KEY_BYTES:
+        raise _damaged(path, f"has {len(raw)} bytes, not {KEY_BYTES}")
+    return SigningKey(raw)
+
+
+def _require_pem(path: Path, data: bytes, label: bytes) -> None:
+    if not (data.lstrip().startswith(b"-----BEGIN ") and label in data.split(b"\n", 1)[0]):
+        raise _damaged(path, f"holds no PEM {label.decode().lower()}")
+
+
+def _damaged(path: Path, what: str) -> StoreDamagedError:
+    return StoreDamagedError(
+        what,
+        where=str(path),
+        mend=f"bring it back from a backup; or move {path.parent} away and join the cluster again",
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise host_error(error, str(folder), "make the folder") from None
+
+
+def _read(path: Path) -> bytes | None:
+    """The content of `path`, None if there is no such file."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise host_error(error, str(path), "read it") from None
+    try:
+        with open(handle, "rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise host_error(error, str(path), "read it") from None
+    if len(data) > _MOST_BYTES:
+        raise HostError(
+            f"is larger than {_MOST_BYTES} bytes", where=str(path), mend="see what it is"
+        )
+    return data
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole and durable."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with suppress(FileNotFoundError):
+            beside.unlink()
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(handle, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
+        raise host_error(error, str(path), "write it") from None

@@ -1,0 +1,229 @@
+"""Says "look" when something moved in the synced places (`ports.ChangeSource`), with watchdog.
+
+What the kernel and watchdog tell is a hint and never the truth: events get lost when the kernel's
+queue overflows (no version of watchdog tells a handler), and watchdog 2.2.1 is blind in folders
+that were moved in. Therefore:
+
+* An event only names a path to look at; what the event was does not matter, except for folders.
+* After a folder came, went or moved, everything is looked at, and the watches are set again before
+that look,
+  so that nothing falls between.
+* Many paths at once are a look everywhere: where a burst came, some of it may have been lost.
+* `etc/pmg` is watched with all below it, SpamAssassin's folder alone. While one of them does not
+exist, the
+  nearest folder above it is watched, and so its creation is noticed. One that was *renamed* away
+  (the kernel goes on watching it under its new name) is noticed by the next `rearm`, which compares
+  what is watched with what is there. The caller's slow timer calls `rearm`, then looks everywhere.
+
+The handler runs in watchdog's thread and only queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from watchdog import events
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+from pmgsync.errors import HostError
+from pmgsync.host.faults import plainly
+from pmgsync.model import scope
+from pmgsync.ports import ChangeSource, Look
+
+MOST_PATHS = 200
+"""More paths than this in one wait, and everything is looked at."""
+
+_PLACES = {scope.PMG: True, scope.SPAMASSASSIN: False}  # place -> with all folders below it?
+
+# `opened` and `closed_no_write` (newer watchdogs) are our own reading, fed back.
+_TOLD = frozenset({"created", "deleted", "moved", "modified", "attrib", "closed"})
+_FOLDER_TOLD = frozenset({"created", "deleted", "moved"})
+
+# Newer watchdogs can ask the kernel for these alone; 2.2.1 has no such parameter and never asks for
+# opens.
+_WANTED = [
+    kind
+    for kind in vars(events).values()
+    if isinstance(kind, type)
+    and issubclass(kind, events.FileSystemEvent)
+    and kind is not events.FileSystemEvent
+    and getattr(kind, "event_type", None)
+    in (_FOLDER_TOLD if getattr(kind, "is_directory", False) else _TOLD)
+]
+_FILTER: dict[str, Any] = (
+    {"event_filter": _WANTED}
+    if "event_filter" in inspect.signature(BaseObserver.schedule).parameters
+    else {}
+)
+
+
+class InotifySource(ChangeSource):
+    """The looks below `root`. `wait` is for one task; `rearm` and `close` may block briefly."""
+
+    def __init__(self, root: Path) -> None:
+        """Watch from now on; `HostError` if the kernel gives no watches."""
+        self._root = os.path.realpath(root)
+        self._handler = _Handler(self._root, self._queue)
+        self._lock = threading.Lock()  # guards what the two threads share: the next three
+        self._look = Look()
+        self._folders_moved = False
+        self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._arming = threading.Lock()
+        self._observer: BaseObserver | None = None
+        self._armed: dict[str, int] = {}
+        self.rearm()
+
+    async def wait(self) -> Look:
+        """See the port."""
+        loop, came = asyncio.get_running_loop(), asyncio.Event()
+        with self._lock:
+            self._waiter = None if self._look else (loop, came)
+        if self._waiter is not None:
+            await came.wait()
+        if self._folders_moved:
+            self._folders_moved = False
+            await asyncio.to_thread(self.rearm)
+        with self._lock:
+            # Folders that moved while we armed: these watches are blind in them, so the next call
+            # arms again and has everything looked at once more.
+            look, self._look = self._look, Look(everywhere=self._folders_moved)
+        return look
+
+    def rearm(self) -> None:
+        """See the port. Does nothing where what is watched is what is there."""
+        with self._arming:
+            # Before arming: a folder that comes in between makes the next call arm once more.
+            folders = _folders(self._root)
+            if self._observer is not None and folders == self._armed:
+                return
+            fresh = self._observe(folders)
+            old, self._observer, self._armed = self._observer, fresh, folders
+            if old is not None:  # the new watches are set before the old ones go: no gap
+                _stop(old)
+
+    def _observe(self, folders: dict[str, int]) -> BaseObserver:
+        observer = Observer()
+        try:
+            for folder, recursive in _watches(folders).items():
+                path = os.path.join(self._root, folder) if folder else self._root
+                observer.schedule(self._handler, path, recursive=recursive, **_FILTER)
+            observer.start()
+        except OSError as error:
+            _stop(observer)
+            what, mend = plainly(error)
+            raise HostError(
+                f"cannot watch for changes: {what}",
+                where=self._root,
+                mend=f"{mend} (sysctl fs.inotify.max_user_watches, max_user_instances)",
+            ) from None
+        return observer
+
+    def close(self) -> None:
+        """Stop watching and end the threads; a `wait` in progress goes on waiting."""
+        with self._arming:
+            if self._observer is not None:
+                _stop(self._observer)
+                self._observer = None
+
+    def _queue(self, path: str | None) -> None:
+        """From watchdog's thread: look at `path`; None: folders have moved, look everywhere."""
+        with self._lock:
+            if path is None:
+                self._folders_moved = True
+            if path is None or len(self._look.paths) >= MOST_PATHS:
+                self._look = Look(everywhere=True)
+            elif not self._look.everywhere and path not in self._look.paths:
+                self._look |= Look(frozenset([path]))
+            waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter[0].is_closed():
+            waiter[0].call_soon_threadsafe(waiter[1].set)
+
+
+class _Handler(events.FileSystemEventHandler):
+    def __init__(self, root: str, queue: Callable[[str | None], None]) -> None:
+        self._inside = root.rstrip("/") + "/"
+        self._queue = queue
+
+    def dispatch(self, event: events.FileSystemEvent) -> None:
+        if event.event_type not in (_FOLDER_TOLD if event.is_directory else _TOLD):
+            return
+        for path in (event.src_path, getattr(event, "dest_path", "")):
+            relative = os.fsdecode(path).removeprefix(self._inside)
+            if relative:
+                self._note(relative, is_folder=event.is_directory)
+
+    def _note(self, path: str, *, is_folder: bool) -> None:
+        in_scope = scope.rule_for(path) is not None
+        if in_scope and not is_folder:
+            self._queue(path)
+        elif in_scope or path in _ON_THE_WAY or scope.holds_synced_files(path):
+            self._queue(None)
+
+
+_ON_THE_WAY = frozenset(
+    "/".join(place.split("/")[:count])
+    for place in _PLACES
+    for count in range(1, place.count("/") + 2)
+)
+"""The places and the folders above them."""
+
+
+def _watches(folders: dict[str, int]) -> dict[str, bool]:
+    """What to watch, and whether with all below: each place, or the nearest folder above it."""
+    watches: dict[str, bool] = {}
+    for place, recursive in _PLACES.items():
+        folder = place
+        while folder and folder not in folders:
+            folder = folder.rpartition("/")[0]
+        watches[folder] = watches.get(folder, False) or (recursive and folder == place)
+    return watches
+
+
+def _folders(root: str) -> dict[str, int]:
+    """The folders that matter and their inodes: on the way to the places, and below `etc/pmg`."""
+    found: dict[str, int] = {}
+    todo = [folder for folder in sorted(_ON_THE_WAY) if _is_reached(root, folder, found)]
+    todo = [folder for folder in todo if _PLACES.get(folder)]
+    while todo:
+        folder = todo.pop()
+        try:
+            with os.scandir(os.path.join(root, folder)) as entries:
+                below = [e for e in entries if e.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue
+        for entry in below:
+            path = f"{folder}/{entry.name}"
+            if scope.holds_synced_files(path):
+                found[path] = entry.inode()
+                todo.append(path)
+    return found
+
+
+def _is_reached(root: str, folder: str, found: dict[str, int]) -> bool:
+    """Is `folder` a real folder below real folders? Then it is noted in `found`."""
+    above = folder.rpartition("/")[0]
+    if above and above not in found:
+        return False
+    try:
+        status = os.lstat(os.path.join(root, folder))
+    except OSError:
+        return False
+    if not stat.S_ISDIR(status.st_mode):
+        return False
+    found[folder] = status.st_ino
+    return True
+
+
+def _stop(observer: BaseObserver) -> None:
+    observer.stop()
+    if observer.is_alive():
+        observer.join()
+    observer.unschedule_all()  # one that never started has emitters all the same
