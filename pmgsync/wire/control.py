@@ -136,9 +136,7 @@ class ControlServer:
             self._server = _Server(self._path, _Bridge(self._handler, loop), self._idle)
         except OSError as error:
             raise HostError(f"cannot listen: {error.strerror}", where=str(self._path)) from error
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="control", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve, name="control", daemon=True)
         self._thread.start()
 
     async def stop(self) -> None:
@@ -194,6 +192,11 @@ class _Server(ThreadingMixIn, UnixStreamServer):
         super().__init__(str(path), _Connection)
         self._inode = path.stat().st_ino
 
+    def serve(self) -> None:
+        """Take connections until `stop`; asleep in between (`serve_forever` would wake up to look)."""
+        while not self.stopping:
+            self.handle_request()
+
     def server_bind(self) -> None:
         os.fchmod(self.socket.fileno(), 0o600)  # what the new socket file is made with
         with socket_address(self._path) as address:
@@ -234,14 +237,16 @@ class _Server(ThreadingMixIn, UnixStreamServer):
     def stop(self, serving: threading.Thread) -> None:
         """Stop listening, take no more requests, wait for the threads, remove the socket."""
         self.stopping = True
-        self.shutdown()
-        self.server_close()
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes `serve`
         with self._guard:
             connections = dict(self._open)
         for connection in connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)  # an answer may still go out
-        for thread in (serving, *connections.values()):
+        serving.join(STOP_SECONDS)
+        self.server_close()
+        for thread in connections.values():
             if thread is not None:
                 thread.join(STOP_SECONDS)
         with suppress(FileNotFoundError):
@@ -377,6 +382,7 @@ class _Connection(BaseHTTPRequestHandler):
     ) -> None:
         """What `http.server` refuses by itself (a bad request line, too many headers)."""
         self.close_connection = True
+        self.request_version = self.protocol_version  # it may be what was wrong
         self._reply(code, error_document(UsageError(message or "is not a request")))
 
     def log_message(self, format: str, *args: object) -> None:
