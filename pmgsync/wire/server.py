@@ -44,7 +44,7 @@ from pmgsync.wire.tls import (
 
 log = logging.getLogger(__name__)
 
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 2.0
 """How long a handler may take to end after its stream has ended."""
 
 
@@ -187,7 +187,7 @@ class _Serving:
 
 
 async def _settle(task: "asyncio.Task[None]", who: str) -> None:
-    """Let the handler notice that its stream has ended; cancel it if it does not. Logs a failure."""
+    """Let the handler notice that its stream has ended; cancel it if it does not."""
     _, slow = await asyncio.wait({task}, timeout=SETTLE_SECONDS)
     if slow:
         task.cancel()
