@@ -96,6 +96,7 @@ class TrustedHistory:
         for previous, link in itertools.pairwise(chain):
             self._membership = follows(self._membership, previous, link)
         self._head = head or Head()
+        self._before: Head | None = None
         self._last_count = -1
 
     @property
@@ -132,6 +133,14 @@ class TrustedHistory:
         change_set = self._authentic(envelope)
         change_set.require_end(manifest)
         return self._move_to(change_set, envelope, manifest)
+
+    def undo(self, verified: VerifiedChangeSet) -> None:
+        """Forget `verified`, the newest version: it could not be made durable and nobody heard of
+        it.
+        """
+        if self._before is None or verified.position != self._head.position:
+            raise RuntimeError(f"version {verified.position} cannot be undone")
+        self._head, self._before = self._before, None
 
     def accept_heartbeat(self, envelope: Envelope) -> Heartbeat:
         """The master's newest word. `new_stream` forgets the last count when a stream begins."""
@@ -173,6 +182,7 @@ class TrustedHistory:
         self, change_set: ChangeSet, envelope: Envelope, manifest: Manifest
     ) -> VerifiedChangeSet:
         verified = VerifiedChangeSet(change_set, envelope, manifest, _DOOR)
+        self._before = self._head
         self._head = Head(change_set.position, manifest)
         return verified
 

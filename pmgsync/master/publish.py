@@ -1,0 +1,286 @@
+"""From what lies in the tree to a signed version in the log: the level-based heart of the master.
+
+A look says where something moved, never what. `publish` compares the complete state with the newest
+version, so it does not matter how many events there were, in which order they came or which were
+lost: where nothing differs nothing happens, and what could not be published is published by a later
+look.
+
+The steps, each of them complete before the next begins:
+
+1. look: the state of the tree (`prepare`; reads files, touches no database);
+2. on hold, or held by the guard until confirmed: remember it and stop;
+3. read the contents that the newest version does not have;
+4. sign, and pass the same door as every node (`TrustedHistory.accept`);
+5. append to the log, durably. If that fails, step 4 is undone and the next look tries again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pmgsync.errors import HostError, InvalidError, OperatorError, StoreError
+from pmgsync.master.guard import objection
+from pmgsync.master.holds import Holds
+from pmgsync.model.changeset import (
+    CHANGE_SET_TYPE,
+    MAX_MESSAGE_CHARACTERS,
+    ChangeSet,
+    Diff,
+    Position,
+    diff,
+)
+from pmgsync.model.envelope import seal
+from pmgsync.model.keys import Signer
+from pmgsync.model.manifest import Digest, FileEntry, Manifest
+from pmgsync.model.messages import MESSAGE_BYTES, PART_BYTES
+from pmgsync.model.trust import TrustedHistory, VerifiedChangeSet
+from pmgsync.ports import Clock, LogRecord, Look, Store
+from pmgsync.survey import Observation, Problem, Survey
+
+MAX_ENVELOPE_BYTES = MESSAGE_BYTES - PART_BYTES - 4096
+"""An envelope travels in one message, together with a part of a content or manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What `prepare` found: the state to publish, the contents for it, and what cannot be taken."""
+
+    target: Manifest
+    contents: Mapping[Digest, bytes] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A version that is in the log: believed, durable, with the contents its parent did not have.
+
+    `envelope` is the envelope's bytes; `at` is the monotonic moment at which it was durable.
+    """
+
+    verified: VerifiedChangeSet
+    parent: Manifest
+    envelope: bytes
+    contents: Mapping[Digest, bytes]
+    at: float
+
+    @property
+    def position(self) -> Position:
+        """Where it stands."""
+        return self.verified.position
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A change that waits for the admin: the version it would get, and what it would do."""
+
+    version: int
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"version {self.version} is held, it would {self.reason}; put the files back, "
+            f"or publish it with `pmgsync confirm {self.version}`"
+        )
+
+
+class Publisher:
+    """Publishes the tree of the master. One call at a time; `prepare` may run in another thread."""
+
+    def __init__(
+        self,
+        survey: Survey,
+        store: Store,
+        history: TrustedHistory,
+        signer: Signer,
+        clock: Clock,
+        holds: Holds | None = None,
+    ) -> None:
+        self._survey = survey
+        self._store = store
+        self._history = history
+        self._signer = signer
+        self._clock = clock
+        self.holds = holds if holds is not None else Holds(store)
+        self.held: Held | None = None
+        self.problems: tuple[Problem, ...] = ()
+
+    def publish(self, look: Look, message: str = "") -> Published | None:
+        """Publish what differs from the newest version, if anything does and nothing holds it.
+
+        Raises `StoreError` if it cannot be made durable and `InvalidError` if it is too large to
+        travel; then nothing was published, and the next look finds it again.
+        """
+        return self.commit(self.prepare(look), message)
+
+    def confirm(self, version: int, message: str = "") -> Published:
+        """Publish the held change. `OperatorError` if none is held, or another one is by now."""
+        return self.commit_confirmed(version, self.prepare(Look(everywhere=True)), message)
+
+    def prepare(self, look: Look) -> Observed:
+        """Look, and read what has to be read. Writes nothing and changes no answer of this
+        object.
+        """
+        observation = self._survey.look(look)
+        base = self._history.head.manifest
+        if self.holds or objection(base, observation.manifest):
+            return Observed(observation.manifest, {}, observation.problems)
+        return self._with_contents(base, observation)
+
+    def commit(self, observed: Observed, message: str = "") -> Published | None:
+        """Publish what was observed, if it is new and nothing holds it."""
+        self.problems = observed.problems
+        base, target = self._history.head.manifest, observed.target
+        if self.holds:
+            return None
+        if target.digest == base.digest:
+            self.held = None
+            self.holds.spoken()
+            return None
+        reason = objection(base, target)
+        if reason is not None:
+            self.held = Held(self._history.head.position.version + 1, reason)
+            return None
+        return self._publish(observed, message)
+
+    def commit_confirmed(self, version: int, observed: Observed, message: str = "") -> Published:
+        """Publish what was observed although the guard objects, if `version` is what is held.
+
+        The admin confirms what was shown: if the change does something else by now, it stays held.
+        """
+        self.problems = observed.problems
+        self._require_held(version, observed)
+        base = self._history.head.manifest
+        full = self._complete(base, observed)
+        return self._publish(full, message)
+
+    def _require_held(self, version: int, observed: Observed) -> None:
+        held, where = self.held, f"version {version}"
+        if self.holds:
+            raise OperatorError(
+                "publishing is on hold", where=where, mend="say `pmgsync release` first"
+            )
+        if held is not None and held.version != version:
+            raise OperatorError(
+                f"is not held; {held.version} is",
+                where=where,
+                mend=f"look at it, then `pmgsync confirm {held.version}`",
+            )
+        reason = objection(self._history.head.manifest, observed.target)
+        self.held = Held(self._history.head.position.version + 1, reason) if reason else None
+        if held is None or reason is None:
+            raise OperatorError(
+                "nothing is held", where=where, mend="`pmgsync status` shows what needs action"
+            )
+        if reason != held.reason:
+            raise OperatorError(
+                f"has changed meanwhile, it would {reason} now",
+                where=where,
+                mend=f"look at it, then `pmgsync confirm {held.version}` again",
+            )
+
+    def _publish(self, observed: Observed, message: str) -> Published:
+        head, target = self._history.head, observed.target
+        change = diff(head.manifest, target)
+        text = message or self.holds.message
+        envelope = seal(CHANGE_SET_TYPE, self._change_set(target, change, text), self._signer)
+        sent = envelope.to_bytes()
+        if len(sent) > MAX_ENVELOPE_BYTES:
+            raise InvalidError(
+                f"a change of {len(change.paths)} files is too large for one change set",
+                where="etc/pmg",
+                mend="publish it in steps: move some of the files away and back again later",
+            )
+        verified = self._history.accept(envelope)
+        try:
+            self._store.append(LogRecord(envelope, change), self._lacking(change, observed))
+        except BaseException:
+            self._history.undo(verified)
+            raise
+        self.held = None
+        self.holds.spoken()
+        new = {d: c for d, c in observed.contents.items() if d not in head.manifest.digests}
+        return Published(verified, head.manifest, sent, new, self._clock.monotonic())
+
+    def _change_set(self, target: Manifest, change: Diff, message: str) -> bytes:
+        head, membership = self._history.head, self._history.membership
+        text = message.encode("utf-8", "replace").decode("utf-8")
+        return ChangeSet(
+            cluster=membership.cluster,
+            position=Position(membership.epoch, head.position.version + 1),
+            parent=head.manifest.digest,
+            result=target.digest,
+            change=change,
+            created=self._clock.now(),
+            message=text[:MAX_MESSAGE_CHARACTERS],
+        ).to_bytes()
+
+    def _lacking(self, change: Diff, observed: Observed) -> dict[Digest, bytes]:
+        """The contents that the store does not have yet."""
+        lacking = self._store.missing({entry.digest for entry in change.puts})
+        if unread := lacking - observed.contents.keys():
+            raise StoreError(
+                f"has lost the content {min(unread)[:16]}",
+                where="database",
+                mend="it is tried again",
+            )
+        return {digest: observed.contents[digest] for digest in lacking}
+
+    def _complete(self, base: Manifest, observed: Observed) -> Observed:
+        observation = Observation(observed.target, observed.problems, observed.contents)
+        return self._with_contents(base, observation)
+
+    def _with_contents(self, base: Manifest, observation: Observation) -> Observed:
+        """The observation with all contents that are new; what changes meanwhile is looked at once
+        more.
+
+        A file that cannot be read even then keeps the entry that the newest version has, and is a
+        problem.
+        """
+        contents: dict[Digest, bytes] = {}
+        unread = _gather(self._survey.content, base, observation, contents)
+        if unread:
+            observation = self._survey.look(Look(frozenset(entry.path for entry in unread)))
+            unread = _gather(self._survey.content, base, observation, contents)
+        target, problems = observation.manifest, observation.problems
+        if unread:
+            target = _as_before(base, target, unread)
+            problems = _problems(unread, problems)
+        return Observed(target, contents, problems)
+
+
+def _gather(
+    read: Callable[[FileEntry], bytes],
+    base: Manifest,
+    observation: Observation,
+    contents: dict[Digest, bytes],
+) -> list[FileEntry]:
+    """Put into `contents` what `base` does not have; returns the entries whose content is not
+    there.
+    """
+    unread = []
+    for entry in diff(base, observation.manifest).puts:
+        if entry.digest in base.digests or entry.digest in contents:
+            continue
+        data = observation.contents.get(entry.digest)
+        try:
+            contents[entry.digest] = read(entry) if data is None else data
+        except HostError:
+            unread.append(entry)
+    return unread
+
+
+def _as_before(base: Manifest, target: Manifest, entries: list[FileEntry]) -> Manifest:
+    """`target`, but with these entries as they are in `base`."""
+    known = [base[entry.path] for entry in entries if entry.path in base]
+    return target.changed(known, [entry.path for entry in entries if entry.path not in base])
+
+
+def _problems(unread: list[FileEntry], known: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    named = {problem.path for problem in known}
+    return (
+        *known,
+        *(
+            Problem(entry.path, "does not hold still while it is read", "it is tried again")
+            for entry in unread
+            if entry.path not in named
+        ),
+    )
