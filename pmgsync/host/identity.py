@@ -1,4 +1,4 @@
-"""Who this node is: its keys, its certificate and the membership chain, in files that only root may read.
+"""Who this node is: its keys, its certificate and the membership chain, in files for root alone.
 
 `identity.key` is the Ed25519 key (32 raw bytes), `tls.key` and `tls.crt` are PEM, `chain.json` is a
 JSON list of envelopes, genesis first. Each file is made complete beside its name, brought to disk
@@ -50,6 +50,8 @@ class Identity:
             _replace(folder / "identity.key", raw)
         tls_key, certificate = _read(folder / "tls.key"), _read(folder / "tls.crt")
         if tls_key is None or certificate is None:
+            # A crash between the two files must not leave a key beside the certificate of another.
+            _remove(folder / "tls.crt")
             tls_key, certificate = make_certificate()
             _replace(folder / "tls.key", tls_key)
             _replace(folder / "tls.crt", certificate)
@@ -122,6 +124,13 @@ def _read(path: Path) -> bytes | None:
             f"is larger than {_MOST_BYTES} bytes", where=str(path), mend="see what it is"
         )
     return data
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise host_error(error, str(path), "remove it") from None
 
 
 def _replace(path: Path, content: bytes) -> None:

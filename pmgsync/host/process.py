@@ -1,8 +1,9 @@
 """Other programs (`ports.CommandRunner`): argument lists, never a shell.
 
 A program gets no input, a fixed short PATH, C's locale and nothing else of our environment (no
-socket of systemd, no secrets). It runs in a process group of its own, and the whole group is killed
-when its time is up, or when it has ended and left something behind that holds our pipe.
+socket of systemd, no secrets). It runs in a process group of its own, which is killed as a whole
+when its time is up. What a program leaves running when it ends in time (a service, say) is left
+alone.
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ class SystemRunner(CommandRunner):
             try:
                 output = _output_of(process, timeout)
             except TimeoutError:
+                _kill_group(process)
                 raise HostError(
                     f"took longer than {timeout:g} seconds and was ended",
                     where=" ".join(argv)[:200],
                     mend="run it by hand to see why",
                 ) from None
-            finally:
+            except BaseException:
                 _kill_group(process)
+                raise
         return CommandResult(process.returncode, output.decode("utf-8", "replace"))
 
     def _start(self, program: str, argv: Sequence[str]) -> subprocess.Popen[bytes]:

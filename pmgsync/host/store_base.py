@@ -23,13 +23,12 @@ from pmgsync.ports import Intent
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The row of `state`. `swept`: contents up to this number had no use at the last pruning."""
+    """The row of `state`."""
 
     head: int = 0
     active: Position = NOWHERE
     intent: Intent | None = None
     added: tuple[int, ...] = ()
-    swept: int = 0
 
 
 class StoreBase:
@@ -62,29 +61,27 @@ class StoreBase:
         with transaction(self._database):
             yield
             self._database.execute(
-                "insert or replace into state values (1, ?, ?, ?, ?, ?, ?, ?)",
+                "insert or replace into state values (1, ?, ?, ?, ?, ?, ?)",
                 sealed(
                     state.head,
                     state.active.epoch,
                     state.active.version,
                     "" if state.intent is None else rows.intent_text(state.intent),
                     to_text(state.added),
-                    state.swept,
                 ),
             )
         self._state = state
 
     def _read_state(self) -> State:
         with self._turn():
-            (row,) = self._rows("select head, epoch, active, intent, added, swept, seal from state")
-            head, epoch, active, intent, added, swept = unseal(row, "the state")
+            (row,) = self._rows("select head, epoch, active, intent, added, seal from state")
+            head, epoch, active, intent, added = unseal(row, "the state")
             text = rows.text_of(intent)
             state = State(
                 rows.int_of(head),
                 Position(rows.int_of(epoch), rows.int_of(active)),
                 rows.intent_of(text) if text else None,
                 tuple(json.loads(rows.text_of(added))),
-                rows.int_of(swept),
             )
             newest = rows.int_of(self._rows("select coalesce(max(version), 0) from version")[0][0])
             if newest != state.head:
@@ -98,4 +95,7 @@ class StoreBase:
     def _insert_contents(self, contents: Mapping[Digest, bytes]) -> None:
         self._database.executemany(
             "insert or ignore into content (digest, data) values (?, ?)", contents.items()
+        )
+        self._database.executemany(
+            "delete from idle where digest = ?", [(digest,) for digest in contents]
         )

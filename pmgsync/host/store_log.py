@@ -14,7 +14,7 @@ from pathlib import Path
 from pmgsync.errors import StoreError
 from pmgsync.host import store_rows as rows
 from pmgsync.host.store_base import StoreBase
-from pmgsync.host.store_schema import Row, unseal
+from pmgsync.host.store_schema import Row, transaction, unseal
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.manifest import Digest, Manifest
 from pmgsync.model.trust import Head
@@ -39,13 +39,17 @@ delete from entry where version < :floor and exists (
 
 _DROP_OLD_DELETES = "delete from entry where version < :floor and digest is null"
 
-# Contents come before the version that needs them, so one without use is dropped only when it had
-# none at the pruning before as well.
-_DROP_UNUSED_CONTENTS = """
-delete from content where number <= :swept
-and digest not in (select digest from entry where digest is not null)
+# Contents come before the version that needs them, so one without use is dropped only when it had none
+# at the pruning before as well.
+_UNUSED = """
+digest not in (select digest from entry where digest is not null)
 and digest not in (select digest from keepsake where digest is not null)
 """
+_DROP_UNUSED = (
+    f"delete from content where digest in (select digest from idle) and {_UNUSED}",
+    "delete from idle",
+    f"insert into idle select digest from content where {_UNUSED}",
+)
 
 
 class StoreLog(StoreBase, History, Journal, Upkeep):
@@ -165,14 +169,14 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         """See the port."""
         with self._turn():
             floor = self._oldest_needed(keep_versions)
-            last = rows.int_of(self._rows("select coalesce(max(number), 0) from content")[0][0])
-            with self._writing(replace(self._state, swept=last)):
+            with transaction(self._database):
                 dropped = self._database.execute(
                     "delete from version where version < ?", (floor,)
                 ).rowcount
                 self._database.execute(_DROP_COVERED_ENTRIES, {"floor": floor})
                 self._database.execute(_DROP_OLD_DELETES, {"floor": floor})
-                self._database.execute(_DROP_UNUSED_CONTENTS, {"swept": self._state.swept})
+                for statement in _DROP_UNUSED:
+                    self._database.execute(statement)
             kept = {version for version in self._manifests if not 0 < version < floor}
             self._manifests = {version: self._manifests[version] for version in kept}
             return dropped

@@ -41,9 +41,10 @@ create table content (
 ) strict;
 create table state ( -- one row: newest version, what runs, the activation in progress
     one integer primary key check (one = 1), head integer not null, epoch integer not null,
-    active integer not null, intent text not null, added text not null, swept integer not null,
-    seal text not null
+    active integer not null, intent text not null, added text not null, seal text not null
 ) strict;
+-- contents that nothing needed at the last pruning
+create table idle (digest text primary key) strict, without rowid;
 create table keepsake (
     number integer primary key autoincrement, path text not null, digest text,
     size integer not null, kept integer not null, reason text not null, seal text not null
@@ -106,8 +107,8 @@ def _prepare(database: sqlite3.Connection, path: str, *, is_new: bool) -> None:
     if is_new:
         database.executescript(SCHEMA)
         database.execute(
-            "insert or ignore into state values (1, 0, 0, 0, '', '[]', 0, ?)",
-            (seal_of((0, 0, 0, "", "[]", 0)),),
+            "insert or ignore into state values (1, 0, 0, 0, '', '[]', ?)",
+            (seal_of((0, 0, 0, "", "[]")),),
         )
     application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
     if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
