@@ -24,7 +24,7 @@ def test_a_dns_label_names_a_node(name: str) -> None:
         "\na",
         "a" * 64,
         "é",
-        "١",
+        "\u0661",
         "a\0",
         "../a",
         "a/b",

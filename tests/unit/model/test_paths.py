@@ -85,7 +85,8 @@ def test_names_that_differ_in_case_or_normalisation_are_different_names() -> Non
 
 def test_a_managed_path_is_equal_to_its_text_and_finds_it_in_a_mapping() -> None:
     path = ManagedPath("etc/pmg/domains")
-    assert {path: 1}["etc/pmg/domains"] == 1
+    by_path: dict[str, int] = {path: 1}
+    assert by_path["etc/pmg/domains"] == 1
     assert {"etc/pmg/domains": 1}[path] == 1
     assert ManagedPath(path) is path
     assert pickle.loads(pickle.dumps(path)) == path  # noqa: S301 - our own bytes
