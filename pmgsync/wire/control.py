@@ -193,7 +193,9 @@ class _Server(ThreadingMixIn, UnixStreamServer):
         self._inode = path.stat().st_ino
 
     def serve(self) -> None:
-        """Take connections until `stop`; asleep in between (`serve_forever` would wake up to look)."""
+        """Take connections until `stop`; asleep in between (`serve_forever` would wake up to
+        look).
+        """
         while not self.stopping:
             self.handle_request()
 

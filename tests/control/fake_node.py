@@ -1,7 +1,7 @@
 """A node in memory behind the real `ControlServer`, and the real command line as a subprocess.
 
-`FakeNode` answers as a small cluster would. `Served` runs a server with its loop in a thread, as the
-daemon does; `pmgsync` starts the command with the interpreter that runs the tests.
+`FakeNode` answers as a small cluster would. `Served` runs a server with its loop in a thread, as
+the daemon does; `pmgsync` starts the command with the interpreter that runs the tests.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ DEADLINE = 10.0
 T = TypeVar("T")
 
 
-def node_status(cid: int, state: NodeState = NodeState.IN_SYNC, **more: Any) -> NodeStatus:
+def node_status(cid: int, state: NodeState = NodeState.IN_SYNC, **more: object) -> NodeStatus:
     """Node `mailN` with address 192.0.2.N."""
     values: dict[str, Any] = {
         "cid": cid,
@@ -48,10 +48,11 @@ def node_status(cid: int, state: NodeState = NodeState.IN_SYNC, **more: Any) -> 
         "lag_ms": 0,
         "last_contact": NOW - 200,
     }
-    return NodeStatus(**{**values, **more})
+    values.update(more)
+    return NodeStatus(**values)
 
 
-def cluster_status(*nodes: NodeStatus, **more: Any) -> ClusterStatus:
+def cluster_status(*nodes: NodeStatus, **more: object) -> ClusterStatus:
     """A cluster of these nodes, at version 14."""
     values: dict[str, Any] = {
         "cluster": "4f1cdd54f2f09f24",
@@ -63,14 +64,16 @@ def cluster_status(*nodes: NodeStatus, **more: Any) -> ClusterStatus:
         "as_of": NOW,
         "nodes": nodes,
     }
-    return ClusterStatus(**{**values, **more})
+    values.update(more)
+    return ClusterStatus(**values)
 
 
-def status_answer(status: ClusterStatus | None, **more: Any) -> StatusAnswer:
+def status_answer(status: ClusterStatus | None, **more: object) -> StatusAnswer:
     """What mail1 would answer."""
     node = NodeInfo("mail1", 1, "master", "0.1.0", 4711, 60_000, 14)
-    values = {"status": status, "source": LIVE, "age_ms": 0, "node": node}
-    return StatusAnswer(**{**values, **more})
+    values: dict[str, Any] = {"status": status, "source": LIVE, "age_ms": 0, "node": node}
+    values.update(more)
+    return StatusAnswer(**values)
 
 
 class FakeNode:

@@ -1,0 +1,83 @@
+"""When a change is there: all files of a node with the wanted content, seen by looking all the
+time.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cluster import PATIENCE, DemoError, Node
+
+from pmgsync.model.scope import PMG, SPAMASSASSIN, rule_for
+
+Wanted = dict[str, bytes | None]  # path -> content, None: the file is gone
+BETWEEN_LOOKS = 0.0002  # seconds; looking without a pause would take the daemons' processor
+
+
+class Edit:
+    """Some files of the master, written beside their places as PMG does, then renamed at once."""
+
+    def __init__(self, root: Path, wanted: Wanted) -> None:
+        self.root = root
+        self.wanted = wanted
+        self.moves: list[tuple[Path, Path]] = []
+        for path, data in wanted.items():
+            if data is not None:
+                target = root / path
+                aside = target.with_name(f"{target.name}.tmp.1")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                aside.write_bytes(data)
+                rule = rule_for(path)
+                aside.chmod(rule.mode if rule else 0o644)
+                self.moves.append((aside, target))
+
+    def make(self) -> None:
+        """Now."""
+        for aside, target in self.moves:
+            aside.rename(target)
+        for path, data in self.wanted.items():
+            if data is None:
+                (self.root / path).unlink()
+
+
+def arrivals(nodes: list[Node], wanted: Wanted, start: Callable[[], None]) -> list[float]:
+    """Call `start`, then look until every node has everything; seconds since before `start`."""
+    todo = {node.name: list(wanted.items()) for node in nodes}
+    seen: dict[str, float] = {}
+    began = time.perf_counter()
+    start()
+    while len(seen) < len(nodes):
+        for node in nodes:
+            rest = todo[node.name]
+            while rest and is_there(node.root, *rest[-1]):
+                rest.pop()
+            if not rest and node.name not in seen:
+                seen[node.name] = time.perf_counter() - began
+        if time.perf_counter() - began > PATIENCE:
+            late = next(node for node in nodes if todo[node.name])
+            path = todo[late.name][-1][0]
+            raise DemoError(f"{path} did not arrive on {late.name} within {PATIENCE:.0f} s")
+        time.sleep(BETWEEN_LOOKS)
+    return [seen[node.name] for node in nodes]
+
+
+def is_there(root: Path, path: str, data: bytes | None) -> bool:
+    """Has this file the wanted content?"""
+    try:
+        return (root / path).read_bytes() == data
+    except FileNotFoundError:
+        return data is None
+
+
+def digest_of(root: Path) -> tuple[int, str]:
+    """How many synced files there are, and one digest over their paths, modes and contents."""
+    whole, count = hashlib.sha256(), 0
+    places = [*(root / PMG).rglob("*"), *(root / SPAMASSASSIN).rglob("*")]
+    for file in sorted(place for place in places if place.is_file()):
+        path = file.relative_to(root).as_posix()
+        if rule_for(path) is not None:
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            whole.update(f"{path} {file.stat().st_mode:o} {content}\n".encode())
+            count += 1
+    return count, whole.hexdigest()
