@@ -102,12 +102,12 @@ def catch_up(standing: Standing, log: Log) -> Step:
     head = log.head
     if head is None:
         return NOTHING if not standing.position.version else _ahead(standing, "no version yet")
-    if not standing.lost and (standing.position, standing.manifest) == (head.position, head.result):
-        return NOTHING
+    if (standing.position, standing.manifest) == (head.position, head.result):
+        return SNAPSHOT if standing.lost else NOTHING
+    if standing.position >= head.position:
+        return _ahead(standing, f"version {head.position}")
     if standing.lost:
         return SNAPSHOT
-    if standing.position >= Position(head.position.epoch, head.position.version):
-        return _ahead(standing, f"version {head.position}")
     links = _links_to(head, standing, log)
     if not links or (len(links) > 1 and sum(len(x.envelope) for x in links) > log.snapshot_bytes):
         return SNAPSHOT

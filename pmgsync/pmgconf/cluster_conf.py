@@ -15,7 +15,7 @@ from ipaddress import ip_address
 
 from pmgsync.errors import InvalidError, MalformedError
 from pmgsync.model.membership import MAX_CID, Member, Membership, PmgKeys
-from pmgsync.model.naming import check_node_name
+from pmgsync.model.naming import check_address, check_node_name
 from pmgsync.pmgconf.section import (
     BLANKS,
     Finding,
@@ -43,10 +43,10 @@ def _node_name_fault(value: str) -> str:
 
 def _address_fault(value: str) -> str:
     try:
-        ip_address(value)
-    except ValueError:
-        return "value is not a valid IP address"
-    return "value is not a valid IP address" if "%" in value else ""
+        check_address(value)
+    except MalformedError:
+        return "value does not look like a valid IP address"
+    return ""
 
 
 def _cid_fault(value: str) -> str:
@@ -186,8 +186,8 @@ def _require_unique_names(file: SectionFile, where: str) -> None:
     cids: dict[int, Section] = {}
     for section in file.sections:
         name = section.options["name"]
-        if name.value in seen:
-            first = seen[name.value]
+        if name.value.lower() in seen:
+            first = seen[name.value.lower()]
             raise InvalidError(
                 f"the name {name.value} stands in '{first.type}: {first.id}' already",
                 where=f"{where}:{name.line}",
@@ -199,7 +199,7 @@ def _require_unique_names(file: SectionFile, where: str) -> None:
                 where=f"{where}:{section.line}",
                 mend="remove one",
             )
-        seen[name.value] = cids[int(section.id)] = section
+        seen[name.value.lower()] = cids[int(section.id)] = section
 
 
 def _no_single_master(masters: list[Section], where: str) -> InvalidError:

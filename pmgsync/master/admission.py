@@ -1,0 +1,180 @@
+"""Who is let in: the master's half of joining with a token, from the opening to the new membership.
+
+1. Begin: the address may try, the token is good; answer with a nonce and the proof that we know the
+secret. 2. Admit: the node's proof over its request; a wrong one counts against the token. 3. The
+request: signed by the identity it names, with a certificate of the right kind. 4. Its place: the
+cid that its name has or had, else a new one; keys and address that nobody else has. 5. The token is
+used up, durably, before anything else; so it lets in one node at most. 6. The new membership,
+signed, is written down, and only then believed, announced and answered.
+
+If step 6 cannot be written down, nothing was let in and the token is good again. A node that joins
+again under its own name with a fresh token gets its place back with the new keys; the old ones are
+dead at once.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from secrets import token_bytes
+
+from pmgsync.errors import BadSignatureError, InvalidError, MalformedError, NotAllowedError
+from pmgsync.master.limiter import PeerLimiter
+from pmgsync.master.tokens import IssuedToken, Tokens
+from pmgsync.model.envelope import Envelope, seal
+from pmgsync.model.joining import (
+    MAX_REQUEST_BYTES,
+    NONCE_BYTES,
+    Exchange,
+    JoinRequest,
+    require_proof,
+)
+from pmgsync.model.keys import Signer
+from pmgsync.model.membership import (
+    MEMBERSHIP_TYPE,
+    Member,
+    MemberKeys,
+    Membership,
+    admit,
+    follows,
+    place_for,
+)
+from pmgsync.model.trust import TrustedHistory
+from pmgsync.ports import Clock, JoinGrant
+
+log = logging.getLogger(__name__)
+
+_MEND = "get a new token with `pmgsync join-cmd` on the master"
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionParts:
+    """What admission is handed.
+
+    `check_certificate` raises for a certificate (DER) that is not of the right kind. `write_chain`
+    makes the chain durable. `admitted` is told of each new member, after that.
+    """
+
+    check_certificate: Callable[[bytes], None]
+    write_chain: Callable[[tuple[Envelope, ...]], None]
+    admitted: Callable[[Member], None]
+    random: Callable[[int], bytes] = token_bytes
+
+
+class Admission:
+    """A `ports.JoinHandler`."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        history: TrustedHistory,
+        signer: Signer,
+        clock: Clock,
+        parts: AdmissionParts,
+        limiter: PeerLimiter | None = None,
+    ) -> None:
+        self._tokens = tokens
+        self._history = history
+        self._signer = signer
+        self._clock = clock
+        self._parts = parts
+        self._limiter = limiter or PeerLimiter()
+
+    def begin(self, token_id: str, node_nonce: bytes, peer: str) -> "Attempt":
+        """See `ports.JoinHandler`."""
+        if not self._limiter.allow(peer, self._clock.monotonic()):
+            raise _refusal("too many tries", peer)
+        token = self._good(token_id, peer)
+        exchange = Exchange(token.secret, node_nonce, self._parts.random(NONCE_BYTES))
+        return Attempt(self, token_id, exchange, peer)
+
+    def admit(
+        self, token_id: str, exchange: Exchange, request: bytes, proof: bytes, peer: str
+    ) -> JoinGrant:
+        """Let in who sent `request`; see `ports.JoinAttempt`."""
+        token = self._good(token_id, peer)
+        try:
+            require_proof(proof, exchange.node_proof(request), peer)
+        except BadSignatureError:
+            self._tokens.proved_wrong(token)
+            raise
+        member = self._member(request, peer)
+        membership = admit(self._history.membership, self._history.chain[-1], member)
+        self._tokens.use(token)
+        try:
+            self._take_in(membership)
+        except BaseException:
+            self._tokens.unuse(token)
+            raise
+        log.info("%s joined from %s", member.label, peer)
+        self._parts.admitted(member)
+        chain = tuple(envelope.to_bytes() for envelope in self._history.chain)
+        return JoinGrant(chain, exchange.chain_proof(chain))
+
+    def _good(self, token_id: str, peer: str) -> IssuedToken:
+        token = self._tokens.good(token_id)
+        if token is None:
+            raise _refusal(f"its token is {self._tokens.why_not(token_id)}", peer)
+        return token
+
+    def _member(self, data: bytes, peer: str) -> Member:
+        if len(data) > MAX_REQUEST_BYTES:
+            raise MalformedError(f"a join request of {len(data)} bytes", where=peer)
+        request = JoinRequest.from_envelope(Envelope.from_bytes(data))
+        self._parts.check_certificate(request.certificate)
+        membership = self._history.membership
+        known = membership.named(request.name)
+        if known is not None and known.cid == membership.master:
+            raise InvalidError(
+                f"{request.name} is the name of the master",
+                where=peer,
+                mend="give the new node another name",
+            )
+        return Member(
+            cid=place_for(membership, request.name),
+            name=known.name if known else request.name,
+            address=request.address,
+            port=request.port,
+            pmg=request.pmg,
+            keys=MemberKeys(request.identity, request.certificate),
+        )
+
+    def _take_in(self, membership: Membership) -> None:
+        """Sign, try on, write down, believe; nothing is believed that is not written down."""
+        envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer)
+        follows(self._history.membership, self._history.chain[-1], envelope)
+        self._parts.write_chain((*self._history.chain, envelope))
+        self._history.accept_membership(envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A `ports.JoinAttempt`."""
+
+    admission: Admission
+    token_id: str
+    exchange: Exchange
+    peer: str
+
+    @property
+    def master_nonce(self) -> bytes:
+        """See the port."""
+        return self.exchange.master_nonce
+
+    @property
+    def proof(self) -> bytes:
+        """See the port."""
+        return self.exchange.master_proof()
+
+    def admit(self, request: bytes, proof: bytes) -> JoinGrant:
+        """See the port."""
+        return self.admission.admit(self.token_id, self.exchange, request, proof, self.peer)
+
+
+def _refusal(why: str, peer: str) -> NotAllowedError:
+    """The same words for every reason; the reason itself is for the master's log."""
+    log.warning("join from %s refused: %s", peer, why)
+    return NotAllowedError(
+        "the token is unknown, used or expired, or there were too many tries",
+        where="join",
+        mend=_MEND,
+    )

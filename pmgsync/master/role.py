@@ -1,0 +1,261 @@
+"""The master role: wait, settle, look, publish, announce; beat; look at everything now and then.
+
+Each loop does one thing and waits in one place. What moves is collected while a look is going on,
+so a change during the look causes the next one, and nothing is missed. Whatever fails (a full disk,
+a file in the way) is logged once and tried again; it never ends the role.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from pmgsync.errors import OperatorError, PmgsyncError
+from pmgsync.master.feed import Feeds
+from pmgsync.master.holds import Hold
+from pmgsync.master.publish import Observed, Published, Publisher
+from pmgsync.master.roster import Roster
+from pmgsync.master.settle import Settler
+from pmgsync.master.settled import Settled, wait_settled
+from pmgsync.master.status import Troubles, cluster_status, document_of
+from pmgsync.model.scope import CLUSTER_CONF
+from pmgsync.model.status import ClusterStatus
+from pmgsync.model.trust import TrustedHistory
+from pmgsync.ports import ChangeSource, Clock, Look
+from pmgsync.survey import Problem
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+EVERYTHING = Look(everywhere=True)
+
+
+class RunBlocking(Protocol):
+    """Runs `work` where it may block without holding up the loop, and returns what it returned."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MasterConfig:
+    """Seconds, but for `inline_paths`: looks at up to so many paths are taken in the loop's own
+    thread.
+    """
+
+    quiet_s: float = 0.002
+    most_s: float = 0.050
+    rescan_s: float = 60.0
+    heartbeat_s: float = 1.0
+    retry_s: float = 1.0
+    inline_paths: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class MasterParts:
+    """What the role is made of. `keep_cluster_conf` writes `cluster.conf` if it says something
+    else.
+    """
+
+    publisher: Publisher
+    feeds: Feeds
+    roster: Roster
+    history: TrustedHistory
+    source: ChangeSource
+    clock: Clock
+    run_blocking: RunBlocking
+    keep_cluster_conf: Callable[[], object]
+
+
+class MasterRole:
+    """`run` until cancelled; the rest is what an admin may ask of the master."""
+
+    def __init__(self, parts: MasterParts, config: MasterConfig | None = None) -> None:
+        self._parts = parts
+        self._config = config or MasterConfig()
+        self._settler = Settler(self._config.quiet_s, self._config.most_s)
+        self._moved = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._file_due = True
+        self._file_problems: tuple[Problem, ...] = ()
+        self.failure = ""
+        """Why nothing can be published now; empty while it can."""
+        parts.feeds.view = lambda: document_of(self.status())
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        self.look(EVERYTHING)
+        async with asyncio.TaskGroup() as group:
+            for loop in (self._watch(), self._publish(), self._rescan(), self._beat()):
+                group.create_task(loop)
+
+    # --- what an admin may ask ---
+
+    def status(self) -> ClusterStatus:
+        """The cluster at this moment."""
+        parts, publisher = self._parts, self._parts.publisher
+        problems = (*publisher.problems, *self._file_problems)
+        troubles = Troubles(publisher.held, publisher.holds.current, problems, self.failure)
+        return cluster_status(
+            parts.history.membership, parts.history.head, parts.roster, troubles, parts.clock.now()
+        )
+
+    def hold(self, who: str, message: str = "", *, durable: bool) -> Hold:
+        """Publish nothing from now on until it ends; see `Holds`."""
+        now = self._parts.clock.now()
+        return self._parts.publisher.holds.hold(who, now, message=message, durable=durable)
+
+    async def release(self, message: str = "") -> Published | None:
+        """End all durable holds and publish what has changed; None if nothing has, or others
+        hold.
+        """
+        self._parts.publisher.holds.release(message)
+        return await self.publish_now()
+
+    async def end_hold(self, hold: Hold, message: str = "") -> Published | None:
+        """End one hold and publish what has changed; None if nothing has, or others hold."""
+        self._parts.publisher.holds.end(hold, message)
+        return await self.publish_now()
+
+    def abandon_hold(self, hold: Hold) -> None:
+        """Its connection is gone: it ends, and what has changed is published in due course."""
+        self._parts.publisher.holds.end(hold)
+        self.look(EVERYTHING)
+
+    async def publish_now(self, message: str = "") -> Published | None:
+        """Look at everything and publish what has changed, without waiting for quiet."""
+        try:
+            return await self._take_turn(EVERYTHING, lambda seen: self._commit(seen, message))
+        except PmgsyncError:
+            self.look(EVERYTHING)
+            raise
+
+    async def confirm(self, version: int, message: str = "") -> Published:
+        """Publish the held change called `version`; `OperatorError` if that is not what is held."""
+        publisher = self._parts.publisher
+        try:
+            return await self._take_turn(
+                EVERYTHING, lambda seen: publisher.commit_confirmed(version, seen, message)
+            )
+        except OperatorError:
+            self.look(EVERYTHING)
+            raise
+
+    async def wait_settled(self, version: int, timeout_s: float) -> Settled:
+        """Wait until every connected node has said what became of `version`; see `settled`."""
+        parts = self._parts
+        return await wait_settled(
+            parts.roster, parts.history.membership, version, timeout_s, parts.clock
+        )
+
+    def look(self, look: Look) -> None:
+        """Something moved."""
+        self._settler.add(look, self._parts.clock.monotonic())
+        self._moved.set()
+
+    def membership_changed(self) -> None:
+        """The membership has a new link, written down: tell the nodes, and let `cluster.conf`
+        say so.
+        """
+        self._parts.feeds.announce_membership()
+        self._file_due = True
+        self.look(EVERYTHING)
+
+    # --- the loops ---
+
+    async def _watch(self) -> None:
+        while True:
+            self.look(await self._parts.source.wait())
+
+    async def _publish(self) -> None:
+        clock = self._parts.clock
+        while True:
+            due = self._settler.due(clock.monotonic())
+            if due is None:
+                self._moved.clear()
+                await self._moved.wait()
+            elif due > 0:
+                await clock.sleep(due)
+            else:
+                await self._publish_once(self._settler.take())
+
+    async def _publish_once(self, look: Look) -> None:
+        self._write_cluster_conf()
+        try:
+            await self._take_turn(look, self._commit)
+        except PmgsyncError as error:
+            if str(error) != self.failure:
+                log.error("nothing can be published: %s", error)
+            self.failure = str(error)
+            await self._parts.clock.sleep(self._config.retry_s)
+            self.look(EVERYTHING)
+
+    async def _rescan(self) -> None:
+        while True:
+            await self._parts.clock.sleep(self._config.rescan_s)
+            self.look(EVERYTHING)
+
+    async def _beat(self) -> None:
+        while True:
+            self._parts.feeds.beat()
+            await self._parts.clock.sleep(self._config.heartbeat_s)
+
+    # --- one turn ---
+
+    async def _take_turn(self, look: Look, commit: Callable[[Observed], T]) -> T:
+        """Look, commit, announce. One turn at a time, so that each compares with what the last
+        one made.
+        """
+        async with self._turn:
+            if look.everywhere:
+                self._parts.source.rearm()
+            observed = await self._observe(look)
+            result = commit(observed)
+            if self.failure:
+                log.info("publishing works again")
+                self.failure = ""
+            if isinstance(result, Published):
+                self._announce(result)
+            return result
+
+    async def _observe(self, look: Look) -> Observed:
+        publisher = self._parts.publisher
+        if not look.everywhere and len(look.paths) <= self._config.inline_paths:
+            return publisher.prepare(look)
+        return await self._parts.run_blocking(lambda: publisher.prepare(look))
+
+    def _commit(self, observed: Observed, message: str = "") -> Published | None:
+        publisher = self._parts.publisher
+        held = publisher.held
+        result = publisher.commit(observed, message)
+        if publisher.held is not None and publisher.held != held:
+            log.warning("%s", publisher.held)
+        return result
+
+    def _announce(self, published: Published) -> None:
+        self._parts.feeds.announce(published)
+        change = published.verified.change_set.change
+        log.info(
+            "version %s: %d put, %d deleted",
+            published.position,
+            len(change.puts),
+            len(change.deletes),
+        )
+
+    def _write_cluster_conf(self) -> None:
+        """Once for each change of the membership; what stands in the way is named, and tried
+        again.
+        """
+        if not self._file_due:
+            return
+        try:
+            self._parts.keep_cluster_conf()
+            self._file_due, self._file_problems = False, ()
+        except PmgsyncError as error:
+            problem = Problem(
+                CLUSTER_CONF, f"cannot be written: {error.what}", error.mend or "mend it"
+            )
+            if self._file_problems != (problem,):
+                log.error("%s", problem)
+            self._file_problems = (problem,)
