@@ -84,7 +84,11 @@ class ClientStream:
 
     async def send(self, message: ToMaster) -> None:
         """See `ports.Stream`."""
-        await self._write(encode_to_master(message))
+        data = encode_to_master(message)
+        async with self._sending:
+            if self._closed:
+                raise await self._ended()
+            await self._put(data)
 
     async def receive(self) -> ToAgent | None:
         """See `ports.Stream`."""
@@ -98,19 +102,21 @@ class ClientStream:
             if is_being_cancelled():
                 raise
             raise await self._ended() from None
+        if self._closed:
+            raise await self._ended()
         return decode_to_agent(data) if isinstance(data, bytes) else None
 
     async def close(self) -> None:
         """See `ports.Stream`; never takes longer than half a second."""
         if self._closed:
             return
-        with suppress(PmgsyncError, TimeoutError):
-            async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._write(GOODBYE)
-                await self._call.done_writing()
-                self._closed = True
-                await self._call.code()
-        await self.abandon()
+        self._closed = True
+        try:
+            with suppress(PmgsyncError, TimeoutError, grpc.aio.BaseError):
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await self._say_goodbye()
+        finally:
+            await self.abandon()
 
     async def abandon(self) -> None:
         """End it without a word."""
@@ -118,20 +124,23 @@ class ClientStream:
         self._call.cancel()
         await self._channel.close()
 
-    async def _write(self, data: bytes) -> None:
+    async def _say_goodbye(self) -> None:
         async with self._sending:
-            if self._closed:
-                raise await self._ended()
-            try:
-                await self._call.write(data)
-            except grpc.aio.AioRpcError as error:
-                raise error_of(error, self._where) from None
-            except asyncio.InvalidStateError:  # the call is over; its status says why
-                raise await self._ended() from None
-            except asyncio.CancelledError:
-                if is_being_cancelled():
-                    raise
-                raise await self._ended() from None
+            await self._put(GOODBYE)
+        await self._call.done_writing()
+        await self._call.code()  # else the cancelling that follows might overtake the goodbye
+
+    async def _put(self, data: bytes) -> None:
+        try:
+            await self._call.write(data)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, self._where) from None
+        except asyncio.InvalidStateError:  # the call is over; its status says why
+            raise await self._ended() from None
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            raise await self._ended() from None
 
     async def _ended(self) -> PmgsyncError:
         if self._closed or not self._call.done():

@@ -47,6 +47,8 @@ MAX_NUMBER = 2**53
 """Of epochs, versions and serials: what every JSON reader can hold."""
 MAX_SOFTWARE = 200
 
+_LENGTH_DELIMITED = 2  # protobuf's wire type, in the low bits of a tag of one byte
+
 M = TypeVar("M", bound=Message)
 
 
@@ -133,14 +135,30 @@ def decode_to_agent(data: bytes) -> ToAgent:
 
 def parse(kind: type[M], data: bytes) -> M:
     """The protobuf message in `data`; `MalformedError` for anything else."""
-    _bounded(data)
     message = kind()
     try:
-        message.ParseFromString(data)
+        if _is_one_field(_bounded(data)):
+            message.ParseFromString(data)
+            return message
     except (DecodeError, UnicodeDecodeError):
-        # The text of a DecodeError differs with every release; it would tell nobody anything.
-        raise MalformedError(f"not a {kind.__name__} message") from None
-    return message
+        pass  # its text differs with every release and would tell nobody anything
+    raise MalformedError(f"not a {kind.__name__} message")
+
+
+def _is_one_field(data: bytes) -> bool:
+    """Is `data` exactly one field that says how long it is, as a oneof of messages looks?
+
+    protobuf would merge several, and its C++ parser stops at a stray end mark with no more than a
+    warning, so this is checked before.
+    """
+    if not data or data[0] & 0x87 != _LENGTH_DELIMITED:
+        return False
+    length = 0
+    for index, byte in enumerate(data[1:5]):
+        length |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:  # noqa: PLR2004 - the last byte of the number
+            return len(data) == index + 2 + length
+    return False
 
 
 def take_links(envelopes: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -68,6 +68,7 @@ class MemberServer:
         follow: FollowHandler,
         join: JoinHandler,
         certificates: Iterable[bytes] = (),
+        join_seconds: float = join_service.EXCHANGE_SECONDS,
     ) -> None:
         """Show `identity`; let in the members that `lookup` knows and whose `certificates` are
         pinned.
@@ -75,7 +76,7 @@ class MemberServer:
         self._identity = identity
         self._lookup = lookup
         self._follow = follow
-        self._join = join_service.JoinService(join)
+        self._join = join_service.JoinService(join, seconds=join_seconds)
         self._trust = MemberTrust(identity, certificates)
         self._streams: dict[int, _Serving] = {}
         self._server: grpc.aio.Server | None = None

@@ -119,7 +119,10 @@ class Master:
 
 @contextlib.asynccontextmanager
 async def master(
-    *members: Node, follow: FollowHandler | None = None, join: JoinHandler | None = None
+    *members: Node,
+    follow: FollowHandler | None = None,
+    join: JoinHandler | None = None,
+    join_seconds: float = 20.0,
 ) -> AsyncIterator[Master]:
     """A master over real sockets that knows `members`."""
     node = make_node(1, "master")
@@ -130,6 +133,7 @@ async def master(
         follow=follow or Visitors(),
         join=join or NoJoining(),
         certificates=[member.certificate for member in members],
+        join_seconds=join_seconds,
     )
     await server.start(Listen(LOOPBACK, 0), Listen(LOOPBACK, 0, "join_port"))
     try:
