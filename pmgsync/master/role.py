@@ -125,6 +125,7 @@ class MasterRole:
 
     async def publish_now(self, message: str = "") -> Published | None:
         """Look at everything and publish what has changed, without waiting for quiet."""
+        self._write_cluster_conf()
         try:
             return await self._take_turn(EVERYTHING, lambda seen: self._commit(seen, message))
         except PmgsyncError:

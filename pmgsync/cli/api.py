@@ -1,0 +1,120 @@
+"""The handlers behind the local API: which call is answered by what. The socket itself is `wire/control.py`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pmgsync.cli.entering import create, join
+from pmgsync.cli.node import Node
+from pmgsync.errors import UsageError
+
+Answer = tuple[int, Mapping[str, Any]]
+OK = 200
+DEFAULT_WAIT_MS = 30_000
+MOST_LINES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: the groups of its path, its query and body, and the connection that it came on."""
+
+    groups: tuple[str, ...]
+    query: Mapping[str, str]
+    body: Mapping[str, Any]
+    connection: int
+
+    def text(self, name: str) -> str | None:
+        """The member `name` of the body, if it is there."""
+        value = self.body.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        raise UsageError("is not text", where=name)
+
+    def required(self, name: str) -> str:
+        """The member `name` of the body, which must be there."""
+        value = self.text(name)
+        if not value:
+            raise UsageError("is missing", where=name)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """The member `name` of the body, or of the query (`1`); false if it is not there."""
+        return self.body.get(name) is True or self.query.get(name) == "1"
+
+    def number(self, name: str, otherwise: int | None = None, *, most: int = 2**53) -> int:
+        """The member `name` of the query or body, from 0 to `most`."""
+        value = self.query.get(name, self.body.get(name, otherwise))
+        if isinstance(value, str) and value.isascii() and value.isdecimal():
+            value = int(value[:17])
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            raise UsageError(f"is not a number within 0..{most}", where=name)
+        return value
+
+
+class Api:
+    """Answers for one node (`wire.control.ControlHandler`)."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._routes: tuple[tuple[str, re.Pattern[str], Callable[[Call], Awaitable[Mapping[str, Any]]]], ...] = (
+            ("GET", re.compile(r"/v1/status"), self._status),
+            ("GET", re.compile(r"/v1/log"), self._log),
+            ("GET", re.compile(r"/v1/versions/([0-9]{1,15})"), self._version),
+            ("GET", re.compile(r"/v1/wait"), self._wait),
+            ("POST", re.compile(r"/v1/create"), self._create),
+            ("POST", re.compile(r"/v1/tokens"), self._tokens),
+            ("POST", re.compile(r"/v1/join"), self._join),
+            ("POST", re.compile(r"/v1/hold"), self._hold),
+            ("POST", re.compile(r"/v1/release"), self._release),
+            ("POST", re.compile(r"/v1/confirm"), self._confirm),
+        )
+
+    async def handle(
+        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any], connection: int
+    ) -> Answer:
+        """See `ControlHandler`."""
+        for verb, pattern, answer in self._routes:
+            match = pattern.fullmatch(path)
+            if match is not None and verb == method:
+                return OK, await answer(Call(match.groups(), query, body, connection))
+        raise UsageError("there is no such call", where=f"{method} {path}"[:200])
+
+    async def closed(self, connection: int) -> None:
+        """See `ControlHandler`: a hold that lived on this connection ends with it."""
+        await self._node.connection_closed(connection)
+
+    async def _status(self, call: Call) -> Mapping[str, Any]:
+        return (await self._node.status()).to_json()
+
+    async def _log(self, call: Call) -> Mapping[str, Any]:
+        before = call.number("before") if "before" in call.query else None
+        return self._node.log(most=call.number("most", 20, most=MOST_LINES), before=before)
+
+    async def _version(self, call: Call) -> Mapping[str, Any]:
+        return self._node.show(int(call.groups[0]), with_diff=call.flag("diff")).to_json()
+
+    async def _wait(self, call: Call) -> Mapping[str, Any]:
+        timeout = call.number("timeout_ms", DEFAULT_WAIT_MS, most=3_600_000)
+        return (await self._node.wait(call.number("version"), timeout / 1000)).to_json()
+
+    async def _create(self, call: Call) -> Mapping[str, Any]:
+        return await create(self._node, call.text("name"), call.text("address"))
+
+    async def _tokens(self, call: Call) -> Mapping[str, Any]:
+        return self._node.require_master().new_token()
+
+    async def _join(self, call: Call) -> Mapping[str, Any]:
+        return await join(self._node, call.required("address"), call.required("token"), call.text("name"))
+
+    async def _hold(self, call: Call) -> Mapping[str, Any]:
+        session = call.connection if call.flag("session") else None
+        return self._node.hold(call.text("message") or "", session)
+
+    async def _release(self, call: Call) -> Mapping[str, Any]:
+        return (await self._node.release(call.text("message") or "", call.connection)).to_json()
+
+    async def _confirm(self, call: Call) -> Mapping[str, Any]:
+        return (await self._node.confirm(call.number("version"))).to_json()

@@ -1,0 +1,196 @@
+"""Where adapters are built and handed to the roles. No decisions; read it to see what is made of what."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pmgsync import __version__
+from pmgsync.agent.activate import Activator
+from pmgsync.agent.link import LinkConfig
+from pmgsync.agent.maps import MapBuilder
+from pmgsync.agent.role import AgentConfig, AgentParts, AgentRole
+from pmgsync.cli.master_side import MasterSide
+from pmgsync.cli.settings import Settings
+from pmgsync.errors import PmgsyncError
+from pmgsync.host.clock import SystemClock
+from pmgsync.host.disk import DiskTree
+from pmgsync.host.identity import Identity
+from pmgsync.host.inotify import InotifySource
+from pmgsync.host.process import SystemRunner
+from pmgsync.host.store import SqliteStore
+from pmgsync.master.admission import Admission, AdmissionParts
+from pmgsync.master.cluster_file import keep_cluster_conf
+from pmgsync.master.feed import FeedConfig, Feeds
+from pmgsync.master.publish import Publisher
+from pmgsync.master.role import MasterConfig, MasterParts, MasterRole
+from pmgsync.master.roster import Roster
+from pmgsync.master.tokens import Tokens
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.membership import Member, Membership
+from pmgsync.model.trust import TrustedHistory
+from pmgsync.survey import Survey
+from pmgsync.wire.certificates import check_certificate
+from pmgsync.wire.client import GrpcDialer
+from pmgsync.wire.local import LocalDialer
+from pmgsync.wire.server import Listen, MemberServer
+from pmgsync.wire.tls import TlsIdentity
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+SILENT_BEATS = 4
+"""A stream is given up after so many heartbeats that did not come."""
+
+
+class RunBlocking(Protocol):
+    """Runs what blocks for long in the node's worker thread."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """What every node has, whatever its role."""
+
+    root: Path
+    identity: Identity
+    store: SqliteStore
+    tree: DiskTree
+    clock: SystemClock
+    run_blocking: RunBlocking
+
+    @property
+    def tls(self) -> TlsIdentity:
+        """This node's TLS key and certificate."""
+        return TlsIdentity(self.identity.tls_key, self.identity.tls_certificate)
+
+
+def build_agent(
+    parts: NodeParts,
+    me: Member,
+    chain: tuple[Envelope, ...],
+    source: InotifySource,
+    settings: Settings,
+    master: MasterSide | None,
+) -> AgentRole:
+    """The agent of `me`; beside `master` it follows through a stream inside the process."""
+    dialer = GrpcDialer(parts.tls)
+    beat_s = settings.network.heartbeat_ms / 1000
+    return AgentRole(
+        AgentParts(
+            cid=me.cid,
+            software=__version__,
+            signer=parts.identity.key,
+            store=parts.store,
+            survey=Survey(parts.tree, parts.clock),
+            source=source,
+            activator=Activator(parts.tree, parts.store, _maps(parts.root)),
+            dialer=LocalDialer(me.cid, master.feeds, dialer, _spawn) if master else dialer,
+            clock=parts.clock,
+            chain_grew=parts.identity.write_chain,
+            in_thread=parts.run_blocking,
+        ),
+        chain,
+        authored=master is not None,
+        config=AgentConfig(link=LinkConfig(pulse_s=beat_s, silence_s=SILENT_BEATS * beat_s)),
+    )
+
+
+def build_master(
+    parts: NodeParts, me: Member, chain: tuple[Envelope, ...], source: InotifySource, settings: Settings
+) -> MasterSide:
+    """Everything that a master has besides its agent."""
+    head, _ = parts.store.head()
+    history = TrustedHistory(chain, head)
+    roster = Roster()
+    signer, clock, store = parts.identity.key, parts.clock, parts.store
+    beat_s = settings.network.heartbeat_ms / 1000
+    feeds = Feeds(store, history, signer, clock, roster, FeedConfig(silence_s=SILENT_BEATS * beat_s))
+    role = MasterRole(
+        MasterParts(
+            publisher=Publisher(Survey(parts.tree, clock), store, history, signer, clock),
+            feeds=feeds,
+            roster=roster,
+            history=history,
+            source=source,
+            clock=clock,
+            run_blocking=parts.run_blocking,
+            keep_cluster_conf=lambda: keep_cluster_conf(parts.tree, history.membership),
+        ),
+        MasterConfig(
+            quiet_s=settings.watch.quiet_ms / 1000,
+            most_s=settings.watch.settle_max_ms / 1000,
+            rescan_s=settings.watch.rescan_s,
+            heartbeat_s=beat_s,
+        ),
+    )
+    tokens = Tokens(store, clock)
+
+    def admitted(_member: Member) -> None:
+        server.trust(_certificates(history.membership))
+        role.membership_changed()
+
+    admission = Admission(
+        tokens,
+        history,
+        signer,
+        clock,
+        AdmissionParts(check_certificate, parts.identity.write_chain, admitted),
+    )
+    server = MemberServer(
+        parts.tls,
+        lookup=lambda fingerprint: history.membership.holder_of(fingerprint),
+        follow=feeds,
+        join=admission,
+        certificates=_certificates(history.membership),
+    )
+    network = settings.network
+    return MasterSide(
+        role=role,
+        feeds=feeds,
+        history=history,
+        tokens=tokens,
+        server=server,
+        certificate=parts.identity.tls_certificate,
+        members=Listen(me.address, network.member_port, "[network] member_port"),
+        strangers=Listen(me.address, network.join_port, "[network] join_port"),
+    )
+
+
+def _certificates(membership: Membership) -> list[bytes]:
+    return [member.keys.certificate for member in membership.members if member.keys is not None]
+
+
+def _maps(root: Path) -> MapBuilder:
+    """Postfix's own configuration where it has one below `root`, else the least that `postmap` wants."""
+    folder = root / "etc/postfix"
+    if not (folder / "main.cf").exists():
+        folder = root / "run/pmgsync/postfix"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / "main.cf").write_text(_LEAST_MAIN_CF, "ascii")
+    return MapBuilder(SystemRunner(), str(root), str(folder))
+
+
+# Without a name of its own, Postfix asks the resolver for one, which can take seconds.
+_LEAST_MAIN_CF = "myhostname = localhost.localdomain\n"
+
+_running: set[asyncio.Task[None]] = set()
+
+
+def _spawn(work: Awaitable[None]) -> None:
+    task = asyncio.ensure_future(_log_refusal(work))
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+
+
+async def _log_refusal(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except PmgsyncError as error:
+        log.warning("the stream of this node's own agent ended: %s", error)

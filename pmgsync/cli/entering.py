@@ -1,0 +1,146 @@
+"""Founding and joining a cluster, as an admin asks for it: `pmgsync create` and `pmgsync join`.
+
+Both leave the node as it was where something stands in the way: the membership chain is written down only when
+everything that could refuse has been asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from pmgsync.cli.machine import address_towards, node_address, node_name
+from pmgsync.cli.node import DATABASE, Node
+from pmgsync.cli.pmg_keys import gather_pmg_keys
+from pmgsync.errors import OperatorError
+from pmgsync.master.founding import Founder, found_cluster
+from pmgsync.model.changeset import NOWHERE
+from pmgsync.model.envelope import Envelope, seal
+from pmgsync.model.joining import JOIN_REQUEST_TYPE, JoinRequest, Token
+from pmgsync.model.keys import SigningKey
+from pmgsync.model.manifest import MAX_FILE_BYTES
+from pmgsync.model.scope import CLUSTER_CONF, PMG
+from pmgsync.wire.certificates import to_der
+from pmgsync.wire.join import join_exchange
+
+FIRST_VERSION_SECONDS = 60.0
+
+
+async def create(node: Node, name: str | None, address: str | None) -> Mapping[str, Any]:
+    """Found a cluster with `node` as its master, from what lies in its tree."""
+    async with node.busy:
+        _require_outsider(node)
+        parts, settings = node.parts, node.settings
+        own_name = node_name(node.root, name, settings.node.name)
+        own_address = node_address(own_name, address, settings.node.address)
+        certificate = to_der(parts.identity.tls_certificate)
+        founder = Founder(
+            name=own_name,
+            address=own_address,
+            port=settings.network.member_port,
+            pmg=gather_pmg_keys(node.root, certificate),
+            identity=parts.identity.key,
+            certificate=certificate,
+        )
+        existing = _existing_cluster_conf(node)
+        founding = found_cluster(founder, secrets.token_hex(16), SigningKey.generate(), existing)
+        await node.begin((founding.envelope,), durable=False)
+        head = await node.require_master().first_version()
+        me = founding.membership.master_member
+        return {
+            "cluster": founding.membership.cluster,
+            "cid": me.cid,
+            "name": me.name,
+            "address": me.address,
+            "recovery_key": founding.recovery,
+            "version": head.position.version,
+            "files": len(head.manifest),
+            "adopted": [m.label for m in founding.membership.members if m.keys is None],
+        }
+
+
+async def join(node: Node, address: str, token_text: str, name: str | None) -> Mapping[str, Any]:
+    """Join the cluster whose master is at `address` (`IP` or `IP:PORT` of its join port) with a token."""
+    async with node.busy:
+        _require_outsider(node)
+        parts, settings = node.parts, node.settings
+        token = Token.from_text(token_text)
+        host, port = _split(address, settings.network.join_port)
+        own_name = node_name(node.root, name, settings.node.name)
+        own_address = settings.node.address or address_towards(host, port)
+        certificate = to_der(parts.identity.tls_certificate)
+        request = JoinRequest(
+            name=own_name,
+            address=node_address(own_name, own_address, ""),
+            port=settings.network.member_port,
+            identity=parts.identity.key.public_key,
+            certificate=certificate,
+            pmg=gather_pmg_keys(node.root, certificate),
+        )
+        envelope = seal(JOIN_REQUEST_TYPE, request.to_bytes(), parts.identity.key).to_bytes()
+        links = await join_exchange(host, port, token, lambda: envelope)
+        await node.begin(tuple(Envelope.from_bytes(link) for link in links), durable=False)
+        return await _joined(node)
+
+
+async def _joined(node: Node) -> Mapping[str, Any]:
+    agent = node.require_agent()
+    late = await _first_version_is_late(node)
+    membership = agent.history.membership
+    me = next(m for m in membership.members if m.cid == node.cid)
+    kept = node.parts.store.keepsakes(most=100_000)
+    return {
+        "cluster": membership.cluster,
+        "cid": me.cid,
+        "name": me.name,
+        "master": membership.master_member.label,
+        "kept": len(kept),
+        "kept_where": f"{node.root / DATABASE}; `pmgsync kept` lists and shows them",
+        "version": None if late else agent.active.position.version,
+    }
+
+
+async def _first_version_is_late(node: Node) -> bool:
+    """Wait for the first version to be activated; the node is a member either way."""
+    agent = node.require_agent()
+    try:
+        async with asyncio.timeout(FIRST_VERSION_SECONDS):
+            while agent.active.position == NOWHERE and not agent.trouble:
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        return True
+    return agent.active.position == NOWHERE
+
+
+def _require_outsider(node: Node) -> None:
+    if node.agent is not None:
+        membership = node.agent.history.membership
+        raise OperatorError(
+            f"this node belongs to cluster {membership.cluster[:8]} already, whose master is "
+            f"{membership.master_member.label}",
+            mend="`pmgsync status` shows it",
+        )
+
+
+def _existing_cluster_conf(node: Node) -> bytes | None:
+    if node.parts.tree.stat(PMG) is None:
+        raise OperatorError(
+            "there is no such folder", where=f"{node.root}/{PMG}", mend="create founds a cluster from what lies in it"
+        )
+    if node.parts.tree.stat(CLUSTER_CONF) is None:
+        return None
+    return node.parts.tree.read(CLUSTER_CONF, limit=MAX_FILE_BYTES)[0]
+
+
+def _split(address: str, port: int) -> tuple[str, int]:
+    """`IP`, `IP:PORT`, `[IP6]`, `[IP6]:PORT` or a bare IPv6 address."""
+    host, colon, tail = address.strip().rpartition(":")
+    if address.count(":") > 1 and not address.startswith("["):
+        host, colon, tail = address, "", ""
+    elif not colon or address.endswith("]"):
+        host, colon, tail = address.strip(), "", ""
+    if colon and not (tail.isascii() and tail.isdecimal() and 1 <= int(tail[:6]) <= 65535):
+        raise OperatorError("is not a port", where=address, mend="give ADDRESS or ADDRESS:PORT")
+    return node_address("", host.strip("[]"), ""), int(tail) if colon else port

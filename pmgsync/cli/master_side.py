@@ -1,0 +1,128 @@
+"""The master's side of a node: the role, its server, and what admins may ask of it, as the local API wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pmgsync.cli.answers import Arrival, Release
+from pmgsync.errors import OperatorError
+from pmgsync.master.feed import Feeds
+from pmgsync.master.holds import Hold
+from pmgsync.master.publish import Published
+from pmgsync.master.role import MasterRole
+from pmgsync.master.settled import Settled
+from pmgsync.master.tokens import Tokens
+from pmgsync.model.manifest import digest_of
+from pmgsync.model.status import ClusterStatus
+from pmgsync.model.trust import Head, TrustedHistory
+from pmgsync.wire.certificates import to_der
+from pmgsync.wire.server import Listen, MemberServer
+from pmgsync.wire.tls import target_of
+
+DEFAULT_JOIN_PORT = 7644
+
+
+@dataclass
+class MasterSide:
+    """One master, from `start` to `stop`."""
+
+    role: MasterRole
+    feeds: Feeds
+    history: TrustedHistory
+    tokens: Tokens
+    server: MemberServer
+    certificate: bytes
+    members: Listen
+    strangers: Listen
+    _sessions: dict[int, Hold] = field(default_factory=dict)
+
+    async def start(self) -> None:
+        """Listen on both ports; `OperatorError` if one is taken."""
+        await self.server.start(self.members, self.strangers)
+
+    async def stop(self) -> None:
+        """End all streams, then stop listening."""
+        await self.server.stop()
+
+    def status(self) -> ClusterStatus:
+        """The cluster at this moment."""
+        return self.role.status()
+
+    async def first_version(self) -> Head:
+        """Publish the first version now; where the log stands then."""
+        await self.role.publish_now("the cluster is founded")
+        return self.history.head
+
+    def new_token(self) -> Mapping[str, Any]:
+        """A new join token, and the line that uses it."""
+        token = self.tokens.issue(digest_of(to_der(self.certificate)))
+        issued = self.tokens.good(token.token_id)
+        address = self.strangers.address
+        if self.strangers.port != DEFAULT_JOIN_PORT:
+            address = target_of(address, self.strangers.port)
+        text = token.to_text()
+        return {
+            "command": f"pmgsync join {address} --token {text}",
+            "address": address,
+            "token": text,
+            "expires": issued.expires if issued else 0,
+        }
+
+    def hold(self, message: str, session: int | None) -> str:
+        """Hold, durably or for as long as the connection `session` lives; the holder's name."""
+        if session is None:
+            return self.role.hold("`pmgsync hold`", message, durable=True).who
+        if session in self._sessions:
+            raise OperatorError("this connection holds already", where="hold")
+        self._sessions[session] = self.role.hold("`pmgsync run`", message, durable=False)
+        return self._sessions[session].who
+
+    async def release(self, message: str, connection: int, timeout_s: float) -> Release:
+        """End the hold of this connection, else all durable ones; publish, and wait for the nodes."""
+        hold = self._sessions.pop(connection, None)
+        if hold is not None:
+            return await self._arrival(await self.role.end_hold(hold, message), timeout_s)
+        return await self._arrival(await self.role.release(message), timeout_s)
+
+    async def confirm(self, version: int, timeout_s: float) -> Release:
+        """Publish the held change, and wait for the nodes."""
+        return await self._arrival(await self.role.confirm(version), timeout_s)
+
+    async def wait(self, version: int, timeout_s: float) -> Release:
+        """Wait for the nodes to say how they stand to `version`."""
+        if version > self.history.head.position.version:
+            raise OperatorError("is not published yet", where=f"version {version}", mend="see `pmgsync log`")
+        return _release(await self.role.wait_settled(version, timeout_s), 0)
+
+    async def connection_closed(self, connection: int) -> None:
+        """The hold that lived on this connection, if there was one, ends."""
+        hold = self._sessions.pop(connection, None)
+        if hold is not None:
+            self.role.abandon_hold(hold)
+
+    async def _arrival(self, published: Published | None, timeout_s: float) -> Release:
+        if published is None:
+            return Release(None, 0)
+        change = published.verified.change_set.change
+        settled = await self.role.wait_settled(published.position.version, timeout_s)
+        return _release(settled, len(change.paths))
+
+
+def _release(settled: Settled, files: int) -> Release:
+    return Release(
+        version=settled.version,
+        files=files,
+        arrived=tuple(
+            Arrival(
+                cid=one.member.cid,
+                name=one.member.name,
+                outcome=one.outcome.value,
+                ms=one.milliseconds,
+                detail=one.detail,
+            )
+            for one in settled.arrived
+        ),
+        missing=tuple(member.name for member in settled.missing),
+    )

@@ -1,0 +1,277 @@
+"""A node: its identity, its database, and whichever roles the membership gives it. Built once a process.
+
+`start` reads what is there, recovers and starts the roles; founding or joining a cluster starts them while it runs.
+What an admin asks for comes in through `api.py`; everything here runs on one event loop, and what blocks for long
+goes to one worker thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pmgsync import __version__
+from pmgsync.agent.role import AgentRole
+from pmgsync.cli import versions
+from pmgsync.cli.answers import ASKED, LAST_KNOWN, LIVE, NodeInfo, Release, ShownVersion, StatusAnswer
+from pmgsync.cli.assembly import NodeParts, build_agent, build_master
+from pmgsync.cli.machine import node_name
+from pmgsync.cli.master_side import MasterSide
+from pmgsync.cli.settings import Settings
+from pmgsync.errors import MalformedError, NotMemberError, OperatorError
+from pmgsync.host.clock import SystemClock
+from pmgsync.host.disk import DiskTree
+from pmgsync.host.identity import STATE_FOLDER, Identity
+from pmgsync.host.inotify import InotifySource
+from pmgsync.host.store import SqliteStore
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.membership import Member
+from pmgsync.model.status import ClusterStatus
+from pmgsync.model.trust import TrustedHistory
+from pmgsync.wire.certificates import make_certificate
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+DATABASE = f"{STATE_FOLDER}/node.db"
+ASK_SECONDS = 0.5
+FRESH_MS = 1500
+"""A view of this age is as good as a new one; the master gives a node one a second at most."""
+RELEASE_SECONDS = 30.0
+
+
+class Node:
+    """One node of a cluster, or one that may become it."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        """Read identity and database below `root`. Raises `PmgsyncError` for what keeps it from that."""
+        self.root = root
+        self.settings = settings
+        clock = SystemClock()
+        name = node_name(root, None, settings.node.name)
+        self._worker = ThreadPoolExecutor(1, "pmgsync-work")
+        self.parts = NodeParts(
+            root=root,
+            identity=Identity.load_or_create(root, lambda: make_certificate(name, clock.now())),
+            store=SqliteStore(root / DATABASE),
+            tree=DiskTree(root),
+            clock=clock,
+            run_blocking=self._run_blocking,
+        )
+        self.agent: AgentRole | None = None
+        self.master: MasterSide | None = None
+        self.busy = asyncio.Lock()
+        """Held while this node founds or joins a cluster."""
+        self.on_status: Callable[[str], None] = lambda _line: None
+        self._source: InotifySource | None = None
+        self._roles: asyncio.Task[None] | None = None
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._began = clock.monotonic()
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Finish or undo what a crash interrupted, then start the roles that this node has, if any."""
+        chain = tuple(self.parts.identity.read_chain())
+        if chain:
+            await self.begin(chain)
+
+    async def begin(self, chain: tuple[Envelope, ...], *, durable: bool = True) -> None:
+        """Take up the roles that `chain` gives this node. Writes it down first where it is not `durable` yet.
+
+        Raises, with nothing changed, where recovery or a port stands in the way.
+        """
+        history = TrustedHistory(chain)
+        me = self._me_in(history)
+        source = InotifySource(self.root)
+        master: MasterSide | None = None
+        try:
+            if me.cid == history.membership.master:
+                master = build_master(self.parts, me, chain, source, self.settings)
+                await master.start()
+            agent = build_agent(self.parts, me, chain, source, self.settings, master)
+            agent.recover()
+            if not durable:
+                self.parts.identity.write_chain(chain)
+        except BaseException:
+            source.close()
+            if master is not None:
+                await master.stop()
+            raise
+        self.agent, self.master, self._source = agent, master, source
+        self._roles = asyncio.create_task(self._run_roles())
+        self._roles.add_done_callback(self._roles_ended)
+        self.on_status(self.status_line)
+
+    async def failed(self) -> None:
+        """Wait until something went wrong that the daemon cannot live with, and raise it."""
+        await asyncio.shield(self._failed)
+
+    async def stop(self) -> None:
+        """End the roles in good order and give back what they took."""
+        if self._roles is not None:
+            self._roles.remove_done_callback(self._roles_ended)
+            self._roles.cancel()
+            await asyncio.wait((self._roles,))
+        if self.master is not None:
+            await self.master.stop()
+        if self._source is not None:
+            self._source.close()
+        await asyncio.to_thread(self._worker.shutdown)
+        self.parts.store.close()
+
+    def reload(self, settings: Settings) -> None:
+        """Take up new settings; those that a role was built with count from the next start."""
+        self.settings = settings
+
+    @property
+    def cid(self) -> int:
+        """This node's number; `NotMemberError` while it has none."""
+        return self._me_in(self.require_agent().history).cid
+
+    @property
+    def status_line(self) -> str:
+        """What the service manager shows."""
+        if self.agent is None:
+            return "belongs to no cluster yet"
+        role = "master" if self.master is not None else "node"
+        cluster = self.agent.history.membership.cluster
+        return f"{role} of cluster {cluster[:8]}, version {self.agent.active.position.version}"
+
+    async def _run_roles(self) -> None:
+        if self.agent is None:
+            raise RuntimeError("roles without an agent")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.agent.run())
+            if self.master is not None:
+                group.create_task(self.master.role.run())
+
+    def _roles_ended(self, roles: asyncio.Task[None]) -> None:
+        if not self._failed.done():
+            error = None if roles.cancelled() else roles.exception()
+            self._failed.set_exception(error or RuntimeError("the roles ended by themselves"))
+
+    async def _run_blocking(self, work: Callable[[], T]) -> T:
+        # Shielded: what changes the tree is never left half-way by a stop; the stop waits for it.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._worker, work))
+
+    def _me_in(self, history: TrustedHistory) -> Member:
+        key = self.parts.identity.key.public_key
+        for member in history.membership.members:
+            if member.keys is not None and member.keys.identity == key:
+                return member
+        raise NotMemberError(
+            "this node's key is not in the membership chain",
+            where=str(self.parts.identity.folder),
+            mend="it was removed or its key replaced: join it again",
+        )
+
+    # --- questions ---
+
+    def require_agent(self) -> AgentRole:
+        """The agent; `NotMemberError` while this node belongs to no cluster."""
+        if self.agent is None:
+            raise NotMemberError(
+                "this node belongs to no cluster",
+                mend="found one with `pmgsync create`, or join one with the line that `pmgsync join-cmd` prints",
+            )
+        return self.agent
+
+    def require_master(self) -> MasterSide:
+        """The master's side; `OperatorError` naming the master where that is another node."""
+        agent = self.require_agent()
+        if self.master is None:
+            master = agent.history.membership.master_member
+            raise OperatorError(
+                "this node is not the master", mend=f"run it on the master, {master.label} at {master.address}"
+            )
+        return self.master
+
+    async def status(self) -> StatusAnswer:
+        """The cluster as this node knows it: live, just asked for, or the last known view with its age."""
+        if self.master is not None:
+            return self._answer(self.master.status(), LIVE, 0, self._attention())
+        if self.agent is None:
+            return self._answer(None, LAST_KNOWN, 0, ())
+        view, now = self.agent.view, self.parts.clock.now()
+        if view is None or not self.agent.link.up or now - view[1] >= FRESH_MS:
+            view = await self.agent.ask_view(ASK_SECONDS)
+        if view is None:
+            return self._answer(None, LAST_KNOWN, 0, self._attention())
+        document, came = view
+        age = max(0, self.parts.clock.now() - came)
+        source = ASKED if self.agent.link.up and age < FRESH_MS else LAST_KNOWN
+        return self._answer(_status_of(document), source, age, self._attention())
+
+    def log(self, *, most: int, before: int | None) -> Mapping[str, Any]:
+        """The newest versions in this node's log."""
+        self.require_agent()
+        return {"versions": versions.lines(self.parts.store, most=most, before=before)}
+
+    def show(self, version: int, *, with_diff: bool) -> ShownVersion:
+        """One version: its files, and how their contents changed."""
+        self.require_agent()
+        return versions.show(self.parts.store, version, with_diff=with_diff)
+
+    def _answer(
+        self, status: ClusterStatus | None, source: str, age_ms: int, attention: tuple[str, ...]
+    ) -> StatusAnswer:
+        agent = self.agent
+        me = self._me_in(agent.history) if agent is not None else None
+        info = NodeInfo(
+            name=me.name if me else node_name(self.root, None, self.settings.node.name),
+            cid=me.cid if me else None,
+            role="master" if self.master is not None else "node" if agent is not None else "none",
+            version=__version__,
+            pid=os.getpid(),
+            uptime_ms=round((self.parts.clock.monotonic() - self._began) * 1000),
+            applied=agent.active.position.version if agent is not None else None,
+        )
+        return StatusAnswer(status, source, age_ms, info, attention)
+
+    def _attention(self) -> tuple[str, ...]:
+        """What this node itself has to say."""
+        agent = self.require_agent()
+        lines = [agent.trouble] if agent.trouble else []
+        if self.master is None and not agent.link.up:
+            lines.append(f"no connection to the master: {agent.link.trouble}")
+        lines += versions.kept_lines(self.parts.store)
+        return tuple(lines)
+
+    # --- holds and waits ---
+
+    def hold(self, message: str, session: int | None) -> Mapping[str, Any]:
+        """Publish nothing until released; a `session` is the connection that the hold lives on."""
+        return {"holder": self.require_master().hold(message, session)}
+
+    async def release(self, message: str, connection: int) -> Release:
+        """End the hold of this connection, else all durable ones, and publish what has gathered."""
+        return await self.require_master().release(message, connection, RELEASE_SECONDS)
+
+    async def confirm(self, version: int) -> Release:
+        """Publish the change that is held for safety."""
+        return await self.require_master().confirm(version, RELEASE_SECONDS)
+
+    async def wait(self, version: int, timeout_s: float) -> Release:
+        """Wait until every connected node has said how it stands to `version`."""
+        return await self.require_master().wait(version, timeout_s)
+
+    async def connection_closed(self, connection: int) -> None:
+        """A hold that lived on this connection ends, and what has gathered is published."""
+        if self.master is not None:
+            await self.master.connection_closed(connection)
+
+
+def _status_of(document: bytes) -> ClusterStatus | None:
+    try:
+        return ClusterStatus.from_json(json.loads(document))
+    except (ValueError, MalformedError) as error:
+        log.warning("%s", error)
+        return None
