@@ -29,7 +29,7 @@ class ManagedPath(str):
         if isinstance(text, cls):
             return text
         if fault := _fault_of(text):
-            raise OutOfScopeError(fault, where=printable(text), mend="rename it")
+            raise OutOfScopeError(fault, where=printable(text[:MAX_PATH_BYTES]), mend="rename it")
         return super().__new__(cls, text)
 
     @property

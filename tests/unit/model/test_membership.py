@@ -15,7 +15,7 @@ from pmgsync.errors import (
     WrongClusterError,
 )
 from pmgsync.model.keys import SigningKey
-from pmgsync.model.manifest import digest_of
+from pmgsync.model.manifest import Digest, digest_of
 from pmgsync.model.membership import (
     MAX_CID,
     MEMBERSHIP_TYPE,
@@ -304,8 +304,10 @@ def test_a_membership_with_a_link_missing_or_of_another_epoch_is_refused(far: Me
 
 
 @pytest.mark.parametrize("parent", [None, digest_of(b"another"), digest_of(GENESIS.to_bytes()[1:])])
-def test_a_membership_on_another_predecessor_is_refused(parent: str | None) -> None:
-    other = replace(NEXT, parent=digest_of(b"") if parent == "" else parent)  # type: ignore[arg-type]
+def test_a_membership_on_another_predecessor_is_refused(
+    parent: Digest | None,
+) -> None:
+    other = replace(NEXT, parent=parent)
     with pytest.raises(GapError, match="another predecessor"):
         follows(GENESIS, ENVELOPE, seal_membership(other))
 

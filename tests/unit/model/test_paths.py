@@ -77,6 +77,12 @@ def test_a_refusal_shows_a_hostile_name_without_its_control_characters() -> None
     assert "\\x1b[2J\\n" in caught.value.where
 
 
+def test_a_refusal_of_a_huge_name_is_short() -> None:
+    with pytest.raises(OutOfScopeError, match="longer") as caught:
+        ManagedPath("a" * 10_000_000)
+    assert len(str(caught.value)) < 2000
+
+
 def test_names_that_differ_in_case_or_normalisation_are_different_names() -> None:
     composed, decomposed = (unicodedata.normalize(form, "etc/pmg/é") for form in ("NFC", "NFD"))
     assert len({ManagedPath(composed), ManagedPath(decomposed)}) == 2
