@@ -103,6 +103,7 @@ def check_certificate(der: bytes) -> None:
     except (
         ValueError,
         TypeError,
+        LookupError,  # cryptography 38, for a string type that it does not know
         InvalidSignature,
         UnsupportedAlgorithm,
         x509.InvalidVersion,
@@ -174,9 +175,8 @@ def _is_named_after(certificate: "x509.Certificate", key: "EllipticCurvePublicKe
     from cryptography import x509
 
     attributes = list(certificate.subject)
-    if certificate.issuer != certificate.subject or [attribute.oid for attribute in attributes] != [
-        x509.NameOID.COMMON_NAME
-    ]:
+    kinds = [attribute.oid for attribute in attributes]
+    if certificate.issuer != certificate.subject or kinds != [x509.NameOID.COMMON_NAME]:
         return False
     name, _, digits = str(attributes[0].value).rpartition("-")
     return bool(name) and digits == _key_hash(key)

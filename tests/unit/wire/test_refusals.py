@@ -1,0 +1,80 @@
+"""Errors on the wire: families survive, text is tamed."""
+
+import pytest
+from grpc import StatusCode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pmgsync.errors import (
+    BadSignatureError,
+    DigestMismatchError,
+    InvalidError,
+    MalformedError,
+    NotAllowedError,
+    OperatorError,
+    PeerError,
+    PmgsyncError,
+    StoreError,
+    TransportError,
+)
+from pmgsync.wire.refusals import MAX_LINE, family_of, one_line, status_of
+
+
+@pytest.mark.parametrize(
+    ("error", "family"),
+    [
+        (NotAllowedError("x"), NotAllowedError),
+        (BadSignatureError("x"), BadSignatureError),
+        (MalformedError("x"), PeerError),
+        (DigestMismatchError("x"), PeerError),
+        (InvalidError("x"), OperatorError),
+        (StoreError("x"), TransportError),
+        (TransportError("x"), TransportError),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, PmgsyncError) else "",
+)
+def test_a_family_survives_the_wire(error: PmgsyncError, family: type[PmgsyncError]) -> None:
+    code, line = status_of(error)
+    back = family_of(code, line, "node2")
+    assert type(back) is family
+    assert str(back) == "node2: x"
+
+
+def test_may_it_be_tried_again_survives_the_wire() -> None:
+    for error in (StoreError("x"), TransportError("x"), NotAllowedError("x"), MalformedError("x")):
+        assert family_of(*status_of(error), "").retryable == error.retryable
+
+
+def test_where_and_mend_travel_in_the_line() -> None:
+    error = InvalidError("has the same key", where="node2(2)", mend="do not copy it")
+    assert status_of(error) == (
+        StatusCode.FAILED_PRECONDITION,
+        "node2(2): has the same key; do not copy it",
+    )
+
+
+@pytest.mark.parametrize("error", [ValueError("secret"), KeyError("secret"), OSError("secret")])
+def test_other_errors_tell_nothing(error: Exception) -> None:
+    code, line = status_of(error)
+    assert code is StatusCode.INTERNAL
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize("code", list(StatusCode))
+def test_every_status_becomes_an_error_of_ours(code: StatusCode) -> None:
+    assert isinstance(family_of(code, "", "node2"), PmgsyncError)
+
+
+@given(st.text())
+def test_what_a_peer_says_cannot_play_with_the_terminal(text: str) -> None:
+    line = one_line(text)
+    assert len(line) <= MAX_LINE
+    assert line.isprintable()
+    assert line == line.strip()
+
+
+def test_a_line_is_not_changed_without_need() -> None:
+    assert one_line("pmg.conf:3: unknown option 'x'; remove it") == (
+        "pmg.conf:3: unknown option 'x'; remove it"
+    )
+    assert one_line("a\n\x1b[31mred\r\tb") == "a [31mred b"
