@@ -1,4 +1,4 @@
-"""Three nodes on one machine: a root and a daemon each, started, talked to, and stopped for sure."""
+"""Three nodes on one machine: a root and a daemon each, started, talked to, surely stopped."""
 
 import ctypes
 import os

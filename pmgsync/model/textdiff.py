@@ -21,13 +21,15 @@ MAX_COMPARED_LINES = 4_000
 """Changed regions with more lines are only counted; comparing takes time by the square of this."""
 MAX_SHOWN_LINES = 400
 MAX_LINE_CHARACTERS = 1_000
+MAX_MASKED_CHARACTERS = 4 * MAX_LINE_CHARACTERS
+"""Of a longer line the rest is not even looked at."""
 CONTEXT = 3
 MASK = "********"
 
 _PRIVATE_KEY = b"PRIVATE KEY-----"
 _ASSIGNED = re.compile(
     r"""(?ix)
-    (?P<key> [\w.-]* (?: pass | passwd | password | passphrase | pwd | bindpw | secret | token
+    (?P<key> (?<![\w.-]) [\w.-]* (?: pass | passwd | password | passphrase | pwd | bindpw | secret | token
                        | api[_-]?key | client[_-]?key | private[_-]?key | authorization ) ["']? )
     (?P<gap> \s* [:=] \s* )
     (?P<value> \S.* )
@@ -39,10 +41,12 @@ _SPACED = re.compile(
                | (?:^|(?<=\s)) [\w.-]* (?: passwd | password | passphrase | bindpw | secret | token
                                          | api[_-]?key | client[_-]?key | private[_-]?key ) ) )
     (?P<gap> \s+ )
-    (?P<value> \S.* )
+    (?P<value> (?![:=]) \S.* )
     """
 )
-_IN_ADDRESS = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)(?P<who>[^\s/@]*)@")
+_IN_ADDRESS = re.compile(
+    r"(?P<scheme>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://)(?P<who>[^\s/@]*)@"
+)
 _HASH = re.compile(r"\$[0-9a-z]{1,3}\$[^\s:\"']+")
 
 
@@ -122,7 +126,7 @@ def _range(start: int, end: int, offset: int) -> str:
 
 def _line(sign: str, line: str) -> str:
     text = line.removesuffix("\n")
-    shown = _shown(mask_credentials(text))
+    shown = _shown(mask_credentials(text[:MAX_MASKED_CHARACTERS]))
     if len(shown) > MAX_LINE_CHARACTERS:
         shown = f"{shown[:MAX_LINE_CHARACTERS]}… ({len(text):,} characters)"
     unended = "" if line.endswith("\n") else "\n\\ No newline at end of file"

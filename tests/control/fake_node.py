@@ -169,7 +169,7 @@ class FakeNode:
     ) -> Mapping[str, Any]:
         if self.hold is not None:
             raise OperatorError("is held already", where="pmgsync run")
-        self.hold = connection
+        self.hold = connection if body["session"] else 0
         return {"holder": "pmgsync run" if body["session"] else "pmgsync hold"}
 
     async def _post_release(

@@ -168,9 +168,8 @@ texts = st.lists(words, max_size=12).map("\n".join)
 @given(texts, texts)
 def test_it_is_a_unified_diff_as_others_write_it(old: str, new: str) -> None:
     shown = text_diff("x", old.encode(), new.encode(), PLAIN)
-    lines = list(
-        difflib.unified_diff(*(part.splitlines(keepends=True) for part in (old, new)), "a/x", "b/x")
-    )
+    before, after = (part.splitlines(keepends=True) for part in (old, new))
+    lines = list(difflib.unified_diff(before, after, "a/x", "b/x"))
     if old == new:
         assert shown is None
         return
@@ -224,3 +223,16 @@ def test_no_password_is_shown(key: str, password: str) -> None:
     shown = diff(b"", f"  {key}{marked}{end}\n".encode(), CONF)
     assert shown is not None
     assert marked not in shown
+
+
+def test_long_lines_take_no_time() -> None:
+    for line in (
+        "a" * 100_000,
+        "a.b-" * 25_000,
+        "pass " * 20_000,
+        "http://" * 15_000,
+        "$1$" * 9999,
+    ):
+        assert mask_credentials(line[:4000]) is not None
+        shown = diff(b"", (line + "\n").encode() * 300, CONF)
+        assert shown is not None
