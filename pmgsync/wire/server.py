@@ -113,7 +113,7 @@ class MemberServer:
     @property
     def connected(self) -> frozenset[int]:
         """The cids with an open stream."""
-        return frozenset(self._streams)
+        return frozenset(cid for cid, serving in self._streams.items() if serving.is_open)
 
     async def stop(self, grace: float = 2.0) -> None:
         """End all streams, then the server; safe to call twice."""
@@ -160,9 +160,14 @@ class _Serving:
         self._stream = ServerStream(context, member.label)
         self._ending = asyncio.get_running_loop().create_future()
 
+    @property
+    def is_open(self) -> bool:
+        """Nobody has ended it yet."""
+        return not self._ending.done()
+
     def end(self, error: PmgsyncError) -> None:
         """Let the stream end with `error`; the first word counts."""
-        if not self._ending.done():
+        if self.is_open:
             self._stream.fail(error)
             self._ending.set_result(error)
 
