@@ -70,14 +70,17 @@ def is_there(root: Path, path: str, data: bytes | None) -> bool:
         return data is None
 
 
-def digest_of(root: Path) -> tuple[int, str]:
-    """How many synced files there are, and one digest over their paths, modes and contents."""
-    whole, count = hashlib.sha256(), 0
-    places = [*(root / PMG).rglob("*"), *(root / SPAMASSASSIN).rglob("*")]
-    for file in sorted(place for place in places if place.is_file()):
-        path = file.relative_to(root).as_posix()
-        if rule_for(path) is not None:
-            content = hashlib.sha256(file.read_bytes()).hexdigest()
-            whole.update(f"{path} {file.stat().st_mode:o} {content}\n".encode())
-            count += 1
-    return count, whole.hexdigest()
+def synced_files(root: Path) -> dict[str, str]:
+    """Every synced file of a node: its path, and its mode and digest."""
+    found: dict[str, str] = {}
+    for place in sorted([*(root / PMG).rglob("*"), *(root / SPAMASSASSIN).rglob("*")]):
+        path = place.relative_to(root).as_posix()
+        if place.is_file() and rule_for(path) is not None:
+            digest = hashlib.sha256(place.read_bytes()).hexdigest()
+            found[path] = f"{place.stat().st_mode & 0o7777:04o} {digest}"
+    return found
+
+
+def digest_of(files: dict[str, str]) -> str:
+    """One digest over all of them."""
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from arrivals import Edit, Wanted, arrivals, digest_of
+from arrivals import Edit, Wanted, arrivals, digest_of, synced_files
 from cluster import PATIENCE, DemoError, Node, environment, three_nodes, until
 from content import DOMAINS, domains, private_key
 
@@ -117,12 +117,20 @@ def report(title: str, times: list[float]) -> None:
 
 
 def prove(nodes: list[Node]) -> None:
-    """Every synced file is the same everywhere."""
-    digests = {node.name: digest_of(node.root) for node in nodes}
-    if len(set(digests.values())) != 1:
-        raise DemoError(f"the nodes differ: {digests}")
-    count, digest = digests[nodes[0].name]
-    say(f"\n  all {count} synced files are equal on the {len(nodes)} nodes: sha256 {digest[:16]}…")
+    """Every synced file is the same everywhere: path, mode and content."""
+    first, *others = [synced_files(node.root) for node in nodes]
+    for node, files in zip(nodes[1:], others, strict=True):
+        paths = sorted(path for path, _ in first.items() ^ files.items())
+        if paths:
+            path = paths[0]
+            was, found = first.get(path, "missing"), files.get(path, "missing")
+            raise DemoError(
+                f"{path} is {was[:16]}… on {nodes[0].name}, {found[:16]}… on {node.name}"
+            )
+    say(
+        f"\n  all {len(first)} synced files are equal on the {len(nodes)} nodes: "
+        f"sha256 {digest_of(first)[:16]}…"
+    )
 
 
 def farewell(nodes: list[Node]) -> None:

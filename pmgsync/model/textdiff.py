@@ -29,8 +29,9 @@ MASK = "********"
 _PRIVATE_KEY = b"PRIVATE KEY-----"
 _ASSIGNED = re.compile(
     r"""(?ix)
-    (?P<key> (?<![\w.-]) [\w.-]* (?: pass | passwd | password | passphrase | pwd | bindpw | secret | token
-                       | api[_-]?key | client[_-]?key | private[_-]?key | authorization ) ["']? )
+    (?P<key> (?<![\w.-]) [\w.-]*
+             (?: pass | passwd | password | passphrase | pwd | bindpw | secret | token
+               | api[_-]?key | client[_-]?key | private[_-]?key | authorization ) ["']? )
     (?P<gap> \s* [:=] \s* )
     (?P<value> \S.* )
     """
