@@ -117,7 +117,7 @@ class ChangeSet:
                 "puts": [entry.to_json() for entry in self.change.puts],
                 "deletes": list(self.change.deletes),
                 "created": self.created,
-                "message": self.message[:MAX_MESSAGE_CHARACTERS],
+                "message": _sendable(self.message),
             }
         )
 
@@ -190,3 +190,8 @@ class ChangeSet:
             require_rule(path)
         if len(set(self.change.paths)) != len(self.change.paths):
             raise MalformedError(f"version {self.position} changes a path twice")
+
+
+def _sendable(message: str) -> str:
+    """`message` as every reader takes it: not too long, and with `?` for what is no character."""
+    return message[:MAX_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()

@@ -81,6 +81,11 @@ def test_a_long_message_is_cut_when_it_is_signed_and_refused_when_it_is_read() -
         ChangeSet.from_bytes(json.dumps(said).encode())
 
 
+def test_a_message_with_half_a_character_can_be_read_by_the_others() -> None:
+    said = replace(FIRST, message="\ud800 and \0 and \U0001f600")
+    assert ChangeSet.from_bytes(said.to_bytes()).message == "? and \0 and \U0001f600"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -189,6 +189,31 @@ def test_a_payload_that_is_no_change_set_is_refused_although_the_master_signed_i
         refused(history, MalformedError, history.accept, seal(kind, payload, MASTER))
 
 
+def test_the_newest_version_can_be_undone_once() -> None:
+    history = trusted(at=1)
+    before = history.head
+    verified = history.accept(ENVELOPES[1])
+    history.undo(verified)
+    assert history.head is before
+    with pytest.raises(RuntimeError, match=r"1\.2 cannot be undone"):
+        history.undo(verified)
+    assert history.accept(ENVELOPES[1]) == verified
+
+
+def test_no_other_version_can_be_undone() -> None:
+    history = trusted()
+    first = history.accept(ENVELOPES[0])
+    second = history.accept(ENVELOPES[1])
+    with pytest.raises(RuntimeError, match=r"1\.1 cannot be undone"):
+        history.undo(first)
+    assert history.head.position == second.position
+    history.undo(second)
+    with pytest.raises(RuntimeError):
+        history.undo(first)
+    with pytest.raises(RuntimeError):
+        trusted().undo(first)
+
+
 # --- snapshots -----------------------------------------------------------------------------------
 
 
