@@ -21,6 +21,7 @@ checking a certificate need it, and a daemon that is up does neither."""
 import binascii
 import hashlib
 import ssl
+import warnings
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ CLOCKS_DIFFER = timedelta(days=1)
 LIFE = timedelta(days=3653)
 _COMMON_NAME_CHARACTERS = 64  # X.509's own limit
 _KEY_HASH_DIGITS = 8
+_BIT_STRING = 3  # ASN.1's tag; the zero after the length says that all bits count
 
 
 def make_certificate(name: str, now_ms: int) -> tuple[bytes, bytes]:
@@ -99,8 +101,11 @@ def check_certificate(der: bytes) -> None:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
     try:
-        objection = _objection(x509.load_der_x509_certificate(der))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of what the library only warns about, nothing is made
+            objection = _objection(x509.load_der_x509_certificate(der), der)
     except (
+        Warning,
         ValueError,
         TypeError,
         LookupError,  # cryptography 38, for a string type that it does not know
@@ -118,7 +123,7 @@ def check_certificate(der: bytes) -> None:
         )
 
 
-def _objection(certificate: "x509.Certificate") -> str:
+def _objection(certificate: "x509.Certificate", der: bytes) -> str:
     """What is wrong with it; empty if nothing is."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -126,8 +131,6 @@ def _objection(certificate: "x509.Certificate") -> str:
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         return "its key is not ECDSA P-256"
-    if not isinstance(certificate.signature_hash_algorithm, hashes.SHA256):
-        return "it is not signed with SHA-256"
     if not _is_named_after(certificate, key):
         return "its names are not those of its key"
     found = {(extension.critical, extension.value) for extension in certificate.extensions}
@@ -135,7 +138,21 @@ def _objection(certificate: "x509.Certificate") -> str:
         return "its extensions are others"
     if _life(certificate) != CLOCKS_DIFFER + LIFE:
         return "its life has another length"
-    key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
+    if not isinstance(certificate.signature_hash_algorithm, hashes.SHA256):
+        return "it is not signed with SHA-256"
+    return _signature_objection(certificate, key, der)
+
+
+def _signature_objection(
+    certificate: "x509.Certificate", key: "EllipticCurvePublicKey", der: bytes
+) -> str:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    signature = certificate.signature
+    if not der.endswith(bytes([_BIT_STRING, len(signature) + 1, 0]) + signature):
+        return "its signature is written in another form"
+    key.verify(signature, certificate.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
     return ""
 
 

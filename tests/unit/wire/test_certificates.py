@@ -215,9 +215,10 @@ def test_what_is_too_large_is_refused_unread() -> None:
         check_certificate(bytes(1025))
 
 
-def test_every_altered_byte_is_refused(good: bytes) -> None:
+@pytest.mark.parametrize("bit", [0x01, 0x02, 0x80])
+def test_every_altered_byte_is_refused(good: bytes, bit: int) -> None:
     for index in range(len(good)):
-        altered = good[:index] + bytes([good[index] ^ 0x01]) + good[index + 1 :]
+        altered = good[:index] + bytes([good[index] ^ bit]) + good[index + 1 :]
         with pytest.raises(MalformedError):
             check_certificate(altered)
 
