@@ -1,1 +1,3 @@
-"""The agent role, on every node: verify, stage, activate, report. Decides through ports; knows no adapter."""
+"""The agent role, on every node: verify, stage, activate, report. Decides through ports; knows no
+adapter.
+"""

@@ -1,24 +1,30 @@
 """The numbered recipe by which a version gets into the tree: all of it, or none of it.
 
-1. stage      write every new file beside its target, with its final mode and owner; build the maps; fsync
-2. back up    give every file that will be replaced or deleted a second name
+1. back up    give every file that will be replaced or deleted a second name
+2. stage      write every new file beside its target, with its final mode and owner; build the maps;
+              fsync (after 1, so that a journalling file system has the second names on disk, too)
 3. intend     commit the intent (all steps), the log records and the contents to the journal
 4. switch     rename each staged file over its target, remove each deleted one
 5. settle     fsync the folders
 6. finish     commit that the node runs the new version
 7. forget     remove the second names
 
-A crash before 3 leaves the old state and some dot files, which `recover` sweeps. A crash after 3 is finished by
-`recover`, from 4 on; where that cannot be done, everything is switched back. A failure in 4 or 5 switches back at
-once. After `recover` the tree is the old state or the new one, never a mixture. Between the first and the last
-rename of 4 a reader can see new files beside old ones; each single file is whole at every moment.
+A crash before 3 leaves the old state and some dot files, which `recover` sweeps. A crash after 3 is
+finished by `recover`, from 4 on; where that cannot be done, everything is switched back. A failure
+in 4 or 5 switches back at once. After `recover` the tree is the old state or the new one, never a
+mixture. Between the first and the last rename of 4 a reader can see new files beside old ones; each
+single file is whole at every moment.
+
+Undoing takes the second names away, so `recover` goes on only where no step was undone before: what
+it does it can still undo. And what somebody else put at a target since the plan was made, or since
+the crash, is handed to `keep` before it is overwritten; only then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pmgsync.agent.maps import MapBuilder
@@ -26,12 +32,24 @@ from pmgsync.agent.plan import Plan, backup, map_of, staged
 from pmgsync.errors import ActivateError, HostError, PmgsyncError
 from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, digest_of
 from pmgsync.model.paths import ManagedPath
-from pmgsync.model.scope import require_rule
-from pmgsync.ports import Intent, Journal, Step, StepKind, TreeReader, TreeWriter
+from pmgsync.model.scope import require_rule, rule_for
+from pmgsync.ports import FileKind, Intent, Journal, Seen, Step, StepKind, TreeReader, TreeWriter
+
+Keep = Callable[[str, bytes], None]
+"""Takes path and content of a file that is about to be overwritten; durable when it returns."""
 
 
 class Tree(TreeReader, TreeWriter, Protocol):
     """The synced places, to read and to write."""
+
+
+@dataclass
+class _Draft:
+    """An activation in the making: its steps, and what lay at their targets when it began."""
+
+    steps: list[Step] = field(default_factory=list)
+    found: dict[str, Seen | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,114 +60,115 @@ class Activator:
     journal: Journal
     maps: MapBuilder
 
-    def activate(self, plan: Plan, contents: Mapping[Digest, bytes]) -> tuple[str, ...]:
-        """Carry out `plan`; `contents` has all that `plan.contents` names. Returns notes for the admin.
+    def activate(self, plan: Plan, contents: Mapping[Digest, bytes], keep: Keep) -> tuple[str, ...]:
+        """Carry out `plan`; returns notes for the admin.
 
-        Raises `CheckFailedError` (the content is at fault), `StageError`, `ActivateError` or `StoreError`;
-        the tree is then as it was, or, if even that failed, `recover` must run before the next plan.
+        `contents` has all that `plan.contents` names, and whatever else belongs into the store with
+        `plan.records`. Raises `CheckFailedError` (the content is at fault), `StageError`,
+        `ActivateError` or `StoreError`; the tree is then as it was, or, if even that failed, an
+        intent is pending and `recover` must run before the next plan.
         """
-        steps: list[Step] = []
+        if self.journal.pending() is not None:
+            raise RuntimeError("recover() comes before the next plan")
+        draft = _Draft()
         try:
-            notes = self._stage(plan, contents, steps)
-            self._back_up(steps)
-            intent = Intent(plan.before, plan.after, tuple(steps))
-            self.journal.begin(intent, plan.records, {d: contents[d] for d in plan.contents})
+            self._prepare(plan, contents, draft)
+            intent = Intent(plan.before, plan.after, tuple(draft.steps))
+            # A repair puts back what came from the store.
+            self.journal.begin(intent, plan.records, contents if plan.records else {})
         except PmgsyncError:
             self._tidy()
             raise
         try:
-            self._switch(intent.steps)
+            self._switch(intent.steps, draft.found, keep)
         except HostError as error:
             self._switch_back(intent)
             raise ActivateError(error.what, where=error.where, mend=error.mend) from error
         self.journal.finish(intent)
         self._tidy()
-        return notes
+        return tuple(draft.notes)
 
-    def recover(self) -> Intent | None:
-        """Finish or undo what a crash interrupted, and sweep. Returns the intent that was pending, if any.
+    def recover(self, keep: Keep) -> Intent | None:
+        """Finish or undo what was interrupted, and sweep. Returns the intent that was pending, if
+        any.
 
-        Raises `HostError` if neither is possible now; call it again before anything else is applied.
+        Raises `HostError` if neither is possible now; call it again before anything else is
+        applied.
         """
         intent = self.journal.pending()
         if intent is not None:
-            if self._switch_again(intent.steps):
+            self._keep_strangers(intent, keep)
+            if all(map(self._can_go_on, intent.steps)) and self._switch_again(intent.steps):
                 self.journal.finish(intent)
             else:
                 self._switch_back(intent)
-        self._sweep()
+        self._tidy()
         return intent
 
-    def _stage(self, plan: Plan, contents: Mapping[Digest, bytes], steps: list[Step]) -> tuple[str, ...]:
-        notes = []
+    # --- 1 and 2 ---
+
+    def _prepare(self, plan: Plan, contents: Mapping[Digest, bytes], draft: _Draft) -> None:
+        backups = {path: self._back_up(path, draft) for path in sorted(plan.touched)}
         for entry in plan.puts:
             new = staged(entry.path)
-            notes.append(self.tree.write(new, contents[entry.digest], mode=entry.mode, ownership=entry.ownership))
-            steps.append(self._put(entry.path, new, entry.digest))
-        steps.extend(self._build_maps(plan, contents))
-        self.tree.sync_files([step.staged for step in steps])
-        steps.extend(
-            Step(StepKind.DELETE, path, "", backup(path), None) for path in plan.deletes if self._exists(path)
-        )
-        return tuple(note for note in notes if note)
+            note = self.tree.write(
+                new, contents[entry.digest], mode=entry.mode, ownership=entry.ownership
+            )
+            draft.notes += [note] if note else []
+            step = Step(StepKind.PUT, entry.path, new, backups[entry.path], entry.digest)
+            draft.steps.append(step)
+        if plan.maps and self.maps.available():
+            for path, source in plan.maps:
+                self._build_map(path, contents[source.digest] if source else b"", plan, draft)
+        self.tree.sync_files([step.staged for step in draft.steps])
+        draft.steps += [
+            Step(StepKind.DELETE, path, "", backups[path], None)
+            for path in plan.deletes
+            if backups[path]
+        ]
 
-    def _build_maps(self, plan: Plan, contents: Mapping[Digest, bytes]) -> Iterable[Step]:
-        if not plan.maps or not self.maps.available():
-            return
-        put = {entry.path for entry in plan.puts}
-        for path, entry in plan.maps:
-            source = staged(path)
-            if path not in put:
-                rule = require_rule(ManagedPath(path))
-                content = contents[entry.digest] if entry else b""
-                self.tree.write(source, content, mode=rule.mode, ownership=rule.ownership)
-            built = self.maps.build(source, path)
-            data, _ = self.tree.read(built, limit=MAX_FILE_BYTES)
-            if path not in put:
-                self.tree.remove(source)
-            yield self._put(map_of(path), built, digest_of(data))
+    def _build_map(self, path: ManagedPath, content: bytes, plan: Plan, draft: _Draft) -> None:
+        source, target = staged(path), map_of(path)
+        is_put = any(entry.path == path for entry in plan.puts)
+        if not is_put:
+            rule = require_rule(path)
+            self.tree.write(source, content, mode=rule.mode, ownership=rule.ownership)
+        built = self.maps.build(source, path)
+        data, _ = self.tree.read(built, limit=MAX_FILE_BYTES)
+        if not is_put:
+            self.tree.remove(source)
+        second = self._back_up(target, draft)
+        draft.steps.append(Step(StepKind.PUT, target, built, second, digest_of(data)))
 
-    def _put(self, target: str, new: str, digest: Digest) -> Step:
-        return Step(StepKind.PUT, target, new, backup(target) if self._exists(target) else "", digest)
+    def _back_up(self, target: str, draft: _Draft) -> str:
+        """Give the file at `target` a second name; empty if there is none."""
+        seen = draft.found[target] = self.tree.stat(target)
+        if seen is None:
+            return ""
+        self.tree.link(target, backup(target))
+        return backup(target)
 
-    def _exists(self, path: str) -> bool:
-        return self.tree.stat(path) is not None
+    # --- 4 and 5 ---
 
-    def _back_up(self, steps: Iterable[Step]) -> None:
+    def _switch(self, steps: Iterable[Step], found: Mapping[str, Seen | None], keep: Keep) -> None:
         for step in steps:
-            if step.backup:
-                self.tree.link(step.target, step.backup)
-
-    def _switch(self, steps: Iterable[Step]) -> None:
-        for step in steps:
-            if step.kind is StepKind.PUT:
-                self.tree.rename(step.staged, step.target)
-            else:
-                self.tree.remove(step.target)
+            self._keep_late(step, found[step.target], keep)
+            self._do(step)
         self._settle(steps)
 
-    def _switch_again(self, steps: Iterable[Step]) -> bool:
-        """Do the steps that were not done; False if the tree cannot be brought to the new state."""
-        try:
-            for step in steps:
-                if step.kind is StepKind.DELETE:
-                    self.tree.remove(step.target)
-                    continue
-                if self._exists(step.staged):
-                    self.tree.rename(step.staged, step.target)
-                if not self._holds(step):
-                    return False
-            self._settle(steps)
-        except HostError:
-            return False
-        return True
+    def _do(self, step: Step) -> None:
+        if step.kind is StepKind.PUT:
+            self.tree.rename(step.staged, step.target)
+        else:
+            self.tree.remove(step.target)
 
-    def _holds(self, step: Step) -> bool:
-        data, _ = self.tree.read(step.target, limit=MAX_FILE_BYTES)
-        return digest_of(data) == step.digest
+    def _settle(self, steps: Iterable[Step]) -> None:
+        folders = {step.target.rpartition("/")[0] for step in steps}
+        # One that somebody removed has no names to bring to disk.
+        self.tree.sync_folders(sorted(filter(self._exists, folders)))
 
     def _switch_back(self, intent: Intent) -> None:
-        """Undo, last step first; may be repeated. On failure the intent stays in the journal for `recover`."""
+        """Undo, last step first; may be repeated. On failure the intent stays in the journal."""
         for step in reversed(intent.steps):
             if step.backup:
                 if self._exists(step.backup):
@@ -160,14 +179,74 @@ class Activator:
         self.journal.abandon(intent)
         self._tidy()
 
-    def _settle(self, steps: Iterable[Step]) -> None:
-        self.tree.sync_folders(sorted({step.target.rpartition("/")[0] for step in steps}))
+    # --- after a crash ---
+
+    def _can_go_on(self, step: Step) -> bool:
+        """Is the step done, or can it be done and, if need be, undone again?"""
+        if step.kind is StepKind.DELETE:
+            return not self._exists(step.target) or self._exists(step.backup)
+        if not self._exists(step.staged):
+            return self._digest_at(step.target) == step.digest
+        ready = not step.backup or self._exists(step.backup)
+        return ready and self._digest_at(step.staged) == step.digest
+
+    def _switch_again(self, steps: Iterable[Step]) -> bool:
+        """Do the steps that were not done; False if one fails."""
+        try:
+            for step in steps:
+                if step.kind is StepKind.DELETE or self._exists(step.staged):
+                    self._do(step)
+            self._settle(steps)
+        except HostError:
+            return False
+        return True
+
+    # --- what somebody else did meanwhile ---
+
+    def _keep_late(self, step: Step, before: Seen | None, keep: Keep) -> None:
+        """Keep what was put at the target since it was backed up."""
+        now = self.tree.stat(step.target)
+        if now is not None and (before is None or _traits(now) != _traits(before)):
+            self._keep_stranger(step, step.target, keep)
+
+    def _keep_strangers(self, intent: Intent, keep: Keep) -> None:
+        for step in intent.steps:
+            for path in filter(None, (step.target, step.backup)):
+                self._keep_stranger(step, path, keep)
+
+    def _keep_stranger(self, step: Step, path: str, keep: Keep) -> None:
+        """Keep the content at `path` if neither the version that runs nor the new one has it."""
+        content = self._content(path) if rule_for(step.target) is not None else None
+        if content is None:
+            return
+        entry = self.journal.active().manifest.get(ManagedPath(step.target))
+        if digest_of(content) not in {step.digest, entry.digest if entry else None}:
+            keep(step.target, content)
+
+    # --- small questions; 7 ---
+
+    def _exists(self, path: str) -> bool:
+        return self.tree.stat(path) is not None
+
+    def _content(self, path: str) -> bytes | None:
+        """What lies at `path`; None if that is no file."""
+        seen = self.tree.stat(path)
+        if seen is None or seen.kind is not FileKind.FILE:
+            return None
+        return self.tree.read(path, limit=MAX_FILE_BYTES)[0]
+
+    def _digest_at(self, path: str) -> Digest | None:
+        content = self._content(path)
+        return None if content is None else digest_of(content)
 
     def _tidy(self) -> None:
-        # What cannot be removed now is swept by the next `recover`; what was done counts all the same.
+        # What cannot be removed now is swept the next time, and never taken for anything else.
         with suppress(HostError):
-            self._sweep()
+            for path in self.tree.staged():
+                with suppress(HostError):
+                    self.tree.remove(path)
 
-    def _sweep(self) -> None:
-        for path in self.tree.staged():
-            self.tree.remove(path)
+
+def _traits(seen: Seen) -> tuple[FileKind, int, int, int]:
+    """What changes when a file is written or replaced, and not when it gets a second name."""
+    return seen.kind, seen.inode, seen.size, seen.modified_ns

@@ -1,7 +1,7 @@
 """PURE. Drift: a synced file on a node that is not what the active version says.
 
-What a look found is compared with what the node runs. Drift is put back, and what is overwritten is kept first;
-`keep` decides what is worth keeping and why.
+What a look found is compared with what the node runs. Drift is put back, and what is overwritten is
+kept first; `keep` decides what is worth keeping and why.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ EDITED = "edited on this node"
 ADDED = "added on this node"
 DELETED = "deleted on this node"
 REPLACED = "replaced on this node by something that is no file"
+"""Also what cannot be read; the caller must tell the two apart, for that would be lost."""
 ATTRIBUTES = "mode or owner changed on this node"
 BEFORE_JOINING = "was here before the node joined"
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One path that has drifted, how, and what lies there now (None: nothing, or nothing that can be kept)."""
+    """One path that has drifted, how, and what lies there now (None: nothing, or nothing that can
+    be kept).
+    """
 
     path: str
     reason: str
@@ -43,16 +46,29 @@ def find(active: Manifest, observation: Observation) -> tuple[Drift, ...]:
     drifts += [Drift(path, DELETED, None) for path in change.deletes if path not in troubled]
     drifts += [Drift(path, REPLACED, None) for path in troubled if path in active]
     known = {drift.path for drift in drifts}
-    drifts += [Drift(path, ATTRIBUTES, None) for path in observation.unlike if path in active and path not in known]
+    drifts += [
+        Drift(path, ATTRIBUTES, None)
+        for path in observation.unlike
+        if path in active and path not in known
+    ]
     return tuple(sorted(drifts, key=lambda drift: drift.path))
 
 
 def overwritten(
-    touched: Iterable[str], observation: Observation, active: Manifest, target: Manifest, *, joining: bool
+    touched: Iterable[str],
+    observation: Observation,
+    active: Manifest,
+    target: Manifest,
+    *,
+    joining: bool,
 ) -> tuple[Drift, ...]:
     """What a plan that touches `touched` would overwrite although no version put it there."""
     lost = []
+    troubled = {problem.path for problem in observation.problems}
     for path in map(ManagedPath, sorted(touched)):
+        if path in troubled:
+            lost.append(Drift(path, REPLACED, None))
+            continue
         found = observation.manifest.get(path)
         if found is None or _same(found, active.get(path)) or _same(found, target.get(path)):
             continue

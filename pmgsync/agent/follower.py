@@ -1,11 +1,13 @@
 """PURE but for one question to the store. What a node makes of what the master sends.
 
-The follower holds what the node believes (`TrustedHistory`), the newest verified state that it does not run yet
-(`wanted`), and the contents that have come for it. Messages go in; what to do comes out as actions. It is level
-based: several versions that arrive while one is being applied become one advance, to the newest.
+The follower holds what the node believes (`TrustedHistory`), the newest verified state that it does
+not run yet (`wanted`), and the contents that have come for it. Messages go in; what to do comes out
+as actions. It is level based: several versions that arrive while one is being applied become one
+advance, to the newest.
 
-Nothing unverified gets past `TrustedHistory`; a content counts only with the digest that the verified manifest
-names, so it does not matter in which order, in which parts or how often contents come.
+Nothing unverified gets past `TrustedHistory`; a content counts only with the digest that the
+verified manifest names, so it does not matter in which order, in which parts or how often contents
+come.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from pmgsync.agent.plan import Advance
 from pmgsync.errors import DigestMismatchError, GapError, MalformedError, StaleError
 from pmgsync.model.canonical import MAX_DOCUMENT_BYTES
-from pmgsync.model.changeset import ChangeSet, diff
+from pmgsync.model.changeset import ChangeSet, Position, diff
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.heartbeat import Heartbeat
 from pmgsync.model.manifest import Digest, Manifest, digest_of
@@ -30,7 +32,7 @@ from pmgsync.model.messages import (
     ToAgent,
     View,
 )
-from pmgsync.model.trust import TrustedHistory, VerifiedChangeSet
+from pmgsync.model.trust import Head, TrustedHistory, VerifiedChangeSet
 from pmgsync.ports import LogRecord
 
 
@@ -83,7 +85,9 @@ class _Assembly:
     data: bytearray = field(default_factory=bytearray)
 
     def add(self, total: int, offset: int, data: bytes) -> bytes | None:
-        """Add the next part; the whole once it is complete. `MalformedError` if a part does not follow."""
+        """Add the next part; the whole once it is complete. `MalformedError` if a part does not
+        follow.
+        """
         if total != self.total or offset != len(self.data) or offset + len(data) > total:
             raise MalformedError("parts of a content do not follow on each other")
         self.data += data
@@ -104,17 +108,20 @@ class Follower:
         self._active = active
         self._missing = missing
         self._wanted: VerifiedChangeSet | None = None
-        self._records: list[LogRecord] = []
+        self._records: list[tuple[Position, LogRecord]] = []
         self._sizes: dict[Digest, int] = {}
         self._lacking: set[Digest] = set()
-        self._asked: set[Digest] = set()
+        self._asked: dict[Digest, int] = {}
+        """What was asked for on this stream and has not come yet, with the size that was signed."""
         self._assemblies: dict[Digest, _Assembly] = {}
         self._snapshot: _Assembly | None = None
 
     # --- what comes in ---
 
     def on(self, message: ToAgent) -> tuple[Action, ...]:
-        """Take in one message. Raises `PeerError` for what must not be believed; then nothing has changed."""
+        """Take in one message. Raises `PeerError` for what must not be believed; then nothing has
+        changed.
+        """
         match message:
             case Offer():
                 return self._on_offer(message)
@@ -127,7 +134,7 @@ class Follower:
             case Beat(envelope):
                 return self._on_beat(envelope)
             case View(document):
-                return (Saw(document),)
+                return self._on_view(document)
 
     def stream_begins(self) -> None:
         """A new stream: what was asked for on the old one will not come."""
@@ -140,8 +147,8 @@ class Follower:
         """What the wanted state needs at this moment: nothing, an `Ask`, or `Ready`."""
         if self._wanted is None:
             return ()
-        fresh = tuple(sorted(self._lacking - self._asked))
-        self._asked.update(fresh)
+        fresh = tuple(sorted(self._lacking - self._asked.keys()))
+        self._asked.update((digest, self._sizes[digest]) for digest in fresh)
         if fresh:
             return (Ask(fresh),)
         return () if self._lacking else (Ready(),)
@@ -149,22 +156,28 @@ class Follower:
     # --- what the apply needs ---
 
     def advance(self) -> Advance | None:
-        """The step to make now; None if nothing newer is wanted or something for it is still missing."""
+        """The step to make now; None if nothing newer is wanted or something for it is still
+        missing.
+        """
         if self._wanted is None or self._lacking:
             return None
-        return Advance(self._wanted.position, self._wanted.manifest, tuple(self._records))
+        records = tuple(record for _, record in self._records)
+        return Advance(self._wanted.position, self._wanted.manifest, records)
 
     @property
     def wanted(self) -> VerifiedChangeSet | None:
         """The newest verified version, while the node does not run it."""
         return self._wanted
 
-    def activated(self, advance: Advance) -> None:
-        """The node runs `advance` now."""
-        self._active = advance.manifest
-        self._records = [record for record in self._records if record not in advance.records]
-        if self._wanted is not None and self._wanted.position == advance.position:
+    def activated(self, active: Head) -> None:
+        """The node runs `active` now: its log has the records up to there, its store their
+        contents.
+        """
+        self._active = active.manifest
+        self._records = [(at, record) for at, record in self._records if at > active.position]
+        if self._wanted is not None and self._wanted.position <= active.position:
             self._wanted = None
+            self._sizes, self._lacking = {}, set()
         keep = self._wanted.manifest.digests if self._wanted else frozenset()
         self.contents = {digest: data for digest, data in self.contents.items() if digest in keep}
 
@@ -172,16 +185,11 @@ class Follower:
 
     def _on_offer(self, offer: Offer) -> tuple[Action, ...]:
         envelope = Envelope.from_bytes(offer.envelope)
-        before = self.history.head.manifest
         try:
             verified = self.history.accept(envelope)
-        except GapError:
-            return (AskResync(),)
-        except DigestMismatchError:
-            # Authentic, but it starts from a state that this node does not have.
-            if self.history.head.manifest is not before:
-                raise
-            return (AskResync(),)
+        except (GapError, DigestMismatchError):
+            # Authentic, but it does not follow on what this node has.
+            return self._resync()
         except StaleError:
             # Two looks at the log may overlap; what is known already does not count again.
             return ()
@@ -222,17 +230,31 @@ class Follower:
 
     def _on_beat(self, data: bytes) -> tuple[Action, ...]:
         heartbeat = self.history.accept_heartbeat(Envelope.from_bytes(data))
-        if heartbeat.position > self.history.head.position:
-            # The news itself comes on the same stream, ordered; so a lead means that something was withheld.
-            return (Heard(heartbeat), AskResync())
+        if heartbeat.position.version > self.history.head.position.version:
+            # The news itself comes on the same stream, ordered: a lead means that something was
+            # withheld.
+            return (Heard(heartbeat), *self._resync())
         return (Heard(heartbeat),)
+
+    def _on_view(self, document: bytes) -> tuple[Action, ...]:
+        try:
+            document.decode("utf-8")
+        except UnicodeDecodeError:
+            raise MalformedError("the master's view is not UTF-8") from None
+        return (Saw(document),)
+
+    def _resync(self) -> tuple[Action, ...]:
+        """Ask for a snapshot, unless one is coming in."""
+        return (AskResync(),) if self._snapshot is None else ()
 
     def _want(
         self, verified: VerifiedChangeSet, record: LogRecord, parts: Iterable[Part] = ()
     ) -> tuple[Action, ...]:
         self._wanted = verified
-        self._records.append(record)
-        self._sizes = {entry.digest: entry.size for entry in diff(self._active, verified.manifest).puts}
+        self._records.append((verified.position, record))
+        self._sizes = {
+            entry.digest: entry.size for entry in diff(self._active, verified.manifest).puts
+        }
         self._lacking = self._sizes.keys() - self.contents.keys()
         for part in parts:
             self._take(part)
@@ -241,27 +263,35 @@ class Follower:
         return self.still_lacking()
 
     def _take(self, part: Part) -> None:
-        """Keep a part of a content that the wanted state needs; others are of no interest."""
-        size = self._sizes.get(part.digest)
+        """Keep a part of a content that the wanted state needs; others are of no interest.
+
+        What was asked for is put together to its end, also when the wanted state has moved on: it
+        may move back.
+        """
+        size = self._sizes.get(part.digest, self._asked.get(part.digest))
         if size is None or part.digest in self.contents:
             return
         if part.total < 0:
-            self._asked.discard(part.digest)
-            raise MalformedError("the master does not have a content that it signed", where=part.digest[:16])
+            raise MalformedError(
+                "the master does not have a content that it signed", where=part.digest[:16]
+            )
         if part.total != size:
-            raise DigestMismatchError("a content is not as long as was signed", where=part.digest[:16])
+            raise DigestMismatchError(
+                "a content is not as long as was signed", where=part.digest[:16]
+            )
         if part.offset == 0:
             self._assemblies[part.digest] = _Assembly(part.total)
-        assembly = self._assemblies.get(part.digest)
-        if assembly is None:
-            # Its beginning came while it was of no interest; ask for all of it again.
-            self._asked.discard(part.digest)
-            return
-        data = assembly.add(part.total, part.offset, part.data)
+        data = self._assemblies.setdefault(part.digest, _Assembly(part.total)).add(
+            part.total, part.offset, part.data
+        )
         if data is None:
             return
         del self._assemblies[part.digest]
+        self._asked.pop(part.digest, None)
         if digest_of(data) != part.digest:
-            raise DigestMismatchError("a content does not have the digest that was signed", where=part.digest[:16])
-        self.contents[part.digest] = data
-        self._lacking.discard(part.digest)
+            raise DigestMismatchError(
+                "a content does not have the digest that was signed", where=part.digest[:16]
+            )
+        if part.digest in self._sizes:
+            self.contents[part.digest] = data
+            self._lacking.discard(part.digest)

@@ -1,8 +1,9 @@
 """The link: one stream to the master, kept alive. The only place that waits and tries again.
 
-A stream counts as up once the master has said something on it. It is given up when nothing was heard for
-`silence_s`, although the master sends heartbeats: TCP alone would not notice a cut for minutes. Tries are spaced
-by a random, growing wait of at most `retry_most_s`, so that a restarted master is not met by all at once.
+A stream counts as up once the master has said something on it. It is given up when nothing was
+heard or taken for `silence_s`, although the master sends heartbeats: TCP alone would not notice a
+cut for minutes. Tries are spaced by a random, growing wait of at most `retry_most_s`, so that a
+restarted master is not met by all at once.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from dataclasses import dataclass, field
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from pmgsync.errors import PeerError, PmgsyncError, TransportError
+from pmgsync.errors import HostError, PeerError, PmgsyncError, TransportError
 from pmgsync.model.membership import Member
 from pmgsync.model.messages import Pulse, ToAgent, ToMaster
 from pmgsync.ports import AgentEnd, Clock, Dialer
 
 log = logging.getLogger(__name__)
+
+NOT_YET = "has not connected yet"
+CURABLE = (TransportError, PeerError, HostError)
+"""What a new try may cure. `HostError`: this machine could not take down what it heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,9 @@ class LinkConfig:
 
 @dataclass
 class Link:
-    """Keeps a stream to `master()`; `opening()` is what it begins with, `on_message` gets what comes, in order."""
+    """Keeps a stream to `master()`; `opening()` is what it begins with, `on_message` gets what
+    comes, in order.
+    """
 
     dialer: Dialer
     clock: Clock
@@ -44,10 +51,9 @@ class Link:
     on_up: Callable[[], None]
     config: LinkConfig = field(default_factory=LinkConfig)
     last_heard: int | None = None
-    trouble: str = "has not connected yet"
+    trouble: str = NOT_YET
     _stream: AgentEnd | None = None
     _sending: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _want_view: bool = True
 
     @property
     def up(self) -> bool:
@@ -58,8 +64,10 @@ class Link:
         """Follow the master until cancelled."""
         while True:
             retrying = AsyncRetrying(
-                wait=wait_random_exponential(multiplier=self.config.retry_least_s, max=self.config.retry_most_s),
-                retry=retry_if_exception_type((TransportError, PeerError)),
+                wait=wait_random_exponential(
+                    multiplier=self.config.retry_least_s, max=self.config.retry_most_s
+                ),
+                retry=retry_if_exception_type(CURABLE),
                 before_sleep=self._note_trouble,
                 sleep=self.clock.sleep,
             )
@@ -69,32 +77,35 @@ class Link:
             await self.clock.sleep(self.config.retry_least_s)
 
     async def send(self, message: ToMaster) -> bool:
-        """Send if the stream is up; False if it is not (what matters is said again when it is)."""
+        """Send if there is a stream; False if not (what matters is said again when there is)."""
         stream = self._stream
         if stream is None:
             return False
         try:
             async with self._sending:
-                await stream.send(message)
+                await self._send_on(stream, message)
         except PmgsyncError:
             return False
         return True
 
     async def _follow_once(self) -> None:
-        """One stream, from dial to end. Returns if it had been up, so that the next try comes soon."""
+        """One stream, from dial to end. Returns if it had been up: the next try comes soon."""
         stream = await self.dialer.dial(self.master())
         try:
             self.on_up()
-            for word in self.opening():
-                await stream.send(word)
+            async with self._sending:
+                # What others send meanwhile comes after the opening, and is not lost between.
+                self._stream = stream
+                for word in self.opening():
+                    await self._send_on(stream, word)
             message = await self._receive(stream)
-            self._stream, self.trouble = stream, ""
+            self.trouble = ""
             log.info("connected to the master %s", self.master().label)
             await self._converse(stream, message)
-        except (TransportError, PeerError) as error:
+        except CURABLE as error:
             was_up = self.up
             self._note(error)
-            if not was_up or isinstance(error, PeerError):
+            if not was_up or not isinstance(error, TransportError):
                 raise
         finally:
             self._stream = None
@@ -106,10 +117,18 @@ class Link:
             while True:
                 for answer in self.on_message(message):
                     async with self._sending:
-                        await stream.send(answer)
+                        await self._send_on(stream, answer)
                 message = await self._receive(stream)
         finally:
             pulse.cancel()
+
+    async def _send_on(self, stream: AgentEnd, message: ToMaster) -> None:
+        """Send; a master that takes nothing for that long is as lost as one that says nothing."""
+        try:
+            async with asyncio.timeout(self.config.silence_s):
+                await stream.send(message)
+        except TimeoutError:
+            raise TransportError(f"took nothing for {self.config.silence_s:g} s") from None
 
     async def _receive(self, stream: AgentEnd) -> ToAgent:
         try:
@@ -123,7 +142,7 @@ class Link:
         return message
 
     async def _pulse(self) -> None:
-        while await self.send(Pulse(want_view=self._want_view)):
+        while await self.send(Pulse()):
             await self.clock.sleep(self.config.pulse_s)
 
     def _note(self, error: PmgsyncError) -> None:

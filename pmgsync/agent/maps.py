@@ -1,7 +1,9 @@
-"""Postfix's indexed maps (`domains.db` and the like), built with the real `postmap` from staged files.
+"""Postfix's indexed maps (`domains.db` and the like), built with the real `postmap` from staged
+files.
 
-A map is built beside its target like any staged file, and takes its place in the same step as its source, so
-Postfix never sees a source without its map. Where Postfix is not installed there is nothing to build.
+A map is built beside its target like any staged file, and takes its place in the same step as its
+source, so Postfix never sees a source without its map. Where Postfix is not installed there is
+nothing to build.
 """
 
 from __future__ import annotations
@@ -14,12 +16,25 @@ from pmgsync.errors import CheckFailedError, StageError
 from pmgsync.ports import CommandRunner
 
 POSTMAP: Final = "postmap"
-_TROUBLE_OF_THE_HOST = ("No space left", "Read-only file system", "Input/output error", "Disk quota")
+_LAST_STATUS: Final = 128  # above it, and below 0, a signal ended the program
+_TROUBLE_OF_THE_HOST: Final = (
+    "No space left",
+    "Read-only file system",
+    "Input/output error",
+    "Disk quota",
+    "Permission denied",
+    "Cannot allocate memory",
+    "Too many open files",
+    "unsupported dictionary type",
+    "main.cf",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class MapBuilder:
-    """Runs `postmap` on files below `root`, with the Postfix configuration in `config_folder` (absolute)."""
+    """Runs `postmap` on files below `root`, with the Postfix configuration in `config_folder`
+    (absolute).
+    """
 
     runner: CommandRunner
     root: str
@@ -32,13 +47,21 @@ class MapBuilder:
     def build(self, staged_source: str, shown: str) -> str:
         """Build the map of the staged file; where the map lies. `shown` is the name for messages.
 
-        Raises `CheckFailedError` with postmap's own words, or `StageError` where the disk is to blame.
+        Raises `CheckFailedError` with postmap's own words, or `StageError` where the disk is to
+        blame.
         """
         source = f"{self.root.rstrip('/')}/{staged_source}"
         result = self.runner.run([POSTMAP, "-c", self.config_folder, f"hash:{source}"])
         if result.status != 0:
-            words = result.output.replace(source, shown).strip() or f"ended with status {result.status}"
-            if any(trouble in words for trouble in _TROUBLE_OF_THE_HOST):
-                raise StageError(f"postmap: {words}", where=shown, mend="it is tried again by itself")
-            raise CheckFailedError(f"postmap refuses it: {words}", where=shown, mend="mend the file on the master")
+            # One line, as it is reported: postmap says where it was when it gave up.
+            words = " ".join(result.output.replace(source, shown).split())
+            words = words or f"ended with status {result.status}"
+            killed = result.status < 0 or result.status > _LAST_STATUS
+            if killed or any(trouble in words for trouble in _TROUBLE_OF_THE_HOST):
+                raise StageError(
+                    f"postmap: {words}", where=shown, mend="it is tried again by itself"
+                )
+            raise CheckFailedError(
+                f"postmap refuses it: {words}", where=shown, mend="mend the file on the master"
+            )
         return map_of(staged_source)

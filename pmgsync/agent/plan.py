@@ -1,7 +1,9 @@
-"""PURE. What has to happen in the tree to get from the state that is there to the state that is wanted.
+"""PURE. What has to happen in the tree to get from the state that is there to the state that is
+wanted.
 
-A plan is computed from manifests alone and is empty where they agree. On the master's own node the synced files
-are *authored*: there a plan never puts or deletes one, it only builds what is derived from them.
+A plan is computed from manifests alone and is empty where they agree. On the master's own node the
+synced files are *authored*: there a plan never puts or deletes one, it only builds what is derived
+from them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from pmgsync.ports import LogRecord
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """From `before` to `after`: files to put and delete, maps to build (by source; None: from nothing)."""
+    """From `before` to `after`: files to put and delete, maps to build (by source; None: from
+    nothing).
+    """
 
     before: Position
     after: Position
@@ -47,14 +51,18 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """A step in history that a node is to make: the wanted state, its position, and the log records up to it."""
+    """A step in history that a node is to make: the wanted state, its position, and the log records
+    up to it.
+    """
 
     position: Position
     manifest: Manifest
     records: tuple[LogRecord, ...]
 
 
-def plan_advance(base: Mapping[ManagedPath, FileEntry], before: Position, advance: Advance, *, authored: bool) -> Plan:
+def plan_advance(
+    base: Mapping[ManagedPath, FileEntry], before: Position, advance: Advance, *, authored: bool
+) -> Plan:
     """The plan that turns `base` into what `advance` wants."""
     change = diff(base, advance.manifest)
     return Plan(
@@ -67,8 +75,10 @@ def plan_advance(base: Mapping[ManagedPath, FileEntry], before: Position, advanc
     )
 
 
-def plan_repair(active: Manifest, position: Position, *, paths: Iterable[str], unmapped: Iterable[str]) -> Plan:
-    """The plan that puts `paths` back to what `active` says, and builds the maps that are missing."""
+def plan_repair(
+    active: Manifest, position: Position, *, paths: Iterable[str], unmapped: Iterable[str]
+) -> Plan:
+    """The plan that puts `paths` back to what `active` says, and builds maps that are missing."""
     wanted = sorted(set(paths))
     puts = tuple(active[ManagedPath(path)] for path in wanted if path in active)
     deletes = tuple(ManagedPath(path) for path in wanted if path not in active)
@@ -82,7 +92,9 @@ def map_of(path: str) -> str:
 
 
 def staged(path: str) -> str:
-    """Where the new content of `path` waits: beside it, under a name that never travels and always fits."""
+    """Where the new content of `path` waits: beside it, under a name that never travels and always
+    fits.
+    """
     return _beside(path, "new")
 
 
@@ -96,6 +108,10 @@ def _beside(path: str, suffix: str) -> str:
     return f"{folder}/{STAGE_PREFIX}{hashlib.sha256(path.encode()).hexdigest()[:16]}.{suffix}"
 
 
-def _maps(paths: Iterable[ManagedPath], target: Manifest) -> tuple[tuple[ManagedPath, FileEntry | None], ...]:
-    mapped = sorted({path for path in paths if (rule := rule_for(path)) is not None and rule.postmap})
+def _maps(
+    paths: Iterable[ManagedPath], target: Manifest
+) -> tuple[tuple[ManagedPath, FileEntry | None], ...]:
+    mapped = sorted(
+        {path for path in paths if (rule := rule_for(path)) is not None and rule.postmap}
+    )
     return tuple((path, target.get(path)) for path in mapped)

@@ -1,12 +1,13 @@
 """The agent at work: follow the master, apply what is wanted, put drift back, report.
 
-Three loops beside each other, none of which decides anything on its own: the link feeds messages to the
-`Follower`, the apply loop carries out what it has ready, the drift loop looks where the watcher says. Everything
-that touches tree and store happens one at a time (`_work`). On the master's own node the files are authored
-(`authored`), so there is nothing to put and no drift; only what is derived from them is built.
+Three loops beside each other, none of which decides anything on its own: the link feeds messages to
+the `Follower`, the apply loop carries out what it has ready, the drift loop looks where the watcher
+says. Everything that touches tree and store is in `TreeWork` and happens one at a time (`_turn`).
+On the master's own node the files are authored (`authored`), so there is nothing to put and no
+drift; only what is derived from them is built.
 
-What fails is said and tried again: `HostError` is this machine's trouble and heals by itself, a refused version
-waits for the next one. Anything else that is raised ends the daemon.
+What fails is said and tried again: `HostError` is this machine's trouble and heals by itself, a
+refused version waits for the next one. Anything else that is raised ends the daemon.
 """
 
 from __future__ import annotations
@@ -14,22 +15,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from pmgsync.agent import drift
 from pmgsync.agent.activate import Activator
-from pmgsync.agent.follower import Ask, AskResync, ChainGrew, Follower, Heard, Ready, Saw
+from pmgsync.agent.follower import Action, Ask, AskResync, ChainGrew, Follower, Heard, Ready, Saw
 from pmgsync.agent.link import Link, LinkConfig
-from pmgsync.agent.plan import Advance, Plan, map_of, plan_advance, plan_repair
+from pmgsync.agent.plan import Advance
+from pmgsync.agent.tree_work import Repaired, TreeWork, is_small
 from pmgsync.errors import CheckFailedError, HostError
-from pmgsync.model.changeset import NOWHERE, Position
+from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import Signer
-from pmgsync.model.manifest import Digest
 from pmgsync.model.messages import Hello, Need, Pulse, Resync, SignedReport, ToAgent, ToMaster
-from pmgsync.model.report import REPORT_TYPE, Outcome, Report
-from pmgsync.model.scope import SCOPE
+from pmgsync.model.report import MAX_NOTES, REPORT_TYPE, Outcome, Report
 from pmgsync.model.trust import Head, TrustedHistory
 from pmgsync.ports import ChangeSource, Clock, Dialer, Look, Store
 from pmgsync.survey import Survey
@@ -37,18 +38,18 @@ from pmgsync.survey import Survey
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-RunBlocking = Callable[[Callable[[], T]], Awaitable[T]]
-
-SMALL_BYTES = 256 << 10
-SMALL_FILES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """Seconds: until a failed apply is tried again, from a tree event to the look at it, between view requests."""
+    """Seconds: until what failed is tried again, from a tree event to the look at it, between looks
+    at
+    everything without an event, between view requests.
+    """
 
     retry_s: float = 2.0
     drift_delay_s: float = 0.25
+    rescan_s: float = 60.0
     view_s: float = 5.0
     link: LinkConfig = field(default_factory=LinkConfig)
 
@@ -75,23 +76,32 @@ class AgentRole:
     """One node's agent. `run` until cancelled; the rest answers questions about it."""
 
     def __init__(
-        self, parts: AgentParts, chain: tuple[Envelope, ...], *, authored: bool, config: AgentConfig | None = None
+        self,
+        parts: AgentParts,
+        chain: tuple[Envelope, ...],
+        *,
+        authored: bool,
+        config: AgentConfig | None = None,
     ) -> None:
         self._parts = parts
         self._config = config or AgentConfig()
         self._authored = authored
         self._recovered = False
-        self._active = Head()
+        self._tree = TreeWork(
+            parts.store, parts.survey, parts.activator, parts.clock, authored=authored
+        )
         self._history = TrustedHistory(chain)
-        self._follower = Follower(self._history, self._active.manifest, parts.store.missing)
-        self._work = asyncio.Lock()
-        self._ready = asyncio.Event()
+        self._saved_links = len(chain)
+        self._follower = Follower(self._history, self.active.manifest, parts.store.missing)
+        self._turn = asyncio.Lock()
+        self._ready, self._failed = asyncio.Event(), asyncio.Event()
+        self._look, self._look_wanted = Look(), asyncio.Event()
         self._view_came = asyncio.Event()
         self._refused: Position | None = None
-        self._received: float | None = None
+        self._received = 0.0
         self._last_report: Report | None = None
+        self._apply_trouble = self._drift_trouble = ""
         self.notes: tuple[str, ...] = ()
-        self.trouble = ""
         self.view: tuple[bytes, int] | None = None
         self.heard: Heard | None = None
         self.link = Link(
@@ -109,7 +119,14 @@ class AgentRole:
     @property
     def active(self) -> Head:
         """What this node runs."""
-        return self._active
+        return self._tree.active
+
+    @property
+    def trouble(self) -> str:
+        """What stands in the way of the wanted version or of putting drift back; empty if nothing
+        does.
+        """
+        return self._apply_trouble or self._drift_trouble
 
     @property
     def history(self) -> TrustedHistory:
@@ -117,7 +134,7 @@ class AgentRole:
         return self._history
 
     async def ask_view(self, timeout_s: float) -> tuple[bytes, int] | None:
-        """The master's view and when it came; a fresh one if the master answers within `timeout_s`."""
+        """The master's view and when it came; a fresh one if it answers within `timeout_s`."""
         self._view_came.clear()
         if await self.link.send(Pulse(want_view=True)):
             try:
@@ -134,12 +151,11 @@ class AgentRole:
 
         Raises `HostError` or `StoreError` where that is impossible now.
         """
-        intent = self._parts.activator.recover()
+        intent = self._tree.recover()
         if intent is not None:
             log.warning("an activation of version %s had been interrupted; recovered", intent.after)
-        self._active = self._parts.store.active()
-        self._history = TrustedHistory(self._history.chain, self._active)
-        self._follower = Follower(self._history, self._active.manifest, self._parts.store.missing)
+        self._history = TrustedHistory(self._history.chain, self.active)
+        self._follower = Follower(self._history, self.active.manifest, self._parts.store.missing)
         note = self._parts.store.note("view")
         if isinstance(note, list):
             self.view = (str(note[0]).encode(), int(note[1]))
@@ -149,15 +165,15 @@ class AgentRole:
         """Follow, apply and watch until cancelled. `recover` must have succeeded."""
         if not self._recovered:
             raise RuntimeError("recover() comes first")
+        loops = [self.link.run, self._apply_forever, self._try_again_forever, self._ask_views]
+        loops += [self._repair_forever]
+        if not self._authored:
+            loops += [self._watch_forever, self._rescan_forever]
+        self._want_look(Look(everywhere=True))
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.link.run())
-                group.create_task(self._apply_forever())
-                group.create_task(self._ask_views())
-                if self._authored:
-                    group.create_task(self._map_at_start())
-                else:
-                    group.create_task(self._watch_forever())
+                for loop in loops:
+                    group.create_task(loop())
         finally:
             self._save_view()
 
@@ -171,16 +187,37 @@ class AgentRole:
                     break
                 advance = self._follower.advance()
 
-    async def _watch_forever(self) -> None:
-        look = Look(everywhere=True)
+    async def _try_again_forever(self) -> None:
         while True:
-            await self._repair(look)
-            look = await self._parts.source.wait()
+            await self._failed.wait()
+            self._failed.clear()
+            await self._parts.clock.sleep(self._config.retry_s)
+            self._ready.set()
+            if self._drift_trouble:
+                self._want_look(Look(everywhere=True))
+
+    async def _watch_forever(self) -> None:
+        while True:
+            self._want_look(await self._parts.source.wait())
+
+    async def _rescan_forever(self) -> None:
+        while True:
+            await self._parts.clock.sleep(self._config.rescan_s)
+            await self._blocking(self._parts.source.rearm, small=False)
+            self._want_look(Look(everywhere=True))
+
+    async def _repair_forever(self) -> None:
+        while True:
+            await self._look_wanted.wait()
             # Changes of our own cause looks, too; waiting lets one look see many of them.
             await self._parts.clock.sleep(self._config.drift_delay_s)
+            self._look_wanted.clear()
+            look, self._look = self._look, Look()
+            await self._repair(look)
 
-    async def _map_at_start(self) -> None:
-        await self._repair(Look(everywhere=True))
+    def _want_look(self, look: Look) -> None:
+        self._look |= look
+        self._look_wanted.set()
 
     async def _ask_views(self) -> None:
         while True:
@@ -190,56 +227,83 @@ class AgentRole:
     # --- the stream ---
 
     def _opening(self) -> list[ToMaster]:
-        """Where the log of this node stands, and what it runs; the two differ while it cannot apply."""
+        """Where the log of this node stands, and what it runs; the two differ while it cannot
+        apply.
+        """
         membership, head = self._history.membership, self._history.head
         hello = Hello(
-            head.position, head.manifest.digest, membership.epoch, membership.serial, self._parts.software
+            head.position,
+            head.manifest.digest,
+            membership.epoch,
+            membership.serial,
+            self._parts.software,
         )
-        report = self._last_report or self._report_of(self._active.position, Outcome.ACTIVATED)
-        return [hello, self._signed(report)]
+        report = self._last_report or self._report_of(self.active.position, Outcome.ACTIVATED)
+        self._save_chain()
+        # What was asked for on the stream before will not come.
+        needs = [word for word in map(self._perform, self._follower.still_lacking()) if word]
+        return [hello, self._signed(report), *needs, Pulse(want_view=True)]
 
     def _on_up(self) -> None:
         self._follower.stream_begins()
 
     def _on_message(self, message: ToAgent) -> list[ToMaster]:
-        answers: list[ToMaster] = []
-        if self._received is None:
-            self._received = self._parts.clock.monotonic()
-        for action in self._follower.on(message):
-            match action:
-                case Ask(digests):
-                    answers.append(Need(digests))
-                case AskResync():
-                    answers.append(Resync())
-                case ChainGrew(chain):
-                    self._parts.chain_grew(chain)
-                case Ready():
-                    self._ready.set()
-                case Heard():
-                    self.heard = action
-                case Saw(document):
-                    self.view = (document, self._parts.clock.now())
-                    self._view_came.set()
-        if self._follower.wanted is None:
-            self._received = None
-        return answers
+        came, wanted = self._parts.clock.monotonic(), self._follower.wanted
+        actions = self._follower.on(message)
+        if self._follower.wanted is not wanted:
+            self._received = came
+        return [word for word in map(self._perform, actions) if word]
 
-    async def _report(self, wanted: Position, outcome: Outcome, detail: str = "", milliseconds: int = 0) -> None:
-        self._last_report = self._report_of(wanted, outcome, detail, milliseconds)
-        await self.link.send(self._signed(self._last_report))
+    def _perform(self, action: Action) -> ToMaster | None:
+        """Do it; what to say to the master, if anything."""
+        match action:
+            case Ask(digests):
+                return Need(digests)
+            case AskResync():
+                return Resync()
+            case ChainGrew():
+                self._save_chain()
+            case Ready():
+                self._ready.set()
+            case Heard():
+                self.heard = action
+            case Saw(document):
+                self.view = (document, self._parts.clock.now())
+                self._view_came.set()
+        return None
 
-    def _report_of(self, wanted: Position, outcome: Outcome, detail: str = "", milliseconds: int = 0) -> Report:
+    def _save_chain(self) -> None:
+        """Write down the links that are new; again with the next stream if that fails."""
+        chain = self._history.chain
+        if len(chain) > self._saved_links:
+            self._parts.chain_grew(chain)
+            self._saved_links = len(chain)
+
+    async def _report(self, report: Report) -> None:
+        """Say `report` to the master unless that was the last word; at the beginning of each stream
+        anyway.
+        """
+        if report != self._last_report:
+            self._last_report = report
+            await self.link.send(self._signed(report))
+
+    def _report_of(
+        self, wanted: Position, outcome: Outcome, detail: str = "", milliseconds: int = 0
+    ) -> Report:
         return Report(
             cluster=self._history.membership.cluster,
             cid=self._parts.cid,
-            active=self._active.position,
-            manifest=self._active.manifest.digest,
+            active=self.active.position,
+            manifest=self.active.manifest.digest,
             wanted=wanted,
             outcome=outcome,
             detail=detail,
-            notes=self.notes,
+            notes=self._all_notes(),
             milliseconds=milliseconds,
         )
+
+    def _all_notes(self) -> tuple[str, ...]:
+        return (*self.notes, *([self._drift_trouble] if self._drift_trouble else []))
 
     def _signed(self, report: Report) -> SignedReport:
         return SignedReport(seal(REPORT_TYPE, report.to_bytes(), self._parts.signer).to_bytes())
@@ -248,121 +312,101 @@ class AgentRole:
 
     async def _try(self, advance: Advance) -> bool:
         """Apply `advance` and report how it went; False if it must wait."""
-        begun = self._received if self._received is not None else self._parts.clock.monotonic()
         try:
-            async with self._work:
+            async with self._turn:
                 await self._apply(advance)
         except CheckFailedError as error:
-            self._refused, self.trouble = advance.position, str(error)
+            self._refused, self._apply_trouble = advance.position, str(error)
             log.error("version %s is refused: %s", advance.position, error)
-            await self._report(advance.position, Outcome.INVALID, str(error))
+            await self._report(self._report_of(advance.position, Outcome.INVALID, str(error)))
             return False
         except HostError as error:
-            if self.trouble != str(error):
+            if self._apply_trouble != str(error):
                 log.error("version %s cannot be applied now: %s", advance.position, error)
-            self.trouble = str(error)
-            await self._report(advance.position, Outcome.UNABLE, str(error))
-            self._try_later()
+            self._apply_trouble = str(error)
+            self._failed.set()
+            await self._report(self._report_of(advance.position, Outcome.UNABLE, str(error)))
             return False
-        self.trouble, self._received = "", None
-        milliseconds = round((self._parts.clock.monotonic() - begun) * 1000)
-        log.info("runs version %s (%d ms)", advance.position, milliseconds)
-        await self._report(advance.position, Outcome.ACTIVATED, milliseconds=milliseconds)
+        self._apply_trouble = ""
+        milliseconds = round((self._parts.clock.monotonic() - self._received) * 1000)
+        log.info("runs version %s (%d ms)", self.active.position, milliseconds)
+        report = self._report_of(self.active.position, Outcome.ACTIVATED, milliseconds=milliseconds)
+        await self._report(report)
         return True
 
-    def _try_later(self) -> None:
-        asyncio.get_running_loop().call_later(self._config.retry_s, self._ready.set)
-
     async def _apply(self, advance: Advance) -> None:
-        plan, lost = await self._blocking(lambda: self._plan(advance), small=self._active.position != NOWHERE)
-        notes = await self._blocking(lambda: self._carry_out(plan, lost), small=_is_small(plan))
-        self._active = Head(advance.position, advance.manifest)
-        self._follower.activated(advance)
-        self.notes = (*drift.note(lost), *notes)
-
-    def _plan(self, advance: Advance) -> tuple[Plan, tuple[drift.Drift, ...]]:
-        """The plan for `advance`, and what it would overwrite that no version put there."""
-        active, joining = self._active, self._active.position == NOWHERE
-        if self._authored:
-            return plan_advance(active.manifest, active.position, advance, authored=True), ()
-        if joining:
-            found = self._parts.survey.look(Look(everywhere=True)).manifest
-            plan = plan_advance(found, active.position, advance, authored=False)
-        else:
-            plan = plan_advance(active.manifest, active.position, advance, authored=False)
-        observation = self._parts.survey.look(Look(plan.touched)) if plan.touched else None
-        if observation is None:
-            return plan, ()
-        lost = drift.overwritten(plan.touched, observation, active.manifest, advance.manifest, joining=joining)
-        return plan, lost
-
-    def _carry_out(self, plan: Plan, lost: tuple[drift.Drift, ...]) -> tuple[str, ...]:
-        self._keep(lost)
         if self._parts.store.pending() is not None:
-            self._parts.activator.recover()
-        return self._parts.activator.activate(plan, self._contents_for(plan))
-
-    def _contents_for(self, plan: Plan) -> dict[Digest, bytes]:
-        gathered = self._follower.contents
-        return {d: gathered[d] if d in gathered else self._parts.store.content(d) for d in plan.contents}
+            await self._blocking(self._tree.recover, small=False)
+            self._follower.activated(self.active)
+        if self.active.position >= advance.position:
+            return
+        joining = self._tree.joining
+        plan, gathered = self._tree.plan(advance), self._follower.contents
+        work = lambda: self._tree.advance(advance, plan, gathered)  # noqa: E731
+        self.notes = await self._blocking(work, small=is_small(plan))
+        self._follower.activated(self.active)
+        if joining:
+            # What the node had already was not touched, but may lie there with another mode.
+            self._want_look(Look(everywhere=True))
 
     # --- drift ---
 
     async def _repair(self, look: Look) -> None:
-        """Look, keep what drifted, put it back."""
-        async with self._work:
-            if self._active.position == NOWHERE:
-                return
+        """Look, put back what drifted, and say so."""
+        async with self._turn:
+            before = self.active
             try:
-                drifts = await self._blocking(lambda: self._put_back(look), small=not look.everywhere)
+                small = not look.everywhere and self._parts.store.pending() is None
+                repaired = await self._blocking(lambda: self._tree.put_back(look), small=small)
             except HostError as error:
-                self.trouble = str(error)
-                log.error("drift cannot be put back now: %s", error)
-                drifts = ()
-        if drifts:
-            self.notes = drift.note(drifts)
-            for line in self.notes:
-                log.warning("%s", line)
-            await self._report(self._active.position, Outcome.ACTIVATED)
+                repaired = Repaired(failures=(str(error),))
+            if self.active is not before:
+                self._follower.activated(self.active)
+        failure = next(iter(repaired.failures), "")
+        if failure and failure != self._drift_trouble:
+            log.error("drift cannot be put back now: %s", failure)
+        self._drift_trouble = failure
+        if failure:
+            self._failed.set()
+        fresh = drift.note(repaired.drifts)
+        for line in fresh:
+            log.warning("%s", line)
+        self.notes = tuple(dict.fromkeys((*self.notes, *fresh)))[-MAX_NOTES:]
+        await self._report_notes()
 
-    def _put_back(self, look: Look) -> tuple[drift.Drift, ...]:
-        active = self._active
-        observation = self._parts.survey.look(look)
-        drifts = () if self._authored else drift.find(active.manifest, observation)
-        paths = {entry.path for entry in drifts}
-        plan = plan_repair(active.manifest, active.position, paths=paths, unmapped=self._unmapped())
-        if not (plan.puts or plan.deletes or plan.maps):
-            return ()
-        self._carry_out(plan, drifts)
-        return drifts
-
-    def _keep(self, drifts: tuple[drift.Drift, ...]) -> None:
-        now = self._parts.clock.now()
-        for one in drifts:
-            content = self._parts.survey.content(one.found) if one.found else None
-            self._parts.store.keep(one.path, content, one.reason, now)
-
-    def _unmapped(self) -> set[str]:
-        """Synced files whose map is missing although Postfix is here."""
-        if not self._parts.activator.maps.available():
-            return set()
-        mapped = {rule.pattern for rule in SCOPE if rule.postmap} & self._active.manifest.keys()
-        return {path for path in mapped if self._parts.activator.tree.stat(map_of(path)) is None}
+    async def _report_notes(self) -> None:
+        """Say the last report again where the notes have changed; how the wanted version went still
+        holds.
+        """
+        last = self._last_report or self._report_of(self.active.position, Outcome.ACTIVATED)
+        if self._all_notes() != (self._last_report.notes if self._last_report else ()):
+            await self._report(replace(last, notes=self._all_notes()))
 
     # --- odds and ends ---
 
     async def _blocking(self, work: Callable[[], T], *, small: bool) -> T:
-        """Do `work` here if it is small (a thread costs more than it), else away from the event loop."""
+        """Do `work` here if it is small (a thread costs more than it), else away from the event
+        loop.
+
+        It is never left half done: who cancels us waits for its end.
+        """
         if small:
             return work()
         result: list[T] = []
-        await self._parts.in_thread(lambda: result.append(work()))
+        task = asyncio.ensure_future(self._parts.in_thread(lambda: result.append(work())))
+        cancelled: asyncio.CancelledError | None = None
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            task.exception()  # looked at, so that asyncio does not complain; the journal knows more
+            raise cancelled
+        task.result()
         return result[0]
 
     def _save_view(self) -> None:
         if self.view is not None:
-            self._parts.store.write_note("view", [self.view[0].decode(), self.view[1]])
-
-
-def _is_small(plan: Plan) -> bool:
-    return plan.size <= SMALL_BYTES and len(plan.puts) + len(plan.deletes) <= SMALL_FILES and not plan.maps
+            with suppress(HostError):  # it is only the last known view
+                self._parts.store.write_note("view", [self.view[0].decode(), self.view[1]])

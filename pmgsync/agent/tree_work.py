@@ -1,0 +1,212 @@
+"""What an agent does to its tree and store: recover, advance, put drift back.
+
+Everything here blocks and runs one at a time; the role decides when, and on which thread. An
+interrupted activation comes before anything else (`settle_pending`): a plan made beside it would
+start from a state that is not there. What is overwritten although no version put it there is kept
+first, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pmgsync.agent import drift
+from pmgsync.agent.activate import Activator
+from pmgsync.agent.drift import Drift
+from pmgsync.agent.plan import Advance, Plan, map_of, plan_advance, plan_repair
+from pmgsync.errors import HostError
+from pmgsync.model.changeset import NOWHERE
+from pmgsync.model.manifest import Digest
+from pmgsync.model.scope import SCOPE
+from pmgsync.model.trust import Head
+from pmgsync.ports import Clock, FileKind, Intent, Look, Store
+from pmgsync.survey import Observation, Survey
+
+SMALL_BYTES = 256 << 10
+SMALL_FILES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a look led to: the drift that was put back, and what could not be, in the words of its
+    errors.
+    """
+
+    drifts: tuple[Drift, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass
+class TreeWork:
+    """One node's tree and store. `active` is what the node runs, once `recover` has told."""
+
+    store: Store
+    survey: Survey
+    activator: Activator
+    clock: Clock
+    authored: bool
+    active: Head = field(default_factory=Head)
+
+    @property
+    def joining(self) -> bool:
+        """Has this node never run a version?"""
+        return self.active.position == NOWHERE
+
+    def recover(self) -> Intent | None:
+        """Finish or undo what was interrupted, and learn what the node runs; see
+        `Activator.recover`.
+        """
+        intent = self.activator.recover(self._keep_edited)
+        self.active = self.store.active()
+        return intent
+
+    def settle_pending(self) -> bool:
+        """Recover if an activation is pending; whether one was."""
+        return self.store.pending() is not None and self.recover() is not None
+
+    # --- advancing ---
+
+    def plan(self, advance: Advance) -> Plan | None:
+        """The plan for `advance`; None while joining, when it takes a look at the tree."""
+        if self.joining and not self.authored:
+            return None
+        base = self.active
+        return plan_advance(base.manifest, base.position, advance, authored=self.authored)
+
+    def advance(
+        self, advance: Advance, plan: Plan | None, gathered: Mapping[Digest, bytes]
+    ) -> tuple[str, ...]:
+        """Carry out `plan`, which `self.plan` made, with the contents that came; notes."""
+        observation: Observation | None = None
+        if plan is None:
+            observation = self.survey.look(Look(everywhere=True))
+            found, before = observation.manifest, self.active.position
+            plan = plan_advance(found, before, advance, authored=False)
+        elif plan.touched:
+            observation = self.survey.look(Look(plan.touched))
+        lost: tuple[Drift, ...] = ()
+        if observation is not None:
+            lost = drift.overwritten(
+                plan.touched,
+                observation,
+                self.active.manifest,
+                advance.manifest,
+                joining=self.joining,
+            )
+            unreadable = self._unreadable(lost, observation)
+            if unreadable:
+                raise HostError(
+                    next(iter(unreadable.values())), mend="what lies there would be lost"
+                )
+            self._keep(lost, observation)
+        wanted = advance.manifest.digests
+        fresh = {digest: data for digest, data in gathered.items() if digest in wanted}
+        notes = self._carry_out(plan, fresh)
+        self.active = Head(advance.position, advance.manifest)
+        return (*drift.note(lost), *notes)
+
+    # --- drift ---
+
+    def put_back(self, look: Look) -> Repaired:
+        """Look, keep what drifted, put it back; build maps that are missing. `HostError` as
+        `recover`.
+        """
+        self.settle_pending()
+        if self.joining:
+            return Repaired()
+        if self.authored:
+            return Repaired(failures=self._build_missing_maps())
+        observation = self.survey.look(look)
+        drifts = drift.find(self.active.manifest, observation)
+        unreadable = self._unreadable(drifts, observation)
+        repaired = self._repair([d for d in drifts if d.path not in unreadable], observation)
+        failures = (*unreadable.values(), *repaired.failures, *self._build_missing_maps())
+        return Repaired(repaired.drifts, failures)
+
+    def _repair(self, drifts: list[Drift], observation: Observation) -> Repaired:
+        """All in one step; if that fails one by one, so that one that is stuck does not hold up the
+        others.
+        """
+        if not drifts:
+            return Repaired()
+        try:
+            self._put_back_all(drifts, observation)
+        except HostError as error:
+            if len(drifts) == 1 or self.store.pending() is not None:
+                return Repaired(failures=(str(error),))
+        else:
+            return Repaired(tuple(drifts))
+        single = [self._repair([one], observation) for one in drifts]
+        return Repaired(
+            tuple(drift for repaired in single for drift in repaired.drifts),
+            tuple(failure for repaired in single for failure in repaired.failures),
+        )
+
+    def _put_back_all(self, drifts: list[Drift], observation: Observation) -> None:
+        self._keep(drifts, observation)
+        paths = [one.path for one in drifts]
+        base = self.active
+        self._carry_out(plan_repair(base.manifest, base.position, paths=paths, unmapped=()), {})
+
+    def _build_missing_maps(self) -> tuple[str, ...]:
+        """Build the maps that are missing although Postfix is here; what went wrong."""
+        if not self.activator.maps.available():
+            return ()
+        base, stat = self.active, self.activator.tree.stat
+        mapped = {rule.pattern for rule in SCOPE if rule.postmap} & base.manifest.keys()
+        try:
+            missing = {path for path in mapped if stat(map_of(path)) is None}
+            plan = plan_repair(base.manifest, base.position, paths=(), unmapped=missing)
+            if plan.maps:
+                self._carry_out(plan, {})
+        except HostError as error:
+            return (str(error),)
+        return ()
+
+    # --- both ---
+
+    def _carry_out(self, plan: Plan, fresh: Mapping[Digest, bytes]) -> tuple[str, ...]:
+        from_store = {d: self.store.content(d) for d in plan.contents if d not in fresh}
+        return self.activator.activate(plan, {**fresh, **from_store}, self._keep_edited)
+
+    def _keep(self, drifts: Iterable[Drift], observation: Observation) -> None:
+        now = self.clock.now()
+        for one in drifts:
+            content = self._content_of(one, observation)
+            self.store.keep(one.path, content, one.reason, now)
+
+    def _content_of(self, one: Drift, observation: Observation) -> bytes | None:
+        if one.found is None:
+            return None
+        read = observation.contents.get(one.found.digest)
+        return read if read is not None else self.survey.content(one.found)
+
+    def _keep_edited(self, path: str, content: bytes) -> None:
+        self.store.keep(path, content, drift.EDITED, self.clock.now())
+
+    def _unreadable(self, drifts: Iterable[Drift], observation: Observation) -> dict[str, str]:
+        """Plain files that cannot be read, so not kept either: by path, why. They stay."""
+        why = {problem.path: str(problem) for problem in observation.problems}
+        return {
+            one.path: why[one.path]
+            for one in drifts
+            if one.reason == drift.REPLACED and self._is_file(one.path)
+        }
+
+    def _is_file(self, path: str) -> bool:
+        try:
+            seen = self.activator.tree.stat(path)
+        except HostError:
+            return False
+        return seen is not None and seen.kind is FileKind.FILE
+
+
+def is_small(plan: Plan | None) -> bool:
+    """Is it done faster than handed to a thread?"""
+    return (
+        plan is not None
+        and plan.size <= SMALL_BYTES
+        and len(plan.puts) + len(plan.deletes) <= SMALL_FILES
+        and not plan.maps
+    )
