@@ -64,8 +64,9 @@ def arrivals(nodes: list[Node], wanted: Wanted, start: Callable[[], None]) -> li
 
 def is_there(root: Path, path: str, data: bytes | None) -> bool:
     """Has this file the wanted content?"""
+    place = root / path
     try:
-        return (root / path).read_bytes() == data
+        return data is not None and place.stat().st_size == len(data) and place.read_bytes() == data
     except FileNotFoundError:
         return data is None
 

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from pmgsync.model.scope import rule_for
+
 DOMAINS = 2000
 
 PMG_CONF = """\
@@ -100,20 +102,23 @@ admin@pmg:1:0:$5$demo$notARealHash1notARealHash1notARealHash1:admin:admin@exampl
 desk@pmg:1:0:$5$demo$notARealHash2notARealHash2notARealHash2:helpdesk:desk@example.com:Dana:Muster::
 """
 
+SCORES = """\
+# local experience
+score FREEMAIL_FROM 0.250
+score MISSING_DATE 2.500
+"""
+
 FILES = {
-    "etc/pmg/pmg.conf": (PMG_CONF, 0o644),
-    "etc/pmg/transport": (TRANSPORT, 0o644),
-    "etc/pmg/mynetworks": ("192.0.2.0/24 #servers\n198.51.100.0/24 #offices\n", 0o644),
-    "etc/pmg/tls_policy": ("bank.example.org encrypt\nold.example.net may\n", 0o644),
-    "etc/pmg/tls_inbound_domains": ("bank.example.org reject_plaintext_session\n", 0o644),
-    "etc/pmg/user.conf": (USERS, 0o640),
-    "etc/pmg/templates/main.cf.in": (MAIN_CF_IN, 0o644),
-    "etc/pmg/dkim/domains": ("example.com 1\n", 0o644),
-    "etc/mail/spamassassin/custom.cf": (CUSTOM_CF, 0o644),
-    "etc/mail/spamassassin/pmg-scores.cf": (
-        "# local experience\nscore FREEMAIL_FROM 0.250\nscore MISSING_DATE 2.500\n",
-        0o644,
-    ),
+    "etc/pmg/pmg.conf": PMG_CONF,
+    "etc/pmg/transport": TRANSPORT,
+    "etc/pmg/mynetworks": "192.0.2.0/24 #servers\n198.51.100.0/24 #offices\n",
+    "etc/pmg/tls_policy": "bank.example.org encrypt\nold.example.net may\n",
+    "etc/pmg/tls_inbound_domains": "bank.example.org reject_plaintext_session\n",
+    "etc/pmg/user.conf": USERS,
+    "etc/pmg/templates/main.cf.in": MAIN_CF_IN,
+    "etc/pmg/dkim/domains": "example.com 1\n",
+    "etc/mail/spamassassin/custom.cf": CUSTOM_CF,
+    "etc/mail/spamassassin/pmg-scores.cf": SCORES,
 }
 
 
@@ -131,29 +136,30 @@ def private_key() -> bytes:
 
 def write_node(root: Path, name: str, address: str) -> None:
     """What every node has of its own: its name, and the address it listens on."""
-    write(root / "etc/hostname", f"{name}\n")
+    write(root, "etc/hostname", f"{name}\n")
     settings = f'[node]\nname = "{name}"\naddress = "{address}"\n'
-    write(root / "etc/pmgsync/pmgsync.toml", settings)
+    write(root, "etc/pmgsync/pmgsync.toml", settings)
     for folder in ("etc/pmg", "etc/mail/spamassassin"):
         (root / folder).mkdir(parents=True, exist_ok=True)
 
 
 def write_configuration(root: Path) -> None:
     """What the master of a small provider has in its /etc/pmg."""
-    for path, (text, mode) in FILES.items():
-        write(root / path, text, mode)
-    write(root / "etc/pmg/domains", domains())
-    write(root / "etc/pmg/dkim/s2025.private", private_key(), 0o640)
-    write(root / "etc/pmg/pmg-csrf.key", base64.b64encode(os.urandom(32)) + b"\n", 0o640)
+    for path, text in FILES.items():
+        write(root, path, text)
+    write(root, "etc/pmg/domains", domains())
+    write(root, "etc/pmg/dkim/s2025.private", private_key())
+    write(root, "etc/pmg/pmg-csrf.key", base64.b64encode(os.urandom(32)) + b"\n")
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    write(root / "etc/pmg/pmg-authkey.key", secret, 0o640)
-    write(root / "etc/pmg/pmg-authkey.pub", public)
+    write(root, "etc/pmg/pmg-authkey.key", secret)
+    write(root, "etc/pmg/pmg-authkey.pub", public)
 
 
-def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
-    """A new file. (Its owner is whoever runs the demo.)"""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    path.chmod(mode)
+def write(root: Path, path: str, content: str | bytes) -> None:
+    """A new file, with the mode that PMG gives it. (Its owner is whoever runs the demo.)"""
+    rule, target = rule_for(path), root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content.encode() if isinstance(content, str) else content)
+    target.chmod(rule.mode if rule else 0o644)
