@@ -4,6 +4,8 @@ time.
 
 from pmgsync.ports import Look
 
+_TICK_S = 1e-6
+
 
 class Settler:
     """Collects looks until `quiet_s` seconds went by without one, but at most `most_s` from the
@@ -33,7 +35,8 @@ class Settler:
         """
         if not self._look:
             return None
-        return max(0.0, min(self._last + self._quiet_s, self._first + self._most_s) - now)
+        left = min(self._last + self._quiet_s, self._first + self._most_s) - now
+        return left if left > _TICK_S else 0.0
 
     def take(self) -> Look:
         """Everything that moved since the last call; empty if nothing did."""

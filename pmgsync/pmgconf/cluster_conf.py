@@ -31,6 +31,7 @@ from pmgsync.pmgconf.section import (
 )
 
 FILE = "etc/pmg/cluster.conf"
+_SKIPPED = "skip section: "
 
 
 def _node_name_fault(value: str) -> str:
@@ -135,7 +136,8 @@ def rewritten(data: bytes | None, membership: Membership) -> bytes | None:
     """The new bytes of a file that holds `data`, or None where it may stay as it is."""
     if data is not None and means(data, membership):
         return None
-    return cluster_conf_of(membership)
+    new = cluster_conf_of(membership)
+    return None if new == data else new
 
 
 def _conf_of(membership: Membership) -> ClusterConf:
@@ -175,7 +177,7 @@ def _require_complete(file: SectionFile, where: str) -> None:
     for section in file.incomplete:
         reasons = [f for f in file.findings if f.section == section.id]
         raise InvalidError(
-            f"section '{section.type}: {section.id}' cannot be used: {reasons[-1].what}",
+            f"section '{section.type}: {section.id}': {reasons[-1].what.removeprefix(_SKIPPED)}",
             where=f"{where}:{section.line}",
             mend="; ".join(str(finding) for finding in reasons[:-1]) or "add what is missing",
         )

@@ -1,0 +1,49 @@
+"""What a vanished folder looks like needs the admin's word."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pmgsync.master.guard import objection
+from pmgsync.model.manifest import Manifest
+from tests.unit.model.sample import entry
+
+NAMES = [f"etc/pmg/acme/{number}" for number in range(10)]
+
+
+def state(*paths: str) -> Manifest:
+    return Manifest(entry(path, path) for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (NAMES, NAMES[5:], None),
+        (NAMES, NAMES[6:], "delete 6 of the 10 synced files"),
+        (NAMES, [], "delete 10 of the 10 synced files"),
+        (NAMES[:1], [], None),
+        (NAMES[:2], [], "delete 2 of the 2 synced files"),
+        (NAMES[:3], NAMES[:2], None),
+        ([], NAMES, None),
+        ([*NAMES, "etc/pmg/pmg.conf"], NAMES, "delete etc/pmg/pmg.conf"),
+        (["etc/pmg/pmg.conf"], [], "delete etc/pmg/pmg.conf"),
+        (
+            [*NAMES, "etc/pmg/pmg.conf"],
+            NAMES[:2],
+            "delete 9 of the 11 synced files, etc/pmg/pmg.conf too",
+        ),
+    ],
+)
+def test_what_is_held(before: list[str], after: list[str], reason: str | None) -> None:
+    assert objection(state(*before), state(*after)) == reason
+
+
+def test_new_files_do_not_make_up_for_lost_ones() -> None:
+    replaced = [f"etc/pmg/acme/new-{number}" for number in range(20)]
+    assert objection(state(*NAMES), state(*replaced)) is not None
+
+
+@given(st.sets(st.sampled_from(NAMES)), st.sets(st.sampled_from(NAMES)))
+def test_whatever_only_adds_or_edits_is_never_held(some: set[str], more: set[str]) -> None:
+    edited = Manifest(entry(path, "other") for path in some | more)
+    assert objection(state(*some), edited) is None
