@@ -39,16 +39,12 @@ delete from entry where version < :floor and exists (
 
 _DROP_OLD_DELETES = "delete from entry where version < :floor and digest is null"
 
-# Contents come before the version that needs them, so one without use is dropped only when it had none
-# at the pruning before as well.
-_UNUSED = """
-digest not in (select digest from entry where digest is not null)
-and digest not in (select digest from keepsake where digest is not null)
-"""
+# Contents come before the version that needs them: one without use is dropped only when it had
+# none at the pruning before as well.
 _DROP_UNUSED = (
-    f"delete from content where digest in (select digest from idle) and {_UNUSED}",
+    "delete from content where digest in (select digest from idle intersect select * from unused)",
     "delete from idle",
-    f"insert into idle select digest from content where {_UNUSED}",
+    "insert into idle select digest from unused",
 )
 
 

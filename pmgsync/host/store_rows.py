@@ -22,8 +22,7 @@ def version_row(record: LogRecord) -> tuple[int, Row]:
         position.epoch,
         record.envelope.to_bytes(),
         change_set.created,
-        # The master chose it: what is no text in SQLite must not look like a damaged database.
-        change_set.message.encode("utf-8", "replace").decode(),
+        change_set.message,
         len(change.puts),
         len(change.deletes),
         change.size,

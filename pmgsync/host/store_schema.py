@@ -16,16 +16,16 @@ from contextlib import contextmanager, suppress
 
 from pmgsync.errors import PmgsyncError, StoreDamagedError, StoreError
 
-APPLICATION_ID = 0x504D4753  # "PMGS", so that `file` and we know the file
+APPLICATION_ID = 1347241811  # "PMGS", so that `file` and we know the file
 SCHEMA_VERSION = 1
 
 Cell = str | int | bytes | None
 Row = tuple[Cell, ...]
 
-SCHEMA = f"""
+SCHEMA = """
 begin;
-pragma application_id = {APPLICATION_ID};
-pragma user_version = {SCHEMA_VERSION};
+pragma application_id = 1347241811;
+pragma user_version = 1;
 create table version (
     version integer primary key, epoch integer not null, envelope blob not null,
     created integer not null, message text not null, puts integer not null,
@@ -49,6 +49,8 @@ create table keepsake (
     number integer primary key autoincrement, path text not null, digest text,
     size integer not null, kept integer not null, reason text not null, seal text not null
 ) strict;
+create view unused as select digest from content
+    except select digest from entry except select digest from keepsake;
 create table note (name text primary key, value text not null, seal text not null) strict;
 commit;
 """

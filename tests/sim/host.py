@@ -158,7 +158,7 @@ class MemoryTree(TreeReader, TreeWriter):
             path
             for path in (*self._nodes, *self.folders)
             if path.rpartition("/")[2].startswith(scope.STAGE_PREFIX)
-            and any(path.startswith(f"{place}/") for place in PLACES)
+            and _is_walked(path.rpartition("/")[0])
         )
 
     # --- TreeWriter ------------------------------------------------------------------------------
@@ -264,6 +264,11 @@ class MemoryTree(TreeReader, TreeWriter):
     def _make_folders(self, path: str) -> None:
         for folder in _above(path):
             self.folders.setdefault(folder, scope.folder_mode(folder))
+
+
+def _is_walked(folder: str) -> bool:
+    below = any(folder.startswith(f"{place}/") for place in PLACES)
+    return folder in PLACES or (below and scope.holds_synced_files(folder))
 
 
 def _above(path: str) -> list[str]:

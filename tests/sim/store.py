@@ -195,7 +195,8 @@ class MemoryStore(Store):
         return len(old)
 
     def _drop_unused(self, disk: _Disk) -> None:
-        used = set(disk.before.digests) | {kept.digest for kept in disk.keepsakes}
+        used = {kept.digest for kept in disk.keepsakes}
+        used |= self.manifest_at(min(disk.log, default=0)).digests
         for record in disk.log.values():
             used |= {entry.digest for entry in record.change.puts}
         unused = frozenset(disk.contents.keys() - used)
