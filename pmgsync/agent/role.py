@@ -327,12 +327,16 @@ class AgentRole:
             self._failed.set()
             await self._report(self._report_of(advance.position, Outcome.UNABLE, str(error)))
             return False
+        await self._arrived()
+        return True
+
+    async def _arrived(self) -> None:
+        """Say that the node runs another version now."""
         self._apply_trouble = ""
         milliseconds = round((self._parts.clock.monotonic() - self._received) * 1000)
         log.info("runs version %s (%d ms)", self.active.position, milliseconds)
         report = self._report_of(self.active.position, Outcome.ACTIVATED, milliseconds=milliseconds)
         await self._report(report)
-        return True
 
     async def _apply(self, advance: Advance) -> None:
         if self._parts.store.pending() is not None:
@@ -354,14 +358,16 @@ class AgentRole:
     async def _repair(self, look: Look) -> None:
         """Look, put back what drifted, and say so."""
         async with self._turn:
-            before = self.active
+            before = self.active.position
             try:
                 small = not look.everywhere and self._parts.store.pending() is None
                 repaired = await self._blocking(lambda: self._tree.put_back(look), small=small)
             except HostError as error:
                 repaired = Repaired(failures=(str(error),))
-            if self.active is not before:
-                self._follower.activated(self.active)
+        if self.active.position != before:
+            # A version that had been interrupted came first, and is in place now.
+            self._follower.activated(self.active)
+            await self._arrived()
         failure = next(iter(repaired.failures), "")
         if failure and failure != self._drift_trouble:
             log.error("drift cannot be put back now: %s", failure)

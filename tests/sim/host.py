@@ -1,6 +1,7 @@
 """The machine in memory: a tree with faults to set, a change source, and a table of programs."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -331,8 +332,8 @@ def postmap(tree: MemoryTree) -> Program:
     """
 
     def run(argv: Sequence[str]) -> CommandResult:
-        for argument in argv[1:]:
-            if argument.startswith("-"):
+        for option, argument in itertools.pairwise(argv):
+            if argument.startswith("-") or option == "-c":  # `-c` takes a folder
                 continue
             path = argument.partition(":")[2] or argument
             path = path.lstrip("/")
