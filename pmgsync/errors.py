@@ -5,9 +5,9 @@
 * `HostError`: this machine cannot do it now (disk full, read-only, a command that failed).
 * `TransportError`: the network or the other end is away; trying again is the cure.
 
-Every error is one sentence that names the place (`where`: a file, a node, an option), what is wrong and
-the mend. Wrong use of our own code is `RuntimeError`, never one of these. The exit code of a command is
-the `exit_code` of the error that ended it; this file holds the only table of them.
+Every error is one sentence that names the place (`where`: a file, a node, an option), what is wrong
+and the mend. Wrong use of our own code is `RuntimeError`, never one of these. The exit code of a
+command is the `exit_code` of the error that ended it; this file holds the only table of them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
 
 
 class PmgsyncError(Exception):
-    """Base of all: `what` is wrong, `where` (file, node, option), and `mend`, what to do about it."""
+    """`what` is wrong, `where` (file, node, option), and `mend`, what to do about it."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.ERROR
     retryable: ClassVar[bool] = False
@@ -109,7 +109,9 @@ class WrongClusterError(PeerError):
 
 
 class StaleError(PeerError):
-    """An older version, serial or epoch than the one known here (a replay, or a master that was fenced)."""
+    """An older version, serial or epoch than the one known here (a replay, or a master that was
+    fenced).
+    """
 
 
 class GapError(PeerError):

@@ -1,8 +1,10 @@
-"""The narrow seams between the cores and the world; each has a real adapter and a tested double in memory.
+"""The narrow seams between the cores and the world; each has a real adapter and a tested double in
+memory.
 
 Adapters only do; what to do is decided in `master` and `agent`. All of them raise errors of
-`pmgsync.errors` and nothing else for what the world does to them. Paths are relative to the node's root.
-Unless a method is `async`, it may block for as long as a disk does and is called from one thread at a time.
+`pmgsync.errors` and nothing else for what the world does to them. Paths are relative to the node's
+root. Unless a method is `async`, it may block for as long as a disk does and is called from one
+thread at a time.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class Clock(Protocol):
         """Wait."""
 
 
-# --- files ---------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
+# -----------
 
 
 class FileKind(Enum):
@@ -48,7 +51,9 @@ class FileKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What lies at `path`: kind, and what tells that it changed. `changed_ns` is the later of mtime and ctime."""
+    """What lies at `path`: kind, and what tells that it changed. `changed_ns` is the later of mtime
+    and ctime.
+    """
 
     path: str
     kind: FileKind
@@ -64,12 +69,13 @@ class TreeReader(Protocol):
     """The synced places, read without ever following a link."""
 
     def walk(self, start: str = "") -> Iterable[Seen]:
-        """All that is not a leaving below `start` (a path in the synced places; empty: all of them).
+        """All that is not a leaving below `start` (a path in the synced places; empty: all of
+        them).
 
-        Folders that cannot hold synced files are not entered. A folder is reported only where the scope table
-        wants a file (`FOLDER`) or where it cannot be listed (`UNREADABLE`); this never raises. A start that is a
-        file reports itself; one that does not exist reports nothing. Names that are not UTF-8 come with
-        surrogate escapes.
+        Folders that cannot hold synced files are not entered. A folder is reported only where the
+        scope table wants a file (`FOLDER`) or where it cannot be listed (`UNREADABLE`); this never
+        raises. A start that is a file reports itself; one that does not exist reports nothing.
+        Names that are not UTF-8 come with surrogate escapes.
         """
 
     def stat(self, path: str) -> Seen | None:
@@ -78,8 +84,8 @@ class TreeReader(Protocol):
     def read(self, path: str, *, limit: int) -> tuple[bytes, Seen]:
         """The content of the file at `path` and what it was when it was read, both of one moment.
 
-        A file that changes while it is read is read again; `HostError` if it never holds still, is no file,
-        cannot be read, or is larger than `limit` bytes (before anything is allocated).
+        A file that changes while it is read is read again; `HostError` if it never holds still, is
+        no file, cannot be read, or is larger than `limit` bytes (before anything is allocated).
         """
 
     def staged(self) -> Sequence[str]:
@@ -89,19 +95,20 @@ class TreeReader(Protocol):
 class TreeWriter(Protocol):
     """The primitive steps of an apply. Each is one step that a crash may fall before or after.
 
-    Opened below a handle of each parent folder, links never followed. `HostError` (`StageError` for `write`)
-    names path and cause; a disk that is full or read-only is such a cause.
+    Opened below a handle of each parent folder, links never followed. `HostError` (`StageError` for
+    `write`) names path and cause; a disk that is full or read-only is such a cause.
     """
 
     def write(self, path: str, content: bytes, *, mode: int, ownership: str) -> str:
-        """Make a new file with its final mode and owner from its first moment; folders are made as needed.
+        """Make a new file with its final mode and owner from its first moment; folders are made as
+        needed.
 
-        Not yet durable. An old file of that name is replaced. Returns a note where the owner does not exist
-        on this machine (root is used instead), else an empty string.
+        Not yet durable. An old file of that name is replaced. Returns a note where the owner does
+        not exist on this machine (root is used instead), else an empty string.
         """
 
     def link(self, path: str, new: str) -> None:
-        """Give the file at `path` a second name `new` in the same folder, replacing what was there."""
+        """Give the file at `path` a second name in its folder, replacing what was there."""
 
     def rename(self, path: str, new: str) -> None:
         """Move within one folder, replacing what was at `new`; readers see the old or the new."""
@@ -134,7 +141,9 @@ class ChangeSource(Protocol):
     """Says "look"; never what is there."""
 
     async def wait(self) -> Look:
-        """The looks that came since the last call, as one; waits for the first. Leavings cause none."""
+        """The looks that came since the last call, as one; waits for the first. Leavings cause
+        none.
+        """
 
     def rearm(self) -> None:
         """Watch again whatever exists now (folders may have come, gone or been replaced)."""
@@ -155,18 +164,22 @@ class CommandRunner(Protocol):
         """Is `program` installed?"""
 
     def run(self, argv: Sequence[str], *, timeout: float = 60.0) -> CommandResult:
-        """Run to the end; `HostError` if it cannot be started or takes longer than `timeout` seconds."""
+        """Run to the end; `HostError` if it cannot be started or takes longer than `timeout`
+        seconds.
+        """
 
 
-# --- the store -----------------------------------------------------------------------------------------------
+# --- the store
+# -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """One version as the log keeps it: its signed envelope, and what it changed on top of the record before.
+    """One version as the log keeps it: its signed envelope, and what it changed on top of the
+    record before.
 
-    `change` is that of the change set, except after a snapshot: there it is the difference from the last
-    state that this node knew.
+    `change` is that of the change set, except after a snapshot: there it is the difference from the
+    last state that this node knew.
     """
 
     envelope: Envelope
@@ -175,7 +188,9 @@ class LogRecord:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One version, for people. `created` in milliseconds since 1970; `size` is the bytes that were put."""
+    """One version, for people. `created` in milliseconds since 1970; `size` is the bytes that were
+    put.
+    """
 
     position: Position
     created: int
@@ -195,7 +210,9 @@ class History(Protocol):
         """Add the next version together with its new contents, in one transaction."""
 
     def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
-        """The records above `version`, oldest first; empty also if the next one is not here any more."""
+        """The records above `version`, oldest first; empty also if the next one is not here any
+        more.
+        """
 
     def lines(self, *, most: int, before: int | None = None) -> Sequence[LogLine]:
         """The newest lines (below version `before`), newest first."""
@@ -214,7 +231,7 @@ class ContentStore(Protocol):
         """Those that are not here."""
 
     def content(self, digest: Digest) -> bytes:
-        """The content, checked against its digest; `StoreError` if it is not here or was altered."""
+        """The content, checked by its digest; `StoreError` if it is not here or was altered."""
 
     def add_contents(self, contents: Mapping[Digest, bytes]) -> None:
         """Keep contents, durably."""
@@ -229,10 +246,12 @@ class StepKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One target of an activation: the staged file that takes its place, and where the old one is backed up.
+    """One target of an activation: the staged file that takes its place, and where the old one is
+    backed up.
 
-    `staged` is empty for a delete; `backup` is empty where there was nothing to back up. `digest` is that of
-    what the target holds afterwards, None for a delete: by it recovery knows whether the step was done.
+    `staged` is empty for a delete; `backup` is empty where there was nothing to back up. `digest`
+    is that of what the target holds afterwards, None for a delete: by it recovery knows whether the
+    step was done.
     """
 
     kind: StepKind
@@ -244,7 +263,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """The journal's entry for one activation: from which position to which, by which steps, in order."""
+    """The journal's entry for one activation: from which position to which, by which steps, in
+    order.
+    """
 
     before: Position
     after: Position
@@ -260,19 +281,27 @@ class Journal(Protocol):
     def pending(self) -> Intent | None:
         """The activation that was begun and neither finished nor abandoned."""
 
-    def begin(self, intent: Intent, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]) -> None:
-        """Write down intent, log records and contents, in one transaction. Records already there are kept."""
+    def begin(
+        self, intent: Intent, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]
+    ) -> None:
+        """Write down intent, log records and contents, in one transaction. Records already there
+        are kept.
+        """
 
     def finish(self, intent: Intent) -> None:
         """The node now runs `intent.after`."""
 
     def abandon(self, intent: Intent) -> None:
-        """The activation was undone; the node runs `intent.before`. Its records leave the log if they are new."""
+        """The activation was undone; the node runs `intent.before`. Its records leave the log if
+        they are new.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Keepsake:
-    """A local file that was overwritten or removed, and why. `digest` None: it was a local deletion."""
+    """A local file that was overwritten or removed, and why. `digest` None: it was a local
+    deletion.
+    """
 
     number: int
     path: str
@@ -286,7 +315,9 @@ class KeepsakeStore(Protocol):
     """The drift store: local edits that were put back, never lost."""
 
     def keep(self, path: str, content: bytes | None, reason: str, now: int) -> Keepsake:
-        """Keep `content` of `path` (None: it had been deleted here). The same content again is kept once."""
+        """Keep `content` of `path` (None: it had been deleted here). The same content again is kept
+        once.
+        """
 
     def keepsakes(self, *, most: int = 100) -> Sequence[Keepsake]:
         """The newest ones, newest first."""
@@ -298,10 +329,10 @@ class KeepsakeStore(Protocol):
 class Notebook(Protocol):
     """Small durable JSON values by name: holds, tokens, the last view."""
 
-    def note(self, name: str) -> Any | None:
+    def note(self, name: str) -> Any | None:  # noqa: ANN401 - JSON
         """The value, None if there is none."""
 
-    def write_note(self, name: str, value: Any | None) -> None:
+    def write_note(self, name: str, value: Any | None) -> None:  # noqa: ANN401 - JSON
         """Write the value; None removes it."""
 
 
@@ -311,8 +342,9 @@ class Upkeep(Protocol):
     def prune(self, keep_versions: int) -> int:
         """Forget versions older than the newest `keep_versions` (at least one) that nothing needs.
 
-        What runs, and what an activation in progress would go back to, is kept. Contents that no version or
-        keepsake needed at two prunings in a row go too. Returns the number of versions forgotten.
+        What runs, and what an activation in progress would go back to, is kept. Contents that no
+        version or keepsake needed at two prunings in a row go too. Returns the number of versions
+        forgotten.
         """
 
 
@@ -320,7 +352,8 @@ class Store(History, ContentStore, Journal, KeepsakeStore, Notebook, Upkeep, Pro
     """One node's database: all of the above over one transaction log."""
 
 
-# --- the network ---------------------------------------------------------------------------------------------
+# --- the network
+# ---------------------------------------------------------------------------------------------
 
 Out = TypeVar("Out", contravariant=True)
 In = TypeVar("In", covariant=True)
@@ -329,9 +362,9 @@ In = TypeVar("In", covariant=True)
 class Stream(Protocol[Out, In]):
     """One end of a follow stream.
 
-    `TransportError` when it broke or was closed on this side, `NotAllowedError` when the peer refused
-    us. Any task may send; one task receives. Cancelling a `send` or `receive` under way (also by a
-    timeout) breaks the stream: take deadlines in another task, and `close`.
+    `TransportError` when it broke or was closed on this side, `NotAllowedError` when the peer
+    refused us. Any task may send; one task receives. Cancelling a `send` or `receive` under way
+    (also by a timeout) breaks the stream: take deadlines in another task, and `close`.
     """
 
     async def send(self, message: Out) -> None:
@@ -374,7 +407,7 @@ class JoinGrant:
 
 
 class JoinAttempt(Protocol):
-    """One exchange of `model.joining` after its opening; dropped without a word if the node leaves."""
+    """One exchange of `model.joining` after its opening; just dropped if the node leaves."""
 
     @property
     def master_nonce(self) -> bytes:
@@ -385,11 +418,12 @@ class JoinAttempt(Protocol):
         """The master's proof over both nonces."""
 
     def admit(self, request: bytes, proof: bytes) -> JoinGrant:
-        """Let in who sent `request` (an envelope's bytes) with the node's `proof`; called at most once.
+        """Let in who sent `request` (an envelope's bytes) with the node's `proof`; called at most
+        once.
 
-        Durable when it returns. `BadSignatureError` for a wrong proof, `NotAllowedError` for a token
-        that was used or ran out meanwhile, `MalformedError` or `InvalidError` for a request that
-        cannot be granted.
+        Durable when it returns. `BadSignatureError` for a wrong proof, `NotAllowedError` for a
+        token that was used or ran out meanwhile, `MalformedError` or `InvalidError` for a request
+        that cannot be granted.
         """
 
 

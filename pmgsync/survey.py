@@ -1,12 +1,15 @@
-"""The survey: what lies in the synced places now. Both roles look at the tree through it and nowhere else.
+"""The survey: what lies in the synced places now. Both roles look at the tree through it and
+nowhere else.
 
-Level, not edge: a look at some paths re-reads exactly these, a look everywhere re-reads all whose stat changed.
-What was read is remembered with its stat, and a stat is believed only once it is old enough: a file that was
-changed less than `RACY_NS` before it was read is read again at the next look everywhere, so two changes of
-equal size in one tick of the clock are two changes. A path that an event named is always read again.
+Level, not edge: a look at some paths re-reads exactly these, a look everywhere re-reads all whose
+stat changed. What was read is remembered with its stat, and a stat is believed only once it is old
+enough: a file that was changed less than `RACY_NS` before it was read is read again at the next
+look everywhere, so two changes of equal size in one tick of the clock are two changes. A path that
+an event named is always read again.
 
-A path that cannot be taken (a link, a device, a folder where a file should be, too large, unreadable, a name
-that is not UTF-8) is a `Problem`; it keeps the entry that it had, for being unreadable is not being deleted.
+A path that cannot be taken (a link, a device, a folder where a file should be, too large,
+unreadable, a name that is not UTF-8) is a `Problem`; it keeps the entry that it had, for being
+unreadable is not being deleted.
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a look found: the state of all synced places, what could not be read, and the contents read anew."""
+    """What a look found: the state of all synced places, what could not be read, and the contents
+    read anew.
+    """
 
     manifest: Manifest
     problems: tuple[Problem, ...]
@@ -54,10 +59,11 @@ class _Known:
 
     def still(self, seen: Seen) -> bool:
         """Is the file certainly what it was when it was read?"""
-        return (
-            (seen.inode, seen.size, seen.changed_ns) == (self.seen.inode, self.seen.size, self.seen.changed_ns)
-            and seen.changed_ns + RACY_NS < self.read_ns
-        )
+        return (seen.inode, seen.size, seen.changed_ns) == (
+            self.seen.inode,
+            self.seen.size,
+            self.seen.changed_ns,
+        ) and seen.changed_ns + RACY_NS < self.read_ns
 
 
 @dataclass
@@ -72,7 +78,9 @@ class Survey:
     _unlike: frozenset[str] = frozenset()
 
     def look(self, look: Look) -> Observation:
-        """Look where `look` says; at everything the first time. Never raises for what lies in the tree."""
+        """Look where `look` says; at everything the first time. Never raises for what lies in the
+        tree.
+        """
         contents: dict[Digest, bytes] = {}
         if look.everywhere or not self._known:
             self._look_below("", look.paths, contents)
@@ -96,12 +104,20 @@ class Survey:
                 self._problems[seen.path] = _problem(seen.path, error)
         for path in before - found:
             del self._problems[path]
-        gone = [p for p in self._manifest if _within(p, start) and p not in found and not self._troubled(p)]
+        gone = [
+            p
+            for p in self._manifest
+            if _within(p, start) and p not in found and not self._troubled(p)
+        ]
         self._remember(puts, gone)
 
     def _entry(self, seen: Seen, dirty: bool, contents: dict[Digest, bytes]) -> FileEntry:
         if seen.kind is not FileKind.FILE:
-            raise HostError(f"is a {seen.kind.value}", where=seen.path, mend="only plain files are synced; replace it")
+            raise HostError(
+                f"is a {seen.kind.value}",
+                where=seen.path,
+                mend="only plain files are synced; replace it",
+            )
         path = ManagedPath(seen.path)
         known = self._known.get(path)
         if known is not None and not dirty and known.still(seen):
@@ -136,7 +152,9 @@ class Survey:
         """The content of `entry` if it still lies in the tree; `HostError` otherwise."""
         data, _ = self.tree.read(entry.path, limit=MAX_FILE_BYTES)
         if FileEntry.of(entry.path, data).digest != entry.digest:
-            raise HostError("has changed since it was looked at", where=entry.path, mend="it is looked at again")
+            raise HostError(
+                "has changed since it was looked at", where=entry.path, mend="it is looked at again"
+            )
         return data
 
 

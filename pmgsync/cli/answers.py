@@ -133,6 +133,29 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptFile:
+    """One file of GET /v1/kept; `size` None: a deletion. `kept`: milliseconds since 1970."""
+
+    number: int
+    path: str
+    size: int | None
+    kept: int
+    reason: str
+
+    @classmethod
+    def from_json(cls, value: object) -> KeptFile:
+        """The file in `value`."""
+        fields = Fields(value, "a kept file")
+        return cls(
+            number=fields.count("number"),
+            path=fields.take("path", str),
+            size=fields.optional("size", int),
+            kept=fields.count("kept"),
+            reason=fields.take("reason", str),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ShownFile:
     """One changed file of GET /v1/versions/N; `change` is added, changed or deleted."""
 

@@ -1,4 +1,6 @@
-"""The handlers behind the local API: which call is answered by what. The socket itself is `wire/control.py`."""
+"""The handlers behind the local API: which call is answered by what. The socket itself is
+`wire/control.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pmgsync.cli import versions
 from pmgsync.cli.entering import create, join
 from pmgsync.cli.node import Node
 from pmgsync.errors import UsageError
@@ -59,11 +62,16 @@ class Api:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._routes: tuple[tuple[str, re.Pattern[str], Callable[[Call], Awaitable[Mapping[str, Any]]]], ...] = (
+        self._routes: tuple[
+            tuple[str, re.Pattern[str], Callable[[Call], Awaitable[Mapping[str, Any]]]], ...
+        ] = (
             ("GET", re.compile(r"/v1/status"), self._status),
             ("GET", re.compile(r"/v1/log"), self._log),
             ("GET", re.compile(r"/v1/versions/([0-9]{1,15})"), self._version),
             ("GET", re.compile(r"/v1/wait"), self._wait),
+            ("GET", re.compile(r"/v1/kept"), self._kept),
+            ("GET", re.compile(r"/v1/kept/([0-9]{1,15})"), self._kept_content),
+            ("POST", re.compile(r"/v1/kept/clear"), self._clear_kept),
             ("POST", re.compile(r"/v1/create"), self._create),
             ("POST", re.compile(r"/v1/tokens"), self._tokens),
             ("POST", re.compile(r"/v1/join"), self._join),
@@ -73,7 +81,12 @@ class Api:
         )
 
     async def handle(
-        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any], connection: int
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any],
+        connection: int,
     ) -> Answer:
         """See `ControlHandler`."""
         for verb, pattern, answer in self._routes:
@@ -86,8 +99,8 @@ class Api:
         """See `ControlHandler`: a hold that lived on this connection ends with it."""
         await self._node.connection_closed(connection)
 
-    async def _status(self, call: Call) -> Mapping[str, Any]:
-        return (await self._node.status()).to_json()
+    async def _status(self, _call: Call) -> Mapping[str, Any]:
+        return (await self._node.status(fresh=call.flag("fresh"))).to_json()
 
     async def _log(self, call: Call) -> Mapping[str, Any]:
         before = call.number("before") if "before" in call.query else None
@@ -100,14 +113,25 @@ class Api:
         timeout = call.number("timeout_ms", DEFAULT_WAIT_MS, most=3_600_000)
         return (await self._node.wait(call.number("version"), timeout / 1000)).to_json()
 
+    async def _kept(self, _call: Call) -> Mapping[str, Any]:
+        return {"kept": versions.kept(self._node.parts.store)}
+
+    async def _kept_content(self, call: Call) -> Mapping[str, Any]:
+        return versions.kept_content(self._node.parts.store, int(call.groups[0]))
+
+    async def _clear_kept(self, _call: Call) -> Mapping[str, Any]:
+        return {"forgotten": self._node.parts.store.clear_keepsakes()}
+
     async def _create(self, call: Call) -> Mapping[str, Any]:
         return await create(self._node, call.text("name"), call.text("address"))
 
-    async def _tokens(self, call: Call) -> Mapping[str, Any]:
+    async def _tokens(self, _call: Call) -> Mapping[str, Any]:
         return self._node.require_master().new_token()
 
     async def _join(self, call: Call) -> Mapping[str, Any]:
-        return await join(self._node, call.required("address"), call.required("token"), call.text("name"))
+        return await join(
+            self._node, call.required("address"), call.required("token"), call.text("name")
+        )
 
     async def _hold(self, call: Call) -> Mapping[str, Any]:
         session = call.connection if call.flag("session") else None

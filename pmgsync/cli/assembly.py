@@ -1,4 +1,6 @@
-"""Where adapters are built and handed to the roles. No decisions; read it to see what is made of what."""
+"""Where adapters are built and handed to the roles. No decisions; read it to see what is made of
+what.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,11 @@ def build_agent(
 
 
 def build_master(
-    parts: NodeParts, me: Member, chain: tuple[Envelope, ...], source: InotifySource, settings: Settings
+    parts: NodeParts,
+    me: Member,
+    chain: tuple[Envelope, ...],
+    source: InotifySource,
+    settings: Settings,
 ) -> MasterSide:
     """Everything that a master has besides its agent."""
     head, _ = parts.store.head()
@@ -111,7 +117,9 @@ def build_master(
     roster = Roster()
     signer, clock, store = parts.identity.key, parts.clock, parts.store
     beat_s = settings.network.heartbeat_ms / 1000
-    feeds = Feeds(store, history, signer, clock, roster, FeedConfig(silence_s=SILENT_BEATS * beat_s))
+    feeds = Feeds(
+        store, history, signer, clock, roster, FeedConfig(silence_s=SILENT_BEATS * beat_s)
+    )
     role = MasterRole(
         MasterParts(
             publisher=Publisher(Survey(parts.tree, clock), store, history, signer, clock),
@@ -168,7 +176,9 @@ def _certificates(membership: Membership) -> list[bytes]:
 
 
 def _maps(root: Path) -> MapBuilder:
-    """Postfix's own configuration where it has one below `root`, else the least that `postmap` wants."""
+    """Postfix's own configuration where it has one below `root`, else the least that `postmap`
+    wants.
+    """
     folder = root / "etc/postfix"
     if not (folder / "main.cf").exists():
         folder = root / "run/pmgsync/postfix"

@@ -1,8 +1,8 @@
 """`pmgsync daemon`: the process around a `Node`: lock, log, signals, systemd's notifications.
 
-Foreground, logs to stderr. READY is said once recovery is over and the local socket answers; WATCHDOG comes from
-the event loop that does the work, so a loop that hangs is a daemon that is restarted. SIGTERM and SIGINT stop it
-in good order, SIGHUP reads the settings again.
+Foreground, logs to stderr. READY is said once recovery is over and the local socket answers;
+WATCHDOG comes from the event loop that does the work, so a loop that hangs is a daemon that is
+restarted. SIGTERM and SIGINT stop it in good order, SIGHUP reads the settings again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LOCK = "run/pmgsync/daemon.lock"
 
 
 def run(root: Path) -> int:
-    """Run until told to stop; the exit code. Raises `PmgsyncError` for what keeps it from starting."""
+    """Run until told to stop; the exit code. Raises what keeps it from starting."""
     settings = load_settings(root)
     set_up_logging(settings.log.level)
     with hold_lock(root / LOCK):

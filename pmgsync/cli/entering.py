@@ -1,7 +1,7 @@
 """Founding and joining a cluster, as an admin asks for it: `pmgsync create` and `pmgsync join`.
 
-Both leave the node as it was where something stands in the way: the membership chain is written down only when
-everything that could refuse has been asked.
+Both leave the node as it was where something stands in the way: the membership chain is written
+down only when everything that could refuse has been asked.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pmgsync.wire.certificates import to_der
 from pmgsync.wire.join import join_exchange
 
 FIRST_VERSION_SECONDS = 60.0
+MAX_PORT = 65535
 
 
 async def create(node: Node, name: str | None, address: str | None) -> Mapping[str, Any]:
@@ -62,7 +63,9 @@ async def create(node: Node, name: str | None, address: str | None) -> Mapping[s
 
 
 async def join(node: Node, address: str, token_text: str, name: str | None) -> Mapping[str, Any]:
-    """Join the cluster whose master is at `address` (`IP` or `IP:PORT` of its join port) with a token."""
+    """Join the cluster whose master is at `address` (`IP` or `IP:PORT` of its join port) with a
+    token.
+    """
     async with node.busy:
         _require_outsider(node)
         parts, settings = node.parts, node.settings
@@ -108,7 +111,7 @@ async def _first_version_is_late(node: Node) -> bool:
     try:
         async with asyncio.timeout(FIRST_VERSION_SECONDS):
             while agent.active.position == NOWHERE and not agent.trouble:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # noqa: ASYNC110 - once in the life of a node
     except TimeoutError:
         return True
     return agent.active.position == NOWHERE
@@ -127,7 +130,9 @@ def _require_outsider(node: Node) -> None:
 def _existing_cluster_conf(node: Node) -> bytes | None:
     if node.parts.tree.stat(PMG) is None:
         raise OperatorError(
-            "there is no such folder", where=f"{node.root}/{PMG}", mend="create founds a cluster from what lies in it"
+            "there is no such folder",
+            where=f"{node.root}/{PMG}",
+            mend="create founds a cluster from what lies in it",
         )
     if node.parts.tree.stat(CLUSTER_CONF) is None:
         return None
@@ -141,6 +146,6 @@ def _split(address: str, port: int) -> tuple[str, int]:
         host, colon, tail = address, "", ""
     elif not colon or address.endswith("]"):
         host, colon, tail = address.strip(), "", ""
-    if colon and not (tail.isascii() and tail.isdecimal() and 1 <= int(tail[:6]) <= 65535):
+    if colon and not (tail.isascii() and tail.isdecimal() and 1 <= int(tail[:6]) <= MAX_PORT):
         raise OperatorError("is not a port", where=address, mend="give ADDRESS or ADDRESS:PORT")
     return node_address("", host.strip("[]"), ""), int(tail) if colon else port

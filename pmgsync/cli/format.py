@@ -9,7 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from pmgsync.cli.answers import ARRIVED, LAST_KNOWN, LogEntry, Release, ShownVersion, StatusAnswer
+from pmgsync.cli.answers import (
+    ARRIVED,
+    LAST_KNOWN,
+    KeptFile,
+    LogEntry,
+    Release,
+    ShownVersion,
+    StatusAnswer,
+)
 from pmgsync.model.paths import printable
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SECOND = 1000
+MOST_OF_NAME = 32
 PATIENCE_MS = 5_000
 """A node that is behind for less than this needs no action."""
 
@@ -173,9 +182,14 @@ def _painted(line: str, node: NodeStatus) -> str:
 
 
 def _actions(answer: StatusAnswer, status: ClusterStatus) -> list[str]:
-    """Only what needs action, each as a sentence with the command to type."""
-    lines = [line for node in status.nodes for line in _needs(node, status, answer.age_ms)]
-    return [*lines, *_shown(status.attention), *_shown(answer.attention)]
+    """Only what needs action, each as a sentence with the command to type.
+
+    Where the master itself has something to say about a node, that is said and nothing else.
+    """
+    said = [*_shown(status.attention), *_shown(answer.attention)]
+    silent = [node for node in status.nodes if not any(_label(node) in line for line in said)]
+    lines = [line for node in silent for line in _needs(node, status, answer.age_ms)]
+    return [*lines, *said]
 
 
 def _needs(node: NodeStatus, status: ClusterStatus, age_ms: int) -> list[str]:
@@ -271,6 +285,24 @@ def log_text(entries: Sequence[LogEntry], zone: tzinfo | None = None) -> str:
     return "\n".join(table([heads, *rows], right=frozenset({0, 3})))
 
 
+def kept_text(files: Sequence[KeptFile], zone: tzinfo | None = None) -> str:
+    """What `pmgsync kept` prints, newest first."""
+    if not files:
+        return "nothing was kept aside on this node"
+    heads = ("NUMBER", "KEPT", "SIZE", "FILE", "WHY")
+    rows = [
+        (
+            str(file.number),
+            moment(file.kept, zone),
+            "-" if file.size is None else size(file.size),
+            printable(file.path),
+            printable(file.reason),
+        )
+        for file in files
+    ]
+    return "\n".join(table([heads, *rows], right=frozenset({0, 2})))
+
+
 def _puts_and_deletes(entry: LogEntry) -> str:
     parts = [f"+{entry.puts:,}"] if entry.puts else []
     parts += [f"-{entry.deletes:,}"] if entry.deletes else []
@@ -282,9 +314,9 @@ def version_text(version: ShownVersion, zone: tzinfo | None = None, *, colour: b
     when = moment(version.created, zone)
     lines = [
         f"version {version.version}  epoch {version.epoch}  published {when}"
-        f"  signed by {printable(version.signer)}",
+        f"  signed by {_short(printable(version.signer))}",
         f"message: {printable(version.message)}" if version.message else "",
-        f"state:   {version.result[:16]}…  (before: {version.parent[:16] or '-'}…)",
+        f"state:   {_short(version.result)}  (before: {_short(version.parent) or '-'})",
         "",
     ]
     rows = [
@@ -302,6 +334,11 @@ def version_text(version: ShownVersion, zone: tzinfo | None = None, *, colour: b
         if file.diff is not None:
             lines += ["", *_diff_lines(file.path, file.diff, colour=colour)]
     return "\n".join(line for number, line in enumerate(lines) if line or number != 1)
+
+
+def _short(name: str) -> str:
+    """A digest or key, long enough to tell it from others."""
+    return name if len(name) <= MOST_OF_NAME else f"{name[:16]}…"
 
 
 def _sizes(change: str, old: int, new: int) -> str:

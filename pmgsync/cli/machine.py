@@ -13,23 +13,33 @@ HOSTNAME = "etc/hostname"
 
 
 def node_name(root: Path, given: str | None, configured: str) -> str:
-    """What was given, else what is configured, else the first label of the host's name below `root`."""
+    """What was given, else what is configured, else the first label of the host's name below
+    `root`.
+    """
     name = given or configured or _host_name(root)
     try:
         return check_node_name(name)
     except MalformedError as error:
-        raise OperatorError(f"{name[:80]!r} {error.what}", where="the node's name", mend="give --name") from None
+        raise OperatorError(
+            f"{name[:80]!r} {error.what}", where="the node's name", mend="give --name"
+        ) from None
 
 
 def node_address(name: str, given: str | None, configured: str) -> str:
-    """What was given, else what is configured, else what the machine's own name stands for (not loopback)."""
+    """What was given, else what is configured, else what the machine's own name stands for (not
+    loopback).
+    """
     text = given or configured or _resolve(name)
     try:
         address = ip_address(text)
     except ValueError:
-        raise OperatorError("is not an IP address", where=text[:80], mend="give --address IP") from None
+        raise OperatorError(
+            "is not an IP address", where=text[:80], mend="give --address IP"
+        ) from None
     if address.is_unspecified or address.is_multicast:
-        raise OperatorError("is not an address of one machine", where=text, mend="give --address IP")
+        raise OperatorError(
+            "is not an address of one machine", where=text, mend="give --address IP"
+        )
     return str(address)
 
 
@@ -40,7 +50,9 @@ def address_towards(peer: str, port: int) -> str:
         try:
             probe.connect((peer, port))
         except OSError as error:
-            raise OperatorError(f"no way to it: {error.strerror}", where=peer, mend="check the address") from None
+            raise OperatorError(
+                f"no way to it: {error.strerror}", where=peer, mend="check the address"
+            ) from None
         return str(probe.getsockname()[0])
 
 

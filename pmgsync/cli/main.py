@@ -42,6 +42,7 @@ COMMANDS = {
     "status": Entry("status_command", "STATUS", "show which node runs what"),
     "log": Entry("history_commands", "LOG", "list the versions"),
     "show": Entry("history_commands", "SHOW", "show what a version changed"),
+    "kept": Entry("kept_command", "KEPT", "show what was kept aside on this node"),
     "run": Entry("hold_commands", "RUN", "run a command; its edits become one version"),
     "hold": Entry("hold_commands", "HOLD", "publish nothing until `release`"),
     "release": Entry(

@@ -1,4 +1,6 @@
-"""The master's side of a node: the role, its server, and what admins may ask of it, as the local API wants it."""
+"""The master's side of a node: the role, its server, and what admins may ask of it, as the local
+API wants it.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,7 @@ class MasterSide:
         return self._sessions[session].who
 
     async def release(self, message: str, connection: int, timeout_s: float) -> Release:
-        """End the hold of this connection, else all durable ones; publish, and wait for the nodes."""
+        """End the hold of this connection, else all durable ones; publish, wait for the nodes."""
         hold = self._sessions.pop(connection, None)
         if hold is not None:
             return await self._arrival(await self.role.end_hold(hold, message), timeout_s)
@@ -93,7 +95,9 @@ class MasterSide:
     async def wait(self, version: int, timeout_s: float) -> Release:
         """Wait for the nodes to say how they stand to `version`."""
         if version > self.history.head.position.version:
-            raise OperatorError("is not published yet", where=f"version {version}", mend="see `pmgsync log`")
+            raise OperatorError(
+                "is not published yet", where=f"version {version}", mend="see `pmgsync log`"
+            )
         return _release(await self.role.wait_settled(version, timeout_s), 0)
 
     async def connection_closed(self, connection: int) -> None:

@@ -1,8 +1,9 @@
-"""A node: its identity, its database, and whichever roles the membership gives it. Built once a process.
+"""A node: its identity, its database, and whichever roles the membership gives it. Built once a
+process.
 
-`start` reads what is there, recovers and starts the roles; founding or joining a cluster starts them while it runs.
-What an admin asks for comes in through `api.py`; everything here runs on one event loop, and what blocks for long
-goes to one worker thread.
+`start` reads what is there, recovers and starts the roles; founding or joining a cluster starts
+them while it runs. What an admin asks for comes in through `api.py`; everything here runs on one
+event loop, and what blocks for long goes to one worker thread.
 """
 
 from __future__ import annotations
@@ -19,12 +20,20 @@ from typing import Any, TypeVar
 from pmgsync import __version__
 from pmgsync.agent.role import AgentRole
 from pmgsync.cli import versions
-from pmgsync.cli.answers import ASKED, LAST_KNOWN, LIVE, NodeInfo, Release, ShownVersion, StatusAnswer
+from pmgsync.cli.answers import (
+    ASKED,
+    LAST_KNOWN,
+    LIVE,
+    NodeInfo,
+    Release,
+    ShownVersion,
+    StatusAnswer,
+)
 from pmgsync.cli.assembly import NodeParts, build_agent, build_master
 from pmgsync.cli.machine import node_name
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
-from pmgsync.errors import MalformedError, NotMemberError, OperatorError
+from pmgsync.errors import MalformedError, NoMasterError, NotMemberError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.identity import STATE_FOLDER, Identity
@@ -51,7 +60,9 @@ class Node:
     """One node of a cluster, or one that may become it."""
 
     def __init__(self, root: Path, settings: Settings) -> None:
-        """Read identity and database below `root`. Raises `PmgsyncError` for what keeps it from that."""
+        """Read identity and database below `root`. Raises `PmgsyncError` for what keeps it from
+        that.
+        """
         self.root = root
         self.settings = settings
         clock = SystemClock()
@@ -78,13 +89,14 @@ class Node:
     # --- life ---
 
     async def start(self) -> None:
-        """Finish or undo what a crash interrupted, then start the roles that this node has, if any."""
+        """Finish or undo what a crash interrupted, then start the roles of this node, if any."""
         chain = tuple(self.parts.identity.read_chain())
         if chain:
             await self.begin(chain)
 
     async def begin(self, chain: tuple[Envelope, ...], *, durable: bool = True) -> None:
-        """Take up the roles that `chain` gives this node. Writes it down first where it is not `durable` yet.
+        """Take up the roles that `chain` gives this node. Writes it down first where it is not
+        `durable` yet.
 
         Raises, with nothing changed, where recovery or a port stands in the way.
         """
@@ -180,28 +192,32 @@ class Node:
         if self.agent is None:
             raise NotMemberError(
                 "this node belongs to no cluster",
-                mend="found one with `pmgsync create`, or join one with the line that `pmgsync join-cmd` prints",
+                mend="found one with `pmgsync create`, or join one: `pmgsync join-cmd` on its "
+                "master prints the line",
             )
         return self.agent
 
     def require_master(self) -> MasterSide:
-        """The master's side; `OperatorError` naming the master where that is another node."""
+        """The master's side; `NoMasterError` naming the master where that is another node."""
         agent = self.require_agent()
         if self.master is None:
             master = agent.history.membership.master_member
-            raise OperatorError(
-                "this node is not the master", mend=f"run it on the master, {master.label} at {master.address}"
+            raise NoMasterError(
+                "this node is not the master",
+                mend=f"run it on the master, {master.label} at {master.address}",
             )
         return self.master
 
-    async def status(self) -> StatusAnswer:
-        """The cluster as this node knows it: live, just asked for, or the last known view with its age."""
+    async def status(self, *, fresh: bool = False) -> StatusAnswer:
+        """The cluster as this node knows it: live, just asked for (always if it is to be `fresh`), or
+        the last known view with its age.
+        """
         if self.master is not None:
             return self._answer(self.master.status(), LIVE, 0, self._attention())
         if self.agent is None:
             return self._answer(None, LAST_KNOWN, 0, ())
         view, now = self.agent.view, self.parts.clock.now()
-        if view is None or not self.agent.link.up or now - view[1] >= FRESH_MS:
+        if fresh or view is None or not self.agent.link.up or now - view[1] >= FRESH_MS:
             view = await self.agent.ask_view(ASK_SECONDS)
         if view is None:
             return self._answer(None, LAST_KNOWN, 0, self._attention())

@@ -1,7 +1,9 @@
-"""The keys that PMG's `cluster.conf` must name for a node: gathered from the machine, once, when it founds or joins.
+"""The keys that PMG's `cluster.conf` must name for a node: gathered from the machine, once, when
+it founds or joins.
 
-pmgsync trusts none of them, but PMG's own reader drops a section that lacks one. Where the machine has none (no
-PMG, no ssh), a public RSA key is made whose private half is thrown away at once: well formed, and opens nothing.
+pmgsync trusts none of them, but PMG's own reader drops a section that lacks one. Where the machine
+has none (no PMG, no ssh), a public RSA key is made whose private half is thrown away at once: well
+formed, and opens nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ _BITS = 2048
 
 
 def gather_pmg_keys(root: Path, own_certificate: bytes) -> PmgKeys:
-    """PMG's keys of the machine below `root`; `own_certificate` (DER) stands in where there is no pmg-api.pem."""
+    """PMG's keys of the machine below `root`; `own_certificate` (DER) stands in where there is no
+    pmg-api.pem.
+    """
     return PmgKeys(
         fingerprint=_fingerprint(root / API_CERTIFICATE, own_certificate),
         host_rsa=_rsa_body(root / HOST_KEY),
@@ -44,12 +48,14 @@ def _fingerprint(path: Path, otherwise: bytes) -> str:
 
 
 def _rsa_body(path: Path) -> str:
-    """The base64 body of an OpenSSH RSA public key, without `ssh-rsa` and comment, as PMG stores it."""
+    """The base64 body of an OpenSSH RSA public key, without `ssh-rsa` and comment, as PMG stores
+    it.
+    """
     try:
         words = path.read_text("ascii").split()
     except (OSError, ValueError):
         words = []
-    if len(words) >= 2 and words[0] == "ssh-rsa":
+    if words[:1] == ["ssh-rsa"] and words[1:]:
         return words[1]
     nobody = rsa.generate_private_key(public_exponent=65537, key_size=_BITS).public_key()
     return nobody.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1].decode("ascii")

@@ -1,11 +1,14 @@
-"""What `log`, `show` and `status` say about this node's own database, as documents of the local API."""
+"""What `log`, `show` and `status` say about this node's own database, as documents of the local
+API.
+"""
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict
 from typing import Any
 
-from pmgsync.cli.answers import LogEntry, ShownFile, ShownVersion
+from pmgsync.cli.answers import KeptFile, LogEntry, ShownFile, ShownVersion
 from pmgsync.errors import OperatorError
 from pmgsync.model.changeset import ChangeSet
 from pmgsync.model.manifest import FileEntry
@@ -15,6 +18,7 @@ from pmgsync.model.textdiff import text_diff
 from pmgsync.ports import ContentStore, KeepsakeStore, LogRecord, Store
 
 KEPT_SHOWN = 3
+KEPT_MOST = 100_000
 
 
 def lines(store: Store, *, most: int, before: int | None) -> list[dict[str, Any]]:
@@ -40,7 +44,9 @@ def show(store: Store, version: int, *, with_diff: bool) -> ShownVersion:
     record = store.record(version)
     if record is None:
         raise OperatorError(
-            "is not in this node's log", where=f"version {version}", mend="`pmgsync log` lists what is"
+            "is not in this node's log",
+            where=f"version {version}",
+            mend="`pmgsync log` lists what is",
         )
     change_set = ChangeSet.from_bytes(record.envelope.payload)
     return ShownVersion(
@@ -58,16 +64,52 @@ def show(store: Store, version: int, *, with_diff: bool) -> ShownVersion:
 def kept_lines(store: KeepsakeStore) -> tuple[str, ...]:
     """What the drift store holds, in a few lines for `status`."""
     kept = store.keepsakes(most=KEPT_SHOWN + 1)
-    shown = [f"kept aside: {printable(one.path)} ({one.reason}); `pmgsync kept` shows it" for one in kept[:KEPT_SHOWN]]
-    return (*shown, "more is kept aside; see `pmgsync kept`") if len(kept) > KEPT_SHOWN else tuple(shown)
+    shown = [
+        f"kept aside: {printable(one.path)} ({one.reason}); `pmgsync kept` shows it"
+        for one in kept[:KEPT_SHOWN]
+    ]
+    return (
+        (*shown, "more is kept aside; see `pmgsync kept`")
+        if len(kept) > KEPT_SHOWN
+        else tuple(shown)
+    )
 
 
-def _files(store: Store, record: LogRecord, version: int, *, with_diff: bool) -> tuple[ShownFile, ...]:
+def kept(store: KeepsakeStore) -> list[dict[str, Any]]:
+    """Everything in the drift store, newest first."""
+    return [
+        asdict(
+            KeptFile(one.number, one.path, one.size if one.digest else None, one.kept, one.reason)
+        )
+        for one in store.keepsakes(most=KEPT_MOST)
+    ]
+
+
+def kept_content(store: Store, number: int) -> dict[str, Any]:
+    """The content of one kept file in base64, None for a deletion; `OperatorError` if there is no
+    such one.
+    """
+    for one in store.keepsakes(most=KEPT_MOST):
+        if one.number == number:
+            content = store.content(one.digest) if one.digest else None
+            return {
+                "path": one.path,
+                "content": base64.b64encode(content).decode() if content is not None else None,
+            }
+    raise OperatorError(
+        "there is no such file", where=f"kept {number}", mend="`pmgsync kept` lists them"
+    )
+
+
+def _files(
+    store: Store, record: LogRecord, version: int, *, with_diff: bool
+) -> tuple[ShownFile, ...]:
     after = store.manifest_at(version)
     touched = record.change.paths
     before = _before(store, version)
     return tuple(
-        _shown(store, path, before.get(path), after.get(path), with_diff=with_diff) for path in touched
+        _shown(store, path, before.get(path), after.get(path), with_diff=with_diff)
+        for path in touched
     )
 
 
@@ -78,7 +120,12 @@ def _before(store: Store, version: int) -> dict[ManagedPath, FileEntry]:
 
 
 def _shown(
-    store: ContentStore, path: ManagedPath, old: FileEntry | None, new: FileEntry | None, *, with_diff: bool
+    store: ContentStore,
+    path: ManagedPath,
+    old: FileEntry | None,
+    new: FileEntry | None,
+    *,
+    with_diff: bool,
 ) -> ShownFile:
     rule = require_rule(path)
     diff = text_diff(path, _content(store, old), _content(store, new), rule) if with_diff else None

@@ -1,4 +1,6 @@
-"""A stream inside one process: how the master's own agent follows, by the same code as every other one."""
+"""A stream inside one process: how the master's own agent follows, by the same code as every other
+one.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,63 @@
+"""`pmgsync kept`: what was put aside before it was overwritten, and how to get it back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pmgsync.cli.answers import KeptFile, each
+from pmgsync.cli.command import Command, Place, print_json
+from pmgsync.cli.control_client import ControlClient
+from pmgsync.cli.format import kept_text
+from pmgsync.cli.history_commands import whole_number
+from pmgsync.errors import ExitCode, OperatorError
+from pmgsync.model.canonical import Fields
+from pmgsync.model.keys import decode_base64
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "number",
+        type=whole_number,
+        nargs="?",
+        metavar="NUMBER",
+        help="print this one's content, byte for byte",
+    )
+    parser.add_argument("--clear", action="store_true", help="forget all of them")
+    parser.add_argument("--json", action="store_true", help="for scripts: exact, in milliseconds")
+
+
+def _kept(options: argparse.Namespace, place: Place) -> int:
+    with ControlClient(place.root) as client:
+        if options.clear:
+            print(f"forgot {client.post('/v1/kept/clear', {})['forgotten']} files")
+            return ExitCode.FINE
+        if options.number is not None:
+            return _print_content(client, options.number)
+        document = client.get("/v1/kept")
+    if options.json:
+        print_json(document)
+    else:
+        print(kept_text(each(Fields(document, "the list"), "kept", KeptFile.from_json)))
+    return ExitCode.FINE
+
+
+def _print_content(client: ControlClient, number: int) -> int:
+    content = client.get(f"/v1/kept/{number}").get("content")
+    if not isinstance(content, str):
+        raise OperatorError("was deleted on this node, there is no content", where=f"kept {number}")
+    sys.stdout.buffer.write(decode_base64(content, "the content"))
+    return ExitCode.FINE
+
+
+KEPT = Command(
+    about="List what was kept aside on this node: files that were edited, added or deleted here "
+    "and were put back, and what lay here before the node joined.",
+    examples=(
+        ("pmgsync kept", "the list, newest first"),
+        ("pmgsync kept 3 > domains.mine", "one file's content, secret or not"),
+        ("pmgsync kept --clear", "forget all of them, once they are looked at"),
+    ),
+    run=_kept,
+    configure=_configure,
+)
