@@ -99,7 +99,7 @@ class Api:
         """See `ControlHandler`: a hold that lived on this connection ends with it."""
         await self._node.connection_closed(connection)
 
-    async def _status(self, _call: Call) -> Mapping[str, Any]:
+    async def _status(self, call: Call) -> Mapping[str, Any]:
         return (await self._node.status(fresh=call.flag("fresh"))).to_json()
 
     async def _log(self, call: Call) -> Mapping[str, Any]:

@@ -110,8 +110,9 @@ async def _first_version_is_late(node: Node) -> bool:
     agent = node.require_agent()
     try:
         async with asyncio.timeout(FIRST_VERSION_SECONDS):
-            while agent.active.position == NOWHERE and not agent.trouble:
-                await asyncio.sleep(0.02)  # noqa: ASYNC110 - once in the life of a node
+            # Once in the life of a node: an event of its own would be more than it is worth.
+            while agent.active.position == NOWHERE and not agent.trouble:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
     except TimeoutError:
         return True
     return agent.active.position == NOWHERE
