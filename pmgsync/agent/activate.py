@@ -114,7 +114,7 @@ class Activator:
             note = self.tree.write(
                 new, contents[entry.digest], mode=entry.mode, ownership=entry.ownership
             )
-            draft.notes += [note] if note else []
+            draft.notes += [note.replace(new, entry.path)] if note else []
             step = Step(StepKind.PUT, entry.path, new, backups[entry.path], entry.digest)
             draft.steps.append(step)
         if plan.maps and self.maps.available():

@@ -119,6 +119,11 @@ class TreeWork:
             return Repaired(failures=self._build_missing_maps())
         observation = self.survey.look(look)
         drifts = drift.find(self.active.manifest, observation)
+        # What we wrote ourselves since the last look at it is no drift; its event may still come.
+        stale = frozenset(one.path for one in drifts) - look.paths
+        if stale and not look.everywhere:
+            observation = self.survey.look(Look(look.paths | stale))
+            drifts = drift.find(self.active.manifest, observation)
         if drifts and not look.everywhere:
             # Elsewhere the survey remembers earlier looks, and what we did since is no drift.
             observation = self.survey.look(Look(frozenset(one.path for one in drifts)))
