@@ -66,7 +66,8 @@ def is_there(root: Path, path: str, data: bytes | None) -> bool:
     """Has this file the wanted content?"""
     place = root / path
     try:
-        return data is not None and place.stat().st_size == len(data) and place.read_bytes() == data
+        size = place.stat().st_size
+        return data is not None and size == len(data) and place.read_bytes() == data
     except FileNotFoundError:
         return data is None
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ControlClient
-from pmgsync.cli.format import counted, moment
+from pmgsync.cli.format import counted
+from pmgsync.cli.version_format import moment
 from pmgsync.errors import ExitCode
 from pmgsync.model.paths import printable
 

@@ -9,21 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pmgsync.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-from textwrap import fill
 
 HELP_WIDTH = 88
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a command runs: the node's root, and what the terminal can do."""
 
     root: Path
@@ -31,8 +29,7 @@ class Place:
     redraws: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command. `run` returns its exit code or raises an error that has one.
 
     `examples` are pairs of a command line and what it is for; `codes` the exit codes it may end

@@ -6,18 +6,9 @@ message of a node can move the cursor of the admin's terminal.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from pmgsync.cli.answers import (
-    ARRIVED,
-    LAST_KNOWN,
-    KeptFile,
-    LogEntry,
-    Release,
-    ShownVersion,
-    StatusAnswer,
-)
+from pmgsync.cli.status_answer import LAST_KNOWN, StatusAnswer
 from pmgsync.model.paths import printable
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 
@@ -25,13 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SECOND = 1000
-MOST_OF_NAME = 32
 PATIENCE_MS = 5_000
 """A node that is behind for less than this needs no action."""
 
 _UNITS_OF_TIME = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
-_UNITS_OF_SIZE = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
-_LATEST = 253_402_300_799_000  # the last second of the year 9999
 
 _COLOURS = {
     NodeState.IN_SYNC: "32",
@@ -57,26 +45,9 @@ def ago(milliseconds: int) -> str:
     return "now" if milliseconds < SECOND else f"{duration(milliseconds)} ago"
 
 
-def size(count: int) -> str:
-    """`512 B`, `1.5 KiB`, `64 MiB`."""
-    for unit, name in _UNITS_OF_SIZE:
-        if count >= unit:
-            return f"{count / unit:.1f}".removesuffix(".0") + f" {name}"
-    return f"{count} B"
-
-
 def counted(count: int, noun: str) -> str:
     """`1 file`, `3 files`, `12,000 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def moment(milliseconds: int, zone: tzinfo | None = None) -> str:
-    """`2026-02-03 14:05:06` in `zone` (None: that of this machine)."""
-    seconds = min(max(milliseconds, 0), _LATEST) // 1000
-    try:
-        return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError):
-        return f"{seconds} s"
 
 
 def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
@@ -262,133 +233,3 @@ def _number(version: int | None) -> str:
 
 def _shown(lines: Iterable[str]) -> list[str]:
     return [printable(line) for line in lines]
-
-
-# --- versions ------------------------------------------------------------
-
-
-def log_text(entries: Sequence[LogEntry], zone: tzinfo | None = None) -> str:
-    """What `pmgsync log` prints, newest first."""
-    if not entries:
-        return "no versions yet"
-    heads = ("VERSION", "PUBLISHED", "FILES", "SIZE", "MESSAGE")
-    rows = [
-        (
-            str(entry.version),
-            moment(entry.created, zone),
-            _puts_and_deletes(entry),
-            size(entry.size),
-            printable(entry.message),
-        )
-        for entry in entries
-    ]
-    return "\n".join(table([heads, *rows], right=frozenset({0, 3})))
-
-
-def kept_text(files: Sequence[KeptFile], zone: tzinfo | None = None) -> str:
-    """What `pmgsync kept` prints, newest first."""
-    if not files:
-        return "nothing was kept aside on this node"
-    heads = ("NUMBER", "KEPT", "SIZE", "FILE", "WHY")
-    rows = [
-        (
-            str(file.number),
-            moment(file.kept, zone),
-            "-" if file.size is None else size(file.size),
-            printable(file.path),
-            printable(file.reason),
-        )
-        for file in files
-    ]
-    return "\n".join(table([heads, *rows], right=frozenset({0, 2})))
-
-
-def _puts_and_deletes(entry: LogEntry) -> str:
-    parts = [f"+{entry.puts:,}"] if entry.puts else []
-    parts += [f"-{entry.deletes:,}"] if entry.deletes else []
-    return " ".join(parts) or "-"
-
-
-def version_text(version: ShownVersion, zone: tzinfo | None = None, *, colour: bool = False) -> str:
-    """What `pmgsync show VERSION` prints."""
-    when = moment(version.created, zone)
-    lines = [
-        f"version {version.version}  epoch {version.epoch}  published {when}"
-        f"  signed by {_short(printable(version.signer))}",
-        f"message: {printable(version.message)}" if version.message else "",
-        f"state:   {_short(version.result)}  (before: {_short(version.parent) or '-'})",
-        "",
-    ]
-    rows = [
-        (
-            file.change,
-            printable(file.path),
-            _sizes(file.change, file.old_size, file.size),
-            "" if file.change == "deleted" else f"{file.mode:04o} {printable(file.ownership)}",
-            "secret" if file.secret else "",
-        )
-        for file in version.files
-    ]
-    lines += ["  " + line for line in table(rows, right=frozenset({2}))] if rows else ["  no files"]
-    for file in version.files:
-        if file.diff is not None:
-            lines += ["", *_diff_lines(file.path, file.diff, colour=colour)]
-    return "\n".join(line for number, line in enumerate(lines) if line or number != 1)
-
-
-def _short(name: str) -> str:
-    """A digest or key, long enough to tell it from others."""
-    return name if len(name) <= MOST_OF_NAME else f"{name[:16]}…"
-
-
-def _sizes(change: str, old: int, new: int) -> str:
-    if change == "added":
-        return size(new)
-    return size(old) if change == "deleted" else f"{size(old)} → {size(new)}"
-
-
-def _diff_lines(path: str, diff: str, *, colour: bool) -> list[str]:
-    lines = diff.splitlines()
-    if not diff.startswith("---"):
-        lines = [f"{printable(path)}: {diff.strip()}"]
-    if not colour:
-        return lines
-    return [_painted_diff(line) for line in lines]
-
-
-def _painted_diff(line: str) -> str:
-    code = (
-        "1" if line.startswith(("---", "+++")) else {"+": "32", "-": "31", "@": "36"}.get(line[:1])
-    )
-    return f"\x1b[{code}m{line}\x1b[0m" if code else line
-
-
-# --- one change ------------------------------------------------------------
-
-
-def release_text(release: Release) -> str:
-    """One line for a version that was published, and one for each node where it does not run."""
-    if release.version is None:
-        return "nothing changed"
-    good = [arrival for arrival in release.arrived if arrival.outcome == ARRIVED]
-    nodes = len(release.arrived) + len(release.missing)
-    after = f" after {duration(max(a.ms for a in good))}" if good else ""
-    head = (
-        f"version {release.version}: {counted(release.files, 'file')}, "
-        f"on {len(good)} of {counted(nodes, 'node')}{after}"
-    )
-    bad = [
-        f"{printable(a.name)}({a.cid}): {_what_became(a.outcome)} version {release.version}"
-        + (f": {printable(a.detail)}" if a.detail else "")
-        for a in release.arrived
-        if a.outcome != ARRIVED
-    ]
-    missing = [
-        f"{printable(name)}: has not answered yet; see `pmgsync status`" for name in release.missing
-    ]
-    return "\n".join([head, *bad, *missing])
-
-
-def _what_became(outcome: str) -> str:
-    known = {"invalid": "refused", "unable": "cannot apply", "rolled back": "rolled back"}
-    return known.get(outcome, f"{printable(outcome)}:")

@@ -7,7 +7,7 @@ import argparse
 from pmgsync.cli.answers import LogEntry, ShownVersion, each
 from pmgsync.cli.command import Command, Place, print_json
 from pmgsync.cli.control_client import ControlClient
-from pmgsync.cli.format import log_text, version_text
+from pmgsync.cli.version_format import log_text, version_text
 from pmgsync.errors import ExitCode
 from pmgsync.model.canonical import Fields
 

@@ -10,8 +10,8 @@ from pmgsync.cli.answers import Release
 from pmgsync.cli.child import CannotRunError, run_child
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ANSWER_SECONDS, ControlClient
-from pmgsync.cli.format import release_text
 from pmgsync.cli.history_commands import whole_number
+from pmgsync.cli.version_format import release_text
 from pmgsync.errors import ExitCode, PmgsyncError, UsageError
 from pmgsync.model.paths import printable
 

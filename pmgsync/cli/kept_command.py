@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from pmgsync.cli.answers import KeptFile, each
 from pmgsync.cli.command import Command, Place, print_json
 from pmgsync.cli.control_client import ControlClient
-from pmgsync.cli.format import kept_text
 from pmgsync.cli.history_commands import whole_number
+from pmgsync.cli.version_format import kept_text
 from pmgsync.errors import ExitCode, OperatorError
 from pmgsync.model.canonical import Fields
 from pmgsync.model.keys import decode_base64
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pmgsync.errors import EXIT_CODE_MEANINGS, ExitCode, PmgsyncError, UsageError
 
@@ -25,8 +24,7 @@ PIPE_CLOSED = 141
 """What a shell shows for a command whose reader went away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of the table: where the command's `Command` is, and what it does in a few words."""
 
     module: str

@@ -8,10 +8,10 @@ import json
 import select
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.answers import StatusAnswer
 from pmgsync.cli.command import Command, Place, print_json
 from pmgsync.cli.control_client import ControlClient
 from pmgsync.cli.format import status_text
+from pmgsync.cli.status_answer import StatusAnswer
 from pmgsync.errors import ExitCode, PmgsyncError
 
 if TYPE_CHECKING:

@@ -19,17 +19,8 @@ from pmgsync.cli.answers import (
     ShownVersion,
     StatusAnswer,
 )
-from pmgsync.cli.format import (
-    ago,
-    counted,
-    duration,
-    log_text,
-    moment,
-    release_text,
-    size,
-    status_text,
-    version_text,
-)
+from pmgsync.cli.format import ago, counted, duration, status_text
+from pmgsync.cli.version_format import log_text, moment, release_text, size, version_text
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 from tests.control.fake_node import NOW, cluster_status, node_status, shown_version, status_answer
 
@@ -131,6 +122,13 @@ mail7(7): etc/pmg/transport was edited here; put back
 version 15 would delete 80 of 137 files; pmgsync confirm 15
 the settings are wrong
 """)
+
+
+def test_what_the_master_says_about_a_node_is_not_said_twice() -> None:
+    away = node_status(2, NodeState.AWAY, last_contact=NOW - 42_000)
+    status = cluster_status(node_status(1), away, attention=("mail2(2) is away since noon",))
+    lines = shown(status_text(status_answer(status)))
+    assert [line for line in lines if "is away" in line] == ["mail2(2) is away since noon"]
 
 
 def test_a_node_that_is_behind_for_a_moment_needs_no_action() -> None:
