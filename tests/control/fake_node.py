@@ -6,6 +6,7 @@ the daemon does; `pmgsync` starts the command with the interpreter that runs the
 
 import asyncio
 import os
+import pty
 import subprocess
 import sys
 import threading
@@ -271,3 +272,27 @@ def pmgsync(*words: str | Path, stdin: str = "", **more: str) -> "subprocess.Com
         timeout=DEADLINE * 3,
         check=False,
     )
+
+
+def outcome(*words: str | Path, stdin: str = "") -> tuple[int, str, str]:
+    ended = pmgsync(*words, stdin=stdin)
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def on_a_terminal(words: list[str], *, until: bytes, **more: str) -> tuple[int, bytes]:
+    """Run it on a terminal, type Ctrl-C once `until` has been seen; exit code and output."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, words, environment(**more))  # noqa: S606 - as asked for
+    output, interrupted = b"", False
+    while True:
+        try:
+            output += os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            break
+        if until in output and not interrupted:
+            interrupted = True
+            os.write(terminal, b"\x03")
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output
