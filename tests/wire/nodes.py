@@ -84,6 +84,14 @@ class Visitors:
         return await soon(self._came.get())
 
 
+class Reading:
+    """A `FollowHandler` that reads until the end."""
+
+    async def follow(self, member: Member, stream: MasterEnd) -> None:
+        while await stream.receive() is not None:
+            pass
+
+
 class NoJoining:
     """A `JoinHandler` for tests in which nobody joins."""
 

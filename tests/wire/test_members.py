@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import pmgsync.wire.v1
-from pmgsync.errors import NotAllowedError, OperatorError, PeerError, TransportError
+from pmgsync.errors import NotAllowedError, PeerError, TransportError
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.manifest import digest_of
 from pmgsync.model.membership import Member
@@ -27,14 +27,11 @@ from pmgsync.model.messages import Hello, Pulse
 from pmgsync.ports import MasterEnd
 from pmgsync.wire.audience import AUDIENCES, FOLLOW, JOIN, Audience, admit
 from pmgsync.wire.client import GrpcDialer
-from pmgsync.wire.server import Listen, MemberServer
 from pmgsync.wire.tls import TlsIdentity, client_credentials, client_options, target_of
 from tests.wire.nodes import (
     LOOPBACK,
     Master,
-    Node,
-    NoJoining,
-    Visitors,
+    Reading,
     make_node,
     master,
     node_of,
@@ -45,14 +42,6 @@ from tests.wire.nodes import (
 Call = grpc.aio.StreamStreamCall[bytes, bytes]
 
 REFUSED = (NotAllowedError, TransportError)  # by the guard, or already in the handshake
-
-
-class Reading:
-    """A `FollowHandler` that reads until the end."""
-
-    async def follow(self, member: Member, stream: MasterEnd) -> None:
-        while await stream.receive() is not None:
-            pass
 
 
 @asynccontextmanager
@@ -462,61 +451,3 @@ def test_a_failure_inside_says_nothing_on_the_wire(caplog: pytest.LogCaptureFixt
     run(main())
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [record.getMessage() for record in errors] == ["node2(2): serving its stream failed"]
-
-
-# --- listening ------------------------------------------------------------------------------------
-
-
-def server_of(node: Node) -> MemberServer:
-    return MemberServer(node.identity, lookup=lambda _: None, follow=Visitors(), join=NoJoining())
-
-
-@pytest.mark.parametrize("setting", ["port", "join_port"])
-def test_a_port_that_is_taken_is_named(setting: str) -> None:
-    async def main() -> None:
-        async with master() as here:
-            taken = Listen(LOOPBACK, here.server.member_port, setting)
-            free = Listen(LOOPBACK, 0)
-            second = server_of(make_node(1, "master"))
-            with pytest.raises(OperatorError) as caught:
-                await second.start(*((taken, free) if setting == "port" else (free, taken)))
-            assert str(caught.value) == (
-                f"{LOOPBACK}:{taken.port}: is taken by another program; "
-                f"stop it, or set another `{setting}` in pmgsync.toml"
-            )
-            await second.stop()
-
-    run(main())
-
-
-def test_an_address_of_another_machine_is_named() -> None:
-    async def main() -> None:
-        server = server_of(make_node(1, "master"))
-        with pytest.raises(OperatorError, match=r"^192\.0\.2\.1:26: cannot listen there: "):
-            await server.start(Listen("192.0.2.1", 26), Listen(LOOPBACK, 0))
-
-    run(main())
-
-
-def test_ipv6() -> None:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        pytest.skip("this machine has no IPv6")
-
-    async def main() -> None:
-        node, here = make_node(2, "node2"), make_node(1, "master")
-        server = MemberServer(
-            here.identity,
-            lookup={node.fingerprint: node.member}.get,
-            follow=Reading(),
-            join=NoJoining(),
-            certificates=[node.certificate],
-        )
-        await server.start(Listen("::1", 0), Listen("::1", 0))
-        stream = await GrpcDialer(node.identity).dial(here.at("::1", server.member_port))
-        await stream.close()
-        await server.stop()
-
-    run(main())
