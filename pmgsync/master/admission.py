@@ -77,7 +77,7 @@ class Admission:
         self._signer = signer
         self._clock = clock
         self._parts = parts
-        self._limiter = limiter or PeerLimiter()
+        self._limiter = PeerLimiter() if limiter is None else limiter
 
     def begin(self, token_id: str, node_nonce: bytes, peer: str) -> "Attempt":
         """See `ports.JoinHandler`."""

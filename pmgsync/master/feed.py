@@ -151,6 +151,8 @@ class Feeds:
         except TransportError as error:
             log.info("%s: %s", member.label, error)
             session.reason = error.what
+            if session.was_cut:
+                raise  # the node is told why
         except PeerError as error:
             log.warning("%s: %s", member.label, error)
             session.reason = error.what

@@ -21,7 +21,7 @@ class PeerLimiter:
     def __init__(
         self,
         per_s: float = 0.5,
-        burst: float = 10,
+        burst: float = 20,
         *,
         all_times: float = 10,
         most_peers: int = 1024,

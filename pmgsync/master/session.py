@@ -48,6 +48,11 @@ class Session:
             self._error = error
             self._cut.set()
 
+    @property
+    def was_cut(self) -> bool:
+        """Did this side end it?"""
+        return self._error is not None
+
     async def run(
         self, reader: Coroutine[Any, Any, None], writer: Coroutine[Any, Any, None]
     ) -> None:

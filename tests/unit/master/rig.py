@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from pmgsync.errors import PmgsyncError
 from pmgsync.master.feed import FeedConfig, Feeds
 from pmgsync.master.holds import Holds
 from pmgsync.master.publish import Published, Publisher
@@ -175,6 +176,22 @@ class Node:
         self.stage = stage
         self.cid = cid
         self.stream = stream
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self.error: PmgsyncError | None = None
+        self._inbox: list[ToAgent] = []
+        self._pump = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        # A stream whose `receive` is cancelled is a broken one, so one task reads all the time.
+        try:
+            while await self.reading.wait():
+                message = await self.stream.receive()
+                if message is None:
+                    return
+                self._inbox.append(message)
+        except PmgsyncError as error:
+            self.error = error
 
     async def tell(self, message: ToMaster) -> None:
         await self.stream.send(message)
@@ -199,23 +216,19 @@ class Node:
 
     async def got(self) -> list[ToAgent]:
         """All that has arrived and was not asked for yet."""
-        messages: list[ToAgent] = []
-        while (message := await self._next()) is not None:
-            messages.append(message)
+        await self.stage.clock.settle(60)
+        messages, self._inbox = self._inbox, []
         return messages
+
+    async def ended(self) -> PmgsyncError:
+        """How the stream ended."""
+        await asyncio.wait_for(self._pump, 5)
+        assert self.error is not None
+        return self.error
 
     async def got_of(self, kind: type[T]) -> list[T]:
         """The messages of one kind among those."""
         return [message for message in await self.got() if isinstance(message, kind)]
-
-    async def _next(self) -> ToAgent | None:
-        waiting = asyncio.ensure_future(self.stream.receive())
-        await self.stage.clock.settle(60)
-        if waiting.done():
-            return waiting.result()
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-        return None
 
 
 def hello_at(head: Head, *, epoch: int = 1, serial: int = 1) -> Hello:
