@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pmgsync.errors import HostError, MalformedError, StoreDamagedError
@@ -33,7 +33,7 @@ class Identity:
 
     folder: Path
     key: SigningKey
-    tls_key: bytes
+    tls_key: bytes = field(repr=False)
     tls_certificate: bytes
 
     @classmethod

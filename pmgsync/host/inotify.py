@@ -21,13 +21,11 @@ The handler runs in watchdog's thread and only queues.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import os
 import stat
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +34,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from pmgsync.errors import HostError
+from pmgsync.host import watchdog_mends
 from pmgsync.host.faults import plainly
 from pmgsync.model import scope
 from pmgsync.ports import ChangeSource, Look
@@ -66,24 +65,9 @@ _FILTER: dict[str, Any] = (
     else {}
 )
 
-# A rename is told in two halves, and watchdog waits half a second for the second one, holding back
-# everything that follows. Now and then it waits although the half is there, and always when a file
-# leaves the tree. For us two halves are as good as a pair, so it need not wait long. Where a
-# version keeps that time elsewhere, such a look comes half a second late.
-_PAIRING_S = 0.004
-_PAIRING = {
-    "watchdog.observers.inotify_buffer": "InotifyBuffer",
-    "watchdog.observers.inotify_move_event_grouper": "InotifyMoveEventGrouper",
-}
+watchdog_mends.apply()
 
-
-def _shorten_pairing() -> None:
-    for module, name in _PAIRING.items():
-        with suppress(ImportError, KeyError):
-            vars(importlib.import_module(module))[name].delay = _PAIRING_S
-
-
-_shorten_pairing()
+_STOP_PATIENCE_S = 2.0
 
 
 class InotifySource(ChangeSource):
@@ -244,6 +228,13 @@ def _is_reached(root: str, folder: str, found: dict[str, int]) -> bool:
 
 
 def _stop(observer: BaseObserver) -> None:
+    """End the observer's threads. One that does not end is left behind: it must not block us."""
+    ending = threading.Thread(target=_end, args=[observer], name="pmgsync-unwatch", daemon=True)
+    ending.start()
+    ending.join(_STOP_PATIENCE_S)
+
+
+def _end(observer: BaseObserver) -> None:
     observer.stop()
     if observer.is_alive():
         observer.join()

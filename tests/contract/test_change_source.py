@@ -297,6 +297,8 @@ from pathlib import Path
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.inotify import InotifySource
 from pmgsync.ports import Look
+from pmgsync.survey import Survey
+from tests.sim.clock import FakeClock
 async def main(root):
     source, survey = InotifySource(root), Survey(DiskTree(root), FakeClock())
     survey.look(Look(everywhere=True))

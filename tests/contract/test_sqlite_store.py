@@ -159,7 +159,7 @@ def ask(store: SqliteStore, author: Author) -> Answers:
 
 
 def untrue(answers: Answers, truth: Answers) -> list[str]:
-    """Which answers are wrong. A row that is gone is as if pruned: there is less, and it is true."""
+    """The wrong answers. A row that is gone is as if pruned: there is less, and it is true."""
     given = {name: a for name, a in answers.items() if not isinstance(a, StoreError)}
     wrong = []
     for name, answer in given.items():
