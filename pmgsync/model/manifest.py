@@ -101,6 +101,7 @@ class Manifest(Mapping[ManagedPath, FileEntry]):
 
     def __init__(self, entries: Iterable[FileEntry] = ()) -> None:
         self._entries = {entry.path: entry for entry in entries}
+        self._order: list[ManagedPath] | None = None
 
     def __getitem__(self, path: ManagedPath) -> FileEntry:
         return self._entries[path]
@@ -123,9 +124,8 @@ class Manifest(Mapping[ManagedPath, FileEntry]):
     @cached_property
     def digest(self) -> Digest:
         """The name of this state."""
-        state = hashlib.sha256()
-        state.update(b"".join(self._entries[path].line for path in sorted(self._entries)))
-        return Digest(state.hexdigest())
+        lines = b"".join([self._entries[path].line for path in self._sorted()])
+        return Digest(hashlib.sha256(lines).hexdigest())
 
     @cached_property
     def digests(self) -> frozenset[Digest]:
@@ -164,12 +164,24 @@ class Manifest(Mapping[ManagedPath, FileEntry]):
             entries[entry.path] = entry
         result = Manifest()
         result._entries = entries
+        result._order = self._order_after(entries)
         return result
+
+    def _sorted(self) -> list[ManagedPath]:
+        """All paths in order; shared by the manifests that have the same paths."""
+        if self._order is None:
+            self._order = sorted(self._entries)
+        return self._order
+
+    def _order_after(self, entries: dict[ManagedPath, FileEntry]) -> list[ManagedPath] | None:
+        # Most changes put contents into files that are there already: the order stays what it was.
+        same = len(entries) == len(self._entries) and entries.keys() == self._entries.keys()
+        return self._order if same else None
 
     def to_bytes(self) -> bytes:
         """The canonical bytes: rows sorted by path."""
         return canonical.encode(
-            {"files": [self._entries[path].to_json() for path in sorted(self._entries)]}
+            {"files": [self._entries[path].to_json() for path in self._sorted()]}
         )
 
     @classmethod

@@ -121,12 +121,12 @@ class TrustedHistory:
         self._membership = membership
         return membership
 
-    def accept(self, envelope: Envelope) -> VerifiedChangeSet:
-        """Move on to the next version."""
+    def accept(self, envelope: Envelope, known: Manifest | None = None) -> VerifiedChangeSet:
+        """Move on to the next version. `known`: its state, if the caller has it; see `lead`."""
         change_set = self._authentic(envelope)
         if change_set.position.version > self._head.position.version + 1:
             raise GapError(f"version {change_set.position} does not follow {self._head.position}")
-        return self._move_to(change_set, envelope, change_set.lead(self._head.manifest))
+        return self._move_to(change_set, envelope, change_set.lead(self._head.manifest, known))
 
     def accept_snapshot(self, envelope: Envelope, manifest: Manifest) -> VerifiedChangeSet:
         """Move on to a later version whose complete state is `manifest`."""
