@@ -8,6 +8,11 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes depends on what else the machine does; `timeout` bounds the whole test.
+settings.register_profile("pmgsync", deadline=None)
+settings.load_profile("pmgsync")
 
 LIBRARIES = ("grpcio", "protobuf", "cryptography", "watchdog", "tenacity")
 

@@ -189,7 +189,7 @@ class Publisher:
                 where="etc/pmg",
                 mend="publish it in steps: move some of the files away and back again later",
             )
-        verified = self._history.accept(envelope)
+        verified = self._history.accept(envelope, target)
         try:
             self._store.append(LogRecord(envelope, change), self._lacking(change, observed))
         except BaseException:

@@ -10,8 +10,10 @@ from pmgsync.master.holds import Holds
 from pmgsync.master.publish import Published, Publisher
 from pmgsync.master.role import MasterConfig, MasterParts, MasterRole
 from pmgsync.master.roster import Roster
-from pmgsync.model.membership import Membership, found
-from pmgsync.model.messages import Hello, SignedReport, ToAgent, ToMaster
+from pmgsync.model.changeset import ChangeSet, Position
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.membership import Membership, admit, found
+from pmgsync.model.messages import Hello, Offer, SignedReport, SnapshotPart, ToAgent, ToMaster
 from pmgsync.model.report import Outcome, Report
 from pmgsync.model.trust import Head, TrustedHistory
 from pmgsync.ports import AgentEnd, Look
@@ -233,6 +235,27 @@ class Node:
 
 def hello_at(head: Head, *, epoch: int = 1, serial: int = 1) -> Hello:
     return Hello(head.position, head.manifest.digest, epoch, serial, "pmgsync 0.1.0")
+
+
+async def edit(stage: Stage, content: bytes, path: str = "etc/pmg/domains") -> None:
+    """Somebody edits a file, and the master hears of it."""
+    stage.tree.put(path, content)
+    await stage.say(path)
+
+
+def admit_another(stage: Stage, cid: int = 4) -> None:
+    """A node joins."""
+    history = stage.history
+    envelope = sample.seal_membership(
+        admit(history.membership, history.chain[-1], sample.member(cid))
+    )
+    history.accept_membership(envelope)
+    stage.role.membership_changed()
+
+
+def position_of(message: Offer | SnapshotPart) -> Position:
+    """The version that a message brings."""
+    return ChangeSet.from_bytes(Envelope.from_bytes(message.envelope).payload).position
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pmgsync.errors import HostError, OperatorError, StoreError
 from pmgsync.master.role import MasterConfig
 from pmgsync.model.report import Outcome
-from tests.unit.master.rig import FILES, Stage, hello_at, run
+from tests.unit.master.rig import FILES, Stage, edit, hello_at, run
 
 DOMAINS = "etc/pmg/domains"
 
@@ -130,11 +130,6 @@ def test_a_cluster_conf_that_cannot_be_written_does_not_stop_the_rest(
     with caplog.at_level(logging.ERROR):
         run(scenario)
     assert len(caplog.records) == 1
-
-
-async def edit(stage: Stage, content: bytes) -> None:
-    stage.tree.put(DOMAINS, content)
-    await stage.say(DOMAINS)
 
 
 # --- holds ---------------------------------------------------------------------------------------
