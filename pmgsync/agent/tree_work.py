@@ -124,10 +124,6 @@ class TreeWork:
         if stale and not look.everywhere:
             observation = self.survey.look(Look(look.paths | stale))
             drifts = drift.find(self.active.manifest, observation)
-        if drifts and not look.everywhere:
-            # Elsewhere the survey remembers earlier looks, and what we did since is no drift.
-            observation = self.survey.look(Look(frozenset(one.path for one in drifts)))
-            drifts = drift.find(self.active.manifest, observation)
         unreadable = self._unreadable(drifts, observation)
         repaired = self._repair([d for d in drifts if d.path not in unreadable], observation)
         failures = (*unreadable.values(), *repaired.failures, *self._build_missing_maps())
