@@ -1,6 +1,6 @@
 """Where the milliseconds of one change go, on the master and on a node.
 
-    PYTHONPATH=. .venv/bin/python bench/profile_change.py [--nodes 1,3] [--samples 40] [--files 1000]
+    PYTHONPATH=. .venv/bin/python bench/profile_change.py [--nodes 1,3] [--files 1000]
 
 Runs a cluster whose daemons carry stopwatches (`traced_daemon.py`), puts one 2 KB file after
 another, and prints for each station the median moment at which it began (after the writer's rename)
@@ -103,7 +103,8 @@ def profile(count: int, samples: int, files: int) -> None:
                 machine.stop()
         total = [sample.seen - sample.put for sample in taken]
         middle, most = statistics.median(total) * 1000, percentile(total, 95) * 1000
-        print(f"\n{count} node(s), {samples} changes beside {files} files: p50 {middle:.2f} ms, p95 {most:.2f} ms")
+        print(f"\n{count} node(s), {samples} changes beside {files} files")
+        print(f"p50 {middle:.2f} ms, p95 {most:.2f} ms")
         for name in ("master", f"node{count}"):
             print(f"\n {name} (ms after the rename)")
             table(marks_of(traces / name), taken)

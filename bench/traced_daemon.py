@@ -1,8 +1,8 @@
 """`pmgsync`, with stopwatches at the stations of a change: TRACE ARGUMENTS...
 
 Functions are wrapped from outside, by name; each call adds one line of begin, end and label (both
-in seconds of the monotonic clock, which all processes of a machine share) to a list in memory. It is
-written to the file TRACE when the process ends. A call costs about a microsecond.
+in seconds of the monotonic clock, which all processes of a machine share) to a list in memory,
+which is written to the file TRACE when the process ends. A call costs about a microsecond.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def main() -> int:
     trace = Path(sys.argv[1])
     atexit.register(lambda: trace.write_text(json.dumps(_marks), "ascii"))
     put_stopwatches()
-    from pmgsync.cli.main import main as pmgsync  # noqa: PLC0415 - after the wrapping
+    from pmgsync.cli.main import main as pmgsync  # after the wrapping
 
     return pmgsync(sys.argv[2:])
 
