@@ -15,7 +15,7 @@ def objection(current: Manifest, target: Manifest) -> str | None:
 
     It does if it deletes `pmg.conf`, or more than half of the synced files and at least two.
     """
-    gone = [path for path in current if path not in target]
+    gone = current.keys() - target.keys()
     half_gone = len(gone) >= FEWEST_DELETIONS and 2 * len(gone) > len(current)
     if half_gone:
         also = f", {PMG_CONF} too" if PMG_CONF in gone else ""

@@ -75,12 +75,13 @@ def diff(base: Mapping[ManagedPath, FileEntry], target: Mapping[ManagedPath, Fil
     """What turns `base` into `target`."""
     # Manifests share the entries that did not change, and identity is much cheaper to see than
     # equality.
+    before = dict(base.items())
     puts = [
         entry
         for path, entry in target.items()
-        if (known := base.get(path)) is not entry and known != entry
+        if (known := before.get(path)) is not entry and known != entry
     ]
-    deletes = [path for path in base if path not in target]
+    deletes = before.keys() - target.keys()
     return Diff(tuple(sorted(puts, key=lambda entry: entry.path)), tuple(sorted(deletes)))
 
 

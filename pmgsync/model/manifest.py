@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NewType
@@ -111,6 +111,23 @@ class Manifest(Mapping[ManagedPath, FileEntry]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    # What `Mapping` makes of the three above is right, but loops in Python over thousands of files.
+
+    def keys(self) -> KeysView[ManagedPath]:
+        """All paths."""
+        return self._entries.keys()
+
+    def values(self) -> ValuesView[FileEntry]:
+        """All entries."""
+        return self._entries.values()
+
+    def items(self) -> ItemsView[ManagedPath, FileEntry]:
+        """All entries by path."""
+        return self._entries.items()
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._entries
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Manifest) and self._entries == other._entries
