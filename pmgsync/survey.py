@@ -20,10 +20,12 @@ from dataclasses import dataclass, field
 from pmgsync.errors import HostError, OutOfScopeError, PmgsyncError
 from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, FileEntry, Manifest
 from pmgsync.model.paths import ManagedPath, printable
-from pmgsync.model.scope import FOLDERS, rule_for
+from pmgsync.model.scope import FOLDERS, holds_synced_files, rule_for
 from pmgsync.ports import Clock, FileKind, Look, Seen, TreeReader
 
 RACY_NS = 2_000_000_000
+MANY_PATHS = 32
+"""More paths than this are looked at everywhere, in one walk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Survey:
         tree.
         """
         contents: dict[Digest, bytes] = {}
-        if look.everywhere or not self._known:
+        if look.everywhere or not self._known or len(look.paths) > MANY_PATHS:
             self._look_below("", look.paths, contents)
         else:
             for path in sorted(look.paths):
@@ -94,7 +96,7 @@ class Survey:
         puts: list[FileEntry] = []
         before = {path for path in self._problems if _within(path, start)}
         for seen in self.tree.walk(start):
-            if rule_for(seen.path) is None and seen.kind is not FileKind.UNREADABLE:
+            if rule_for(seen.path) is None and not _hides_files(seen):
                 continue
             found.add(seen.path)
             try:
@@ -104,10 +106,10 @@ class Survey:
                 self._problems[seen.path] = _problem(seen.path, error)
         for path in before - found:
             del self._problems[path]
+        # What was a file had nothing below it: an edit of one file need not go through them all.
+        candidates = [ManagedPath(start)] if start in self._manifest else self._manifest
         gone = [
-            p
-            for p in self._manifest
-            if _within(p, start) and p not in found and not self._troubled(p)
+            p for p in candidates if _within(p, start) and p not in found and not self._troubled(p)
         ]
         self._remember(puts, gone)
 
@@ -156,6 +158,13 @@ class Survey:
                 "has changed since it was looked at", where=entry.path, mend="it is looked at again"
             )
         return data
+
+
+def _hides_files(seen: Seen) -> bool:
+    """Lies here, in the place of a folder with synced files, what keeps us from seeing them?"""
+    return seen.kind is FileKind.UNREADABLE or (
+        seen.kind is not FileKind.FOLDER and holds_synced_files(seen.path)
+    )
 
 
 def _within(path: str, start: str) -> bool:

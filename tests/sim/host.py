@@ -235,11 +235,7 @@ class MemoryTree(TreeReader, TreeWriter):
         return path in self.folders or path in self._nodes
 
     def _blocked(self, path: str) -> bool:
-        return any(
-            node.kind is FileKind.LINK
-            for above in _above(path)
-            if (node := self._nodes.get(above)) is not None
-        )
+        return any(above in self._nodes for above in _above(path))
 
     def _require_real_folders(self, path: str, kind: type[HostError]) -> None:
         for above in _above(path):
