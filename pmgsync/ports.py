@@ -289,7 +289,16 @@ class Journal(Protocol):
         """
 
     def finish(self, intent: Intent) -> None:
-        """The node now runs `intent.after`."""
+        """The node now runs `intent.after`.
+
+        The only call here that does not wait for the disk: where a power cut makes it forgotten,
+        recovery finds every step done and says it again.
+        """
+
+    def adopt(
+        self, after: Position, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]
+    ) -> None:
+        """The node runs `after` without a step, for its tree is that state already."""
 
     def abandon(self, intent: Intent) -> None:
         """The activation was undone; the node runs `intent.before`. Its records leave the log if

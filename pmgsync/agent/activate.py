@@ -75,7 +75,11 @@ class Activator:
             self._prepare(plan, contents, draft)
             intent = Intent(plan.before, plan.after, tuple(draft.steps))
             # A repair puts back what came from the store.
-            self.journal.begin(intent, plan.records, contents if plan.records else {})
+            new = contents if plan.records else {}
+            if not intent.steps:
+                self.journal.adopt(plan.after, plan.records, new)
+                return tuple(draft.notes)
+            self.journal.begin(intent, plan.records, new)
         except PmgsyncError:
             self._tidy()
             raise
@@ -85,7 +89,7 @@ class Activator:
             self._switch_back(intent)
             raise ActivateError(error.what, where=error.where, mend=error.mend) from error
         self.journal.finish(intent)
-        self._tidy()
+        self._forget(intent.steps)
         return tuple(draft.notes)
 
     def recover(self, keep: Keep) -> Intent | None:
@@ -153,6 +157,8 @@ class Activator:
     def _switch(self, steps: Iterable[Step], found: Mapping[str, Seen | None], keep: Keep) -> None:
         for step in steps:
             self._keep_late(step, found[step.target], keep)
+        # Nothing else between the renames: for so long a reader can see new files beside old ones.
+        for step in steps:
             self._do(step)
         self._settle(steps)
 
@@ -238,6 +244,12 @@ class Activator:
     def _digest_at(self, path: str) -> Digest | None:
         content = self._content(path)
         return None if content is None else digest_of(content)
+
+    def _forget(self, steps: Iterable[Step]) -> None:
+        # What cannot be removed now is swept the next time, as by `_tidy`.
+        for second in (step.backup for step in steps if step.backup):
+            with suppress(HostError):
+                self.tree.remove(second)
 
     def _tidy(self) -> None:
         # What cannot be removed now is swept the next time, and never taken for anything else.

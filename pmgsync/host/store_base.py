@@ -72,6 +72,15 @@ class StoreBase:
             )
         self._state = state
 
+    @contextmanager
+    def _not_waiting(self) -> Iterator[None]:
+        """Commits inside do not wait for the disk; the next one that does takes them along."""
+        self._database.execute("pragma synchronous = normal")
+        try:
+            yield
+        finally:
+            self._database.execute("pragma synchronous = full")
+
     def _read_state(self) -> State:
         with self._turn():
             (row,) = self._rows("select head, epoch, active, intent, added, seal from state")

@@ -8,13 +8,15 @@ when they were read, and this is the only connection that writes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from pmgsync.errors import StoreError
 from pmgsync.host import store_rows as rows
-from pmgsync.host.store_base import StoreBase
+from pmgsync.host.store_base import State, StoreBase
 from pmgsync.host.store_schema import Row, transaction, unseal
+from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.manifest import Digest, Manifest
 from pmgsync.model.trust import Head
@@ -123,26 +125,49 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         self, intent: Intent, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]
     ) -> None:
         """See the port."""
-        prepared = [(*rows.version_row(record), record) for record in records]
         with self._turn():
-            if self._state.intent is not None:
-                raise RuntimeError("an activation is already in progress")
-            head = self._state.head
-            new = [(v, row, record) for v, row, record in prepared if v > head]
+            new = self._new(records)
             added = tuple(version for version, _, _ in new)
-            state = replace(self._state, head=max(head, *added, 0), intent=intent, added=added)
-            with self._writing(state):
-                self._insert_contents(contents)
-                for version, row, record in new:
-                    self._insert_version(version, row, record)
-            for version, _, record in new:
-                self._remember_next(version, record)
+            self._take_in(replace(self._state, intent=intent, added=added), new, contents)
+
+    def adopt(
+        self, after: Position, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]
+    ) -> None:
+        """See the port. It waits for the disk only if there is something that is not there yet."""
+        with self._turn():
+            new = self._new(records)
+            state = replace(self._state, active=after)
+            with nullcontext() if new or contents else self._not_waiting():
+                self._take_in(state, new, contents)
+
+    def _new(self, records: Sequence[LogRecord]) -> list[tuple[int, Row, LogRecord]]:
+        """Those that the log does not have yet, with their version and row."""
+        if self._state.intent is not None:
+            raise RuntimeError("an activation is already in progress")
+        made = [(*rows.version_row(record), record) for record in records]
+        return [(v, row, record) for v, row, record in made if v > self._state.head]
+
+    def _take_in(
+        self,
+        state: State,
+        new: Sequence[tuple[int, Row, LogRecord]],
+        contents: Mapping[Digest, bytes],
+    ) -> None:
+        """One transaction: these records and contents, and `state` with the head that they make."""
+        head = max(state.head, *(version for version, _, _ in new), 0)
+        with self._writing(replace(state, head=head)):
+            self._insert_contents(contents)
+            for version, row, record in new:
+                self._insert_version(version, row, record)
+        for version, _, record in new:
+            self._remember_next(version, record)
 
     def finish(self, intent: Intent) -> None:
         """See the port."""
         with self._turn():
             self._require_pending(intent)
-            with self._writing(replace(self._state, active=intent.after, intent=None, added=())):
+            state = replace(self._state, active=intent.after, intent=None, added=())
+            with self._not_waiting(), self._writing(state):
                 pass
 
     def abandon(self, intent: Intent) -> None:

@@ -207,6 +207,30 @@ def test_an_activation_begins_and_finishes(world: World) -> None:
         assert store.active().manifest == world.author.states[1]
 
 
+def test_a_version_that_needs_no_step_is_adopted(world: World) -> None:
+    record = world.author.edit({DOMAINS: b"a"})
+    world.store.adopt(Position(1, 1), [record], world.author.contents_of(record))
+    for store in world.lives():
+        assert store.pending() is None
+        assert store.active().position == store.head()[0].position == Position(1, 1)
+        assert store.content(digest_of(b"a")) == b"a"
+        assert store.record(1) == record
+
+
+def test_adopting_what_the_log_has_changes_what_runs_only(world: World) -> None:
+    record = world.publish({DOMAINS: b"a"})
+    world.store.adopt(Position(1, 1), [record], {})
+    assert world.store.active().manifest == world.author.states[1]
+    assert len(world.store.lines(most=10)) == 1
+
+
+def test_nothing_is_adopted_while_an_activation_is_in_progress(world: World) -> None:
+    world.publish({DOMAINS: b"a"})
+    world.store.begin(world.intent(), [], {})
+    with pytest.raises(RuntimeError):
+        world.store.adopt(Position(1, 1), [], {})
+
+
 def test_an_abandoned_activation_takes_its_new_versions_along(world: World) -> None:
     first = world.author.edit({DOMAINS: b"a"})
     intent = world.intent()

@@ -130,6 +130,18 @@ class MemoryStore(Store):
         self._add(disk, contents)
         disk.intent, disk.added = intent, tuple(new)
 
+    def adopt(
+        self, after: Position, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]
+    ) -> None:
+        if self._read().intent is not None:
+            raise RuntimeError("an activation is already in progress")
+        disk = self._write(f"adopt {after}")
+        head = max(disk.log, default=0)
+        new = {_position(r.envelope).version: r for r in records}
+        disk.log.update({version: record for version, record in new.items() if version > head})
+        self._add(disk, contents)
+        disk.active = after
+
     def finish(self, intent: Intent) -> None:
         self._require_pending(intent)
         disk = self._write(f"finish {intent.after}")
