@@ -16,8 +16,9 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from machines import die_with_parent, environment, until
 from watching import CLOSE_WRITE, HEAD, LIBC, MOVED_TO
@@ -49,7 +50,7 @@ def node(address: str, port: int, folder: Path, tls: Path) -> None:
     plain, _ = listener.accept()
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream = context(tls, server=True).wrap_socket(plain, server_side=True)
-    frames = stream.makefile("rb", 1 << 16)
+    frames = cast("BinaryIO", stream.makefile("rb", 1 << 16))
     while len(head := frames.read(FRAME.size)) == FRAME.size:
         take(frames, *FRAME.unpack(head))
         os.fsync(names)
@@ -113,7 +114,7 @@ def pipeline(count: int) -> Iterator[tuple[Path, list[Path]]]:
             for address, folder in zip(addresses, folders, strict=True):
                 started.append(start("node", address, str(PORT), str(folder), base))
             for address in addresses:
-                until(lambda at=address: is_open(at), f"the bare node at {address}")
+                until(partial(is_open, address), f"the bare node at {address}")
             started.append(start("master", str(root / "master"), str(PORT), base, *addresses))
             until((root / "master/ready.tmp.bare").exists, "the bare master")
             yield root / "master", folders

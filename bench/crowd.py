@@ -99,7 +99,7 @@ class Crowd:
                 client_credentials(self._master, fake.tls),
                 options=client_options(),
             )
-            call = channel.stream_stream(FOLLOW)()
+            call: Any = channel.stream_stream(FOLLOW)()
             hello = Hello(NOWHERE, Manifest().digest, 1, 1, "crowd")
             await call.write(encode_to_master(hello))
             first = await call.read()

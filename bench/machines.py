@@ -26,8 +26,6 @@ PATIENCE = 60.0
 PLACE = "etc/pmg/acme"  # takes any file, see the scope table
 PR_SET_PDEATHSIG = 1
 
-Traced = tuple[str, ...]
-
 
 class BenchError(Exception):
     """A measurement that cannot go on: one line."""
@@ -86,10 +84,10 @@ class Machine:
         except PmgsyncError:
             return False
 
-    def ask(self, path: str, **query: object) -> dict[str, Any]:
+    def ask(self, target: str) -> dict[str, Any]:
         """What its local API says."""
         with ControlClient(self.root) as client:
-            return client.get(path, **query)
+            return client.get(target)
 
     def tell(self, path: str, **body: object) -> dict[str, Any]:
         """Do something through its local API."""
@@ -129,14 +127,14 @@ def join(master: Machine, node: Machine) -> None:
 
 def all_in_sync(master: Machine, count: int) -> bool:
     """Does the master say so of all `count` nodes?"""
-    status = master.ask("/v1/status", fresh=0)["status"]
+    status = master.ask("/v1/status")["status"]
     states = [node["state"] for node in status["nodes"]] if status else []
     return states == ["in sync"] * count
 
 
 def head_of(master: Machine) -> int:
     """The newest version."""
-    return int(master.ask("/v1/log", most=1)["versions"][0]["version"])
+    return int(master.ask("/v1/log?most=1")["versions"][0]["version"])
 
 
 @contextmanager

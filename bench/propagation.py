@@ -5,8 +5,9 @@
     make bench ARGS="--only latency --samples 200 --nodes 1,3,8"
 
 Times are in milliseconds from just before the writer's rename to the right bytes on every
-node, read there. All nodes, the master and the measuring share this machine's processors and disk. Nothing is
-left behind. The exit code says whether it could measure, not whether a target was met.
+node, read there. All nodes, the master and the measuring share this machine's processors and
+disk. Nothing is left behind. The exit code says whether it could measure, not whether a target
+was met.
 """
 
 from __future__ import annotations
@@ -75,12 +76,17 @@ class Table:
 
     def show(self) -> None:
         """All of it."""
-        heads = ("", "pmgsync (p50 / p95)", "bare (p50 / p95)", "target (p50)")
+        heads: tuple[str, str, str, str] = (
+            "",
+            "pmgsync (p50 / p95)",
+            "bare (p50 / p95)",
+            "target (p50)",
+        )
         rows = [heads, *self.rows]
         widths = [max(len(row[at]) for row in rows) for at in range(len(heads))]
-        rows.insert(1, ("-" * widths[0], *("-" * width for width in widths[1:])))
+        dashes = ["-" * width for width in widths]
         print()
-        for row in rows:
+        for row in (rows[0], dashes, *rows[1:]):
             print("| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |")
 
 
