@@ -1,15 +1,16 @@
-"""pmgsync in the harness that measures the others, `../shared/bench`: latency, load, readers, faults.
+"""pmgsync in the harness that measures the others, `../shared/bench`.
 
-    sudo .venv/bin/python bench/peer_driver.py --peers pmgsync,floor-py-tls,etcd-watch --n 3 --quick
+    sudo .venv/bin/python bench/peer_driver.py --peers pmgsync,etcd-watch --n 3 --quick
     sudo .venv/bin/python bench/peer_driver.py table
 
-runs the harness with this driver added; its own README says what its options and scenarios are. Where
-the harness is not beside this checkout there is nothing to measure with, and that is said. Root, and
-iproute2, iptables and util-linux are needed, and the packages of the peers that are compared.
+runs the harness with this driver added: latency, load, readers, faults. Its README says what its
+options and scenarios are. Where it is not beside this checkout there is nothing to measure with,
+and that is said. It needs root, iproute2, iptables and util-linux, and the packages of the peers.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -31,11 +32,16 @@ from machines import (
 
 HARNESS = REPOSITORY.parent / "shared" / "bench" / "bench.py"
 
-Driver: Any
-try:
-    from drivers import Driver  # the harness's; only there while it runs
-except ModuleNotFoundError:
-    Driver = object
+
+def _base() -> Any:  # noqa: ANN401
+    """The harness's `Driver`; it can be imported only while the harness runs."""
+    try:
+        return importlib.import_module("drivers").Driver
+    except ModuleNotFoundError:
+        return object
+
+
+_Driver: Any = _base()
 
 
 def interpreter() -> str:
@@ -46,7 +52,7 @@ def interpreter() -> str:
     return sys.executable
 
 
-class Pmgsync(Driver):  # type: ignore[misc]  # the harness has no types
+class Pmgsync(_Driver):  # type: ignore[misc]  # the harness has no types
     """pmgsync: signed, durable, all or nothing; the nodes are members before the clock starts"""
 
     name = "pmgsync"
@@ -117,7 +123,7 @@ def main() -> int:
     extra = {"PYTHONPATH": paths, "BENCH_DRIVERS": "peer_driver"}
     known = {"BENCH_OUT": str(results), **environment(), **extra}
     print(f"peer bench: results go to {known['BENCH_OUT']}", file=sys.stderr)
-    os.execve(sys.executable, [sys.executable, str(HARNESS), *words], known)
+    os.execve(sys.executable, [sys.executable, str(HARNESS), *words], known)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ from pmgsync.errors import PmgsyncError
 
 PARTS = ("latency", "load", "initial", "cost", "crowd")
 WARM = 5
+HEADS = ("", "pmgsync (p50 / p95)", "bare (p50 / p95)", "target (p50)")
 LATENCY_TARGETS = {3: 8.0, 8: 14.0}
 CROWD_TARGETS = {100: 100.0, 1000: 1000.0}
 BURST_TARGET, INITIAL_TARGET, BIG_TARGET, MIXED_TARGET = 500.0, 2000.0, 300.0, 0.3
@@ -76,14 +77,8 @@ class Table:
 
     def show(self) -> None:
         """All of it."""
-        heads: tuple[str, str, str, str] = (
-            "",
-            "pmgsync (p50 / p95)",
-            "bare (p50 / p95)",
-            "target (p50)",
-        )
-        rows = [heads, *self.rows]
-        widths = [max(len(row[at]) for row in rows) for at in range(len(heads))]
+        rows = [HEADS, *self.rows]
+        widths = [max(len(row[at]) for row in rows) for at in range(len(HEADS))]
         dashes = ["-" * width for width in widths]
         print()
         for row in (rows[0], dashes, *rows[1:]):
@@ -347,14 +342,14 @@ def settled(master: Machine, version: int) -> dict[str, Any]:
     end = time.monotonic() + 30
     while time.monotonic() < end:
         with suppress(PmgsyncError):  # is not published yet
-            return master.ask("/v1/wait", version=version, timeout_ms=30_000)
+            return master.ask(f"/v1/wait?version={version}&timeout_ms=30000")
         time.sleep(0.002)
     raise BenchError(f"version {version} was not published")
 
 
 def newest(master: Machine) -> int:
     """The newest version, 0 while there is none."""
-    versions = master.ask("/v1/log", most=1)["versions"]
+    versions = master.ask("/v1/log?most=1")["versions"]
     return int(versions[0]["version"]) if versions else 0
 
 
