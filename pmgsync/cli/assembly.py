@@ -25,21 +25,11 @@ from pmgsync.host.identity import Identity
 from pmgsync.host.inotify import InotifySource
 from pmgsync.host.process import SystemRunner
 from pmgsync.host.store import SqliteStore
-from pmgsync.master.admission import Admission, AdmissionParts
-from pmgsync.master.cluster_file import keep_cluster_conf
-from pmgsync.master.feed import FeedConfig, Feeds
-from pmgsync.master.publish import Publisher
-from pmgsync.master.role import MasterConfig, MasterParts, MasterRole
-from pmgsync.master.roster import Roster
-from pmgsync.master.tokens import Tokens
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.membership import Member, Membership
-from pmgsync.model.trust import TrustedHistory
+from pmgsync.model.membership import Member
 from pmgsync.survey import Survey
-from pmgsync.wire.certificates import check_certificate
 from pmgsync.wire.client import GrpcDialer
 from pmgsync.wire.local import LocalDialer
-from pmgsync.wire.server import Listen, MemberServer
 from pmgsync.wire.tls import TlsIdentity
 
 log = logging.getLogger(__name__)
@@ -102,77 +92,6 @@ def build_agent(
         authored=master is not None,
         config=AgentConfig(link=LinkConfig(pulse_s=beat_s, silence_s=SILENT_BEATS * beat_s)),
     )
-
-
-def build_master(
-    parts: NodeParts,
-    me: Member,
-    chain: tuple[Envelope, ...],
-    source: InotifySource,
-    settings: Settings,
-) -> MasterSide:
-    """Everything that a master has besides its agent."""
-    head, _ = parts.store.head()
-    history = TrustedHistory(chain, head)
-    roster = Roster()
-    signer, clock, store = parts.identity.key, parts.clock, parts.store
-    beat_s = settings.network.heartbeat_ms / 1000
-    feeds = Feeds(
-        store, history, signer, clock, roster, FeedConfig(silence_s=SILENT_BEATS * beat_s)
-    )
-    role = MasterRole(
-        MasterParts(
-            publisher=Publisher(Survey(parts.tree, clock), store, history, signer, clock),
-            feeds=feeds,
-            roster=roster,
-            history=history,
-            source=source,
-            clock=clock,
-            run_blocking=parts.run_blocking,
-            keep_cluster_conf=lambda: keep_cluster_conf(parts.tree, history.membership),
-        ),
-        MasterConfig(
-            quiet_s=settings.watch.quiet_ms / 1000,
-            most_s=settings.watch.settle_max_ms / 1000,
-            rescan_s=settings.watch.rescan_s,
-            heartbeat_s=beat_s,
-        ),
-    )
-    tokens = Tokens(store, clock)
-
-    def admitted(_member: Member) -> None:
-        server.trust(_certificates(history.membership))
-        role.membership_changed()
-
-    admission = Admission(
-        tokens,
-        history,
-        signer,
-        clock,
-        AdmissionParts(check_certificate, parts.identity.write_chain, admitted),
-    )
-    server = MemberServer(
-        parts.tls,
-        lookup=lambda fingerprint: history.membership.holder_of(fingerprint),
-        follow=feeds,
-        join=admission,
-        certificates=_certificates(history.membership),
-    )
-    network = settings.network
-    return MasterSide(
-        role=role,
-        feeds=feeds,
-        history=history,
-        tokens=tokens,
-        server=server,
-        certificate=parts.identity.tls_certificate,
-        members=Listen(me.address, network.member_port, "[network] member_port"),
-        strangers=Listen(me.address, network.join_port, "[network] join_port"),
-    )
-
-
-def _certificates(membership: Membership) -> list[bytes]:
-    return [member.keys.certificate for member in membership.members if member.keys is not None]
 
 
 def _maps(root: Path) -> MapBuilder:

@@ -14,7 +14,7 @@ from typing import Any
 from pmgsync.cli.machine import address_towards, node_address, node_name
 from pmgsync.cli.node import DATABASE, Node
 from pmgsync.cli.pmg_keys import gather_pmg_keys
-from pmgsync.errors import OperatorError
+from pmgsync.errors import OperatorError, WrongClusterError
 from pmgsync.master.founding import Founder, found_cluster
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.envelope import Envelope, seal
@@ -22,6 +22,7 @@ from pmgsync.model.joining import JOIN_REQUEST_TYPE, JoinRequest, Token
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import MAX_FILE_BYTES
 from pmgsync.model.scope import CLUSTER_CONF, PMG
+from pmgsync.model.trust import TrustedHistory
 from pmgsync.wire.certificates import to_der
 from pmgsync.wire.join import join_exchange
 
@@ -84,8 +85,21 @@ async def join(node: Node, address: str, token_text: str, name: str | None) -> M
         )
         envelope = seal(JOIN_REQUEST_TYPE, request.to_bytes(), parts.identity.key).to_bytes()
         links = await join_exchange(host, port, token, lambda: envelope)
-        await node.begin(tuple(Envelope.from_bytes(link) for link in links), durable=False)
+        chain = tuple(Envelope.from_bytes(link) for link in links)
+        _require_master_of(token, chain)
+        await node.begin(chain, durable=False)
         return await _joined(node)
+
+
+def _require_master_of(token: Token, chain: tuple[Envelope, ...]) -> None:
+    """The chain must be legal, and its master the one whose certificate the token names."""
+    master = TrustedHistory(chain).membership.master_member
+    if master.keys is None or master.keys.fingerprint != token.certificate:
+        raise WrongClusterError(
+            "hands over a cluster in which another node is the master",
+            where=master.label,
+            mend="run `pmgsync join-cmd` on that one",
+        )
 
 
 async def _joined(node: Node) -> Mapping[str, Any]:

@@ -29,11 +29,12 @@ from pmgsync.cli.answers import (
     ShownVersion,
     StatusAnswer,
 )
-from pmgsync.cli.assembly import NodeParts, build_agent, build_master
+from pmgsync.cli.assembly import NodeParts, build_agent
 from pmgsync.cli.machine import node_name
+from pmgsync.cli.master_assembly import build_master
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
-from pmgsync.errors import MalformedError, NoMasterError, NotMemberError
+from pmgsync.errors import MalformedError, NoMasterError, NotMemberError, StoreError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.identity import STATE_FOLDER, Identity
@@ -51,6 +52,7 @@ T = TypeVar("T")
 
 DATABASE = f"{STATE_FOLDER}/node.db"
 ASK_SECONDS = 0.5
+PRUNE_EVERY_S = 3600.0
 FRESH_MS = 1500
 """A view of this age is as good as a new one; the master gives a node one a second at most."""
 RELEASE_SECONDS = 30.0
@@ -162,8 +164,21 @@ class Node:
             raise RuntimeError("roles without an agent")
         async with asyncio.TaskGroup() as group:
             group.create_task(self.agent.run())
+            group.create_task(self._prune_now_and_then())
             if self.master is not None:
                 group.create_task(self.master.role.run())
+
+    async def _prune_now_and_then(self) -> None:
+        while True:
+            try:
+                await self._run_blocking(self._prune)
+            except StoreError as error:
+                log.warning("the history is not pruned now: %s", error)
+            await self.parts.clock.sleep(PRUNE_EVERY_S)
+
+    def _prune(self) -> None:
+        if forgotten := self.parts.store.prune(self.settings.history.versions):
+            log.info("forgot %d old versions", forgotten)
 
     def _roles_ended(self, roles: asyncio.Task[None]) -> None:
         if not self._failed.done():
@@ -209,8 +224,8 @@ class Node:
         return self.master
 
     async def status(self, *, fresh: bool = False) -> StatusAnswer:
-        """The cluster as this node knows it: live, just asked for (always if it is to be `fresh`), or
-        the last known view with its age.
+        """The cluster as this node knows it: live, just asked for (always if it is to be `fresh`),
+        or the last known view with its age.
         """
         if self.master is not None:
             return self._answer(self.master.status(), LIVE, 0, self._attention())

@@ -53,12 +53,13 @@ SMALL_CLUSTER = 20
 
 @dataclass(frozen=True, slots=True)
 class FeedConfig:
-    """Seconds: of silence until a stream is given up, and how old a view may be in a large
-    cluster.
+    """Seconds: of silence until a stream is given up, how old a view may be in a large cluster,
+    and until the master's own node hears of a version.
     """
 
     silence_s: float = 10.0
     view_s: float = 1.0
+    own_delay_s: float = 0.01
 
 
 class Feeds:
@@ -101,8 +102,12 @@ class Feeds:
         self._trail.add(published)
         self._shelf.put(published.contents)
         self._roster.published(Birth(published.position.version, change_set.created, published.at))
-        for session in self._sessions.values():
-            session.wake.set()
+        for cid, session in self._sessions.items():
+            if cid == self._history.membership.master:
+                # What this node's own agent does would stand in the way of what is being sent.
+                asyncio.get_running_loop().call_later(self._config.own_delay_s, session.wake.set)
+            else:
+                session.wake.set()
 
     def announce_membership(self) -> None:
         """The membership has changed: it goes to every member, and who is none any more is cut

@@ -1,0 +1,109 @@
+"""Where a master is put together: publishing, feeds, admission and the server. No decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pmgsync.cli.assembly import SILENT_BEATS, NodeParts
+from pmgsync.cli.master_side import MasterSide
+from pmgsync.cli.settings import Settings
+from pmgsync.host.inotify import InotifySource
+from pmgsync.master.admission import Admission, AdmissionParts
+from pmgsync.master.cluster_file import keep_cluster_conf
+from pmgsync.master.feed import FeedConfig, Feeds
+from pmgsync.master.publish import Publisher
+from pmgsync.master.role import MasterConfig, MasterParts, MasterRole
+from pmgsync.master.roster import Roster
+from pmgsync.master.tokens import Tokens
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.membership import Member, Membership
+from pmgsync.model.trust import TrustedHistory
+from pmgsync.survey import Survey
+from pmgsync.wire.certificates import check_certificate
+from pmgsync.wire.server import Listen, MemberServer
+
+
+def build_master(
+    parts: NodeParts,
+    me: Member,
+    chain: tuple[Envelope, ...],
+    source: InotifySource,
+    settings: Settings,
+) -> MasterSide:
+    """Everything that a master has besides its agent."""
+    head, _ = parts.store.head()
+    history, roster = TrustedHistory(chain, head), Roster()
+    feeds = _feeds(parts, history, roster, settings)
+    role = _role(parts, history, roster, feeds, source, settings)
+    tokens = Tokens(parts.store, parts.clock)
+
+    def admitted(_member: Member) -> None:
+        server.trust(_certificates(history.membership))
+        role.membership_changed()
+
+    server = MemberServer(
+        parts.tls,
+        lookup=lambda fingerprint: history.membership.holder_of(fingerprint),
+        follow=feeds,
+        join=_admission(parts, history, tokens, admitted),
+        certificates=_certificates(history.membership),
+    )
+    network = settings.network
+    return MasterSide(
+        role=role,
+        feeds=feeds,
+        history=history,
+        tokens=tokens,
+        server=server,
+        certificate=parts.identity.tls_certificate,
+        members=Listen(me.address, network.member_port, "[network] member_port"),
+        strangers=Listen(me.address, network.join_port, "[network] join_port"),
+    )
+
+
+def _feeds(parts: NodeParts, history: TrustedHistory, roster: Roster, settings: Settings) -> Feeds:
+    config = FeedConfig(silence_s=SILENT_BEATS * settings.network.heartbeat_ms / 1000)
+    return Feeds(parts.store, history, parts.identity.key, parts.clock, roster, config)
+
+
+def _role(
+    parts: NodeParts,
+    history: TrustedHistory,
+    roster: Roster,
+    feeds: Feeds,
+    source: InotifySource,
+    settings: Settings,
+) -> MasterRole:
+    survey = Survey(parts.tree, parts.clock)
+    return MasterRole(
+        MasterParts(
+            publisher=Publisher(survey, parts.store, history, parts.identity.key, parts.clock),
+            feeds=feeds,
+            roster=roster,
+            history=history,
+            source=source,
+            clock=parts.clock,
+            run_blocking=parts.run_blocking,
+            keep_cluster_conf=lambda: keep_cluster_conf(parts.tree, history.membership),
+        ),
+        MasterConfig(
+            quiet_s=settings.watch.quiet_ms / 1000,
+            most_s=settings.watch.settle_max_ms / 1000,
+            rescan_s=settings.watch.rescan_s,
+            heartbeat_s=settings.network.heartbeat_ms / 1000,
+        ),
+    )
+
+
+def _admission(
+    parts: NodeParts,
+    history: TrustedHistory,
+    tokens: Tokens,
+    admitted: Callable[[Member], None],
+) -> Admission:
+    doors = AdmissionParts(check_certificate, parts.identity.write_chain, admitted)
+    return Admission(tokens, history, parts.identity.key, parts.clock, doors)
+
+
+def _certificates(membership: Membership) -> list[bytes]:
+    return [member.keys.certificate for member in membership.members if member.keys is not None]
