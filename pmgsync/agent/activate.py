@@ -16,13 +16,14 @@ mixture. Between the first and the last rename of 4 a reader can see new files b
 single file is whole at every moment.
 
 Undoing takes the second names away, so `recover` goes on only where no step was undone before: what
-it does it can still undo. And what somebody else put at a target since the plan was made, or since
-the crash, is handed to `keep` before it is overwritten; only then.
+it does it can still undo. 6 need not wait for the disk: where a power cut took it, the new contents
+without second names say that 7 was reached. And what somebody else put at a target since the plan
+was made, or since the crash, is handed to `keep` before it is overwritten; only then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -102,7 +103,7 @@ class Activator:
         intent = self.journal.pending()
         if intent is not None:
             self._keep_strangers(intent, keep)
-            if all(map(self._can_go_on, intent.steps)) and self._switch_again(intent.steps):
+            if any(map(self._is_forgotten, intent.steps)) or self._go_on(intent.steps):
                 self.journal.finish(intent)
             else:
                 self._switch_back(intent)
@@ -124,7 +125,8 @@ class Activator:
         if plan.maps and self.maps.available():
             for path, source in plan.maps:
                 self._build_map(path, contents[source.digest] if source else b"", plan, draft)
-        self.tree.sync_files([step.staged for step in draft.steps])
+        if draft.steps:
+            self.tree.sync_files([step.staged for step in draft.steps])
         draft.steps += [
             Step(StepKind.DELETE, path, "", backups[path], None)
             for path in plan.deletes
@@ -186,6 +188,22 @@ class Activator:
         self._tidy()
 
     # --- after a crash ---
+
+    def _is_forgotten(self, step: Step) -> bool:
+        """Is it done, and its second name gone?
+
+        Then 7 was reached: all is done, and only the commit of 6 was lost with the power. Undoing
+        takes second names away too, but never leaves the new content.
+        """
+        if not step.backup or self._exists(step.backup):
+            return False
+        if step.kind is StepKind.DELETE:
+            return not self._exists(step.target)
+        return not self._exists(step.staged) and self._digest_at(step.target) == step.digest
+
+    def _go_on(self, steps: Sequence[Step]) -> bool:
+        """Finish 4 and 5; False if a step was undone, or fails."""
+        return all(map(self._can_go_on, steps)) and self._switch_again(steps)
 
     def _can_go_on(self, step: Step) -> bool:
         """Is the step done, or can it be done and, if need be, undone again?"""

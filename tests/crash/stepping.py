@@ -11,6 +11,7 @@ from pmgsync.agent.plan import Advance, Plan, plan_advance
 from pmgsync.errors import PmgsyncError
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.store import SqliteStore
+from pmgsync.model.changeset import Position
 from pmgsync.model.manifest import Digest
 from pmgsync.model.trust import Head
 from pmgsync.ports import CommandResult, CommandRunner, Intent, Journal, LogRecord, Seen
@@ -18,6 +19,10 @@ from tests.sim.author import Version
 from tests.sim.killing import Killed, Steps
 
 CONFIG = "/etc/postfix"
+
+
+class PowerCut(Steps):
+    """Every step is done, but the commit of `finish`, which does not wait for the disk, is lost."""
 
 
 class Fails(Steps):
@@ -99,8 +104,16 @@ class SteppedJournal(Journal):
         self._steps.step("begin")
         self._journal.begin(intent, records, contents)
 
+    def adopt(
+        self, after: Position, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]
+    ) -> None:
+        self._steps.step("adopt")
+        self._journal.adopt(after, records, contents)
+
     def finish(self, intent: Intent) -> None:
         self._steps.step("finish")
+        if isinstance(self._steps, PowerCut):
+            return
         self._journal.finish(intent)
 
     def abandon(self, intent: Intent) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pmgsync.agent.activate import Activator
-from pmgsync.agent.plan import backup, plan_repair
+from pmgsync.agent.plan import Advance, backup, plan_advance, plan_repair
 from pmgsync.errors import ActivateError, HostError, PmgsyncError, StageError, StoreError
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.trust import Head
@@ -23,6 +23,7 @@ from tests.crash.stepping import (
     Fails,
     Kept,
     Machine,
+    PowerCut,
     activator_on,
     killed,
     plan_to,
@@ -281,6 +282,51 @@ def test_an_edit_between_stop_and_recovery_is_kept(scenario: Scenario) -> None:
             told.require_whole()
         else:
             assert told.machine.files()[target] == edit
+
+
+@in_every_scenario
+def test_a_finish_that_the_power_cut_took_is_said_again(scenario: Scenario) -> None:
+    for stop in range(1, 100):
+        told = story(scenario, MemoryMachine())
+        told.activate(PowerCut())
+        assert told.machine.journal().pending() is not None
+        died = killed(lambda: told.recover(Steps(stop)))  # noqa: B023
+        told.recover()
+        assert told.require_whole() == "new"
+        assert told.kept.files == []
+        if not died:
+            return
+
+
+@in_every_scenario
+def test_an_edit_after_such_a_finish_is_drift_and_no_reason_to_go_back(scenario: Scenario) -> None:
+    told = story(scenario, MemoryMachine())
+    told.activate(PowerCut())
+    target, *others = sorted({*scenario.puts, *scenario.deletes})
+    told.machine.put(target, b"edited")
+    told.recover()
+    assert (target, b"edited") in told.kept.files
+    replaced = {path for path in others if path in OLD}
+    if replaced:  # their second names are gone, which says what happened
+        assert told.machine.journal().active() == told.new.head
+        found = {p: d for p, d in told.machine.files().items() if p != target}
+        wanted = with_maps(told.new.files, told.before)
+        assert found == {p: d for p, d in wanted.items() if p != target}
+
+
+def test_a_version_without_a_step_is_one_commit() -> None:
+    author, machine = Author(), MemoryMachine()
+    version = author.version({CONF: b"conf"})
+    machine.put(CONF, b"conf")
+    advance = Advance(version.head.position, version.head.manifest, (version.record,))
+    plan = plan_advance(version.head.manifest, NOWHERE, advance, authored=False)
+    for at in (1, 2):
+        steps = Steps(at)
+        activator = machine.activator(steps)
+        died = killed(lambda: activator.activate(plan, version.contents, Kept()))  # noqa: B023
+        assert machine.journal().active() == (Head() if died else version.head)
+        assert machine.journal().pending() is None
+    assert steps.taken == ["adopt"]
 
 
 def test_an_edit_while_files_are_staged_is_kept_and_the_version_applied() -> None:
