@@ -100,7 +100,7 @@ class AgentRole:
         self._refused: Position | None = None
         self._received = 0.0
         self._last_report: Report | None = None
-        self._apply_trouble = self._drift_trouble = ""
+        self._apply_trouble = self._drift_trouble = self._watch_trouble = ""
         self.notes: tuple[str, ...] = ()
         self.view: tuple[bytes, int] | None = None
         self.heard: Heard | None = None
@@ -126,7 +126,7 @@ class AgentRole:
         """What stands in the way of the wanted version or of putting drift back; empty if nothing
         does.
         """
-        return self._apply_trouble or self._drift_trouble
+        return self._apply_trouble or self._drift_trouble or self._watch_trouble
 
     @property
     def history(self) -> TrustedHistory:
@@ -198,13 +198,29 @@ class AgentRole:
 
     async def _watch_forever(self) -> None:
         while True:
-            self._want_look(await self._parts.source.wait())
+            try:
+                self._want_look(await self._parts.source.wait())
+                self._watch_trouble = ""
+            except HostError as error:
+                self._cannot_watch(error)
+                await self._parts.clock.sleep(self._config.retry_s)
 
     async def _rescan_forever(self) -> None:
         while True:
             await self._parts.clock.sleep(self._config.rescan_s)
-            await self._blocking(self._parts.source.rearm, small=False)
+            try:
+                await self._blocking(self._parts.source.rearm, small=False)
+                self._watch_trouble = ""
+            except HostError as error:
+                self._cannot_watch(error)
             self._want_look(Look(everywhere=True))
+
+    def _cannot_watch(self, error: HostError) -> None:
+        """Without events there are still the looks at everything."""
+        if self._watch_trouble != str(error):
+            log.error("drift is found late: %s", error)
+        self._watch_trouble = str(error)
+        self._want_look(Look(everywhere=True))
 
     async def _repair_forever(self) -> None:
         while True:
@@ -303,7 +319,7 @@ class AgentRole:
         )
 
     def _all_notes(self) -> tuple[str, ...]:
-        return (*self.notes, *([self._drift_trouble] if self._drift_trouble else []))
+        return (*([self._drift_trouble] if self._drift_trouble else []), *self.notes)
 
     def _signed(self, report: Report) -> SignedReport:
         return SignedReport(seal(REPORT_TYPE, report.to_bytes(), self._parts.signer).to_bytes())
@@ -345,7 +361,8 @@ class AgentRole:
         if self.active.position >= advance.position:
             return
         joining = self._tree.joining
-        plan, gathered = self._tree.plan(advance), self._follower.contents
+        # A copy: more may come while a thread reads it.
+        plan, gathered = self._tree.plan(advance), dict(self._follower.contents)
         work = lambda: self._tree.advance(advance, plan, gathered)  # noqa: E731
         self.notes = await self._blocking(work, small=is_small(plan))
         self._follower.activated(self.active)
@@ -360,8 +377,7 @@ class AgentRole:
         async with self._turn:
             before = self.active.position
             try:
-                small = not look.everywhere and self._parts.store.pending() is None
-                repaired = await self._blocking(lambda: self._tree.put_back(look), small=small)
+                repaired = await self._blocking(lambda: self._tree.put_back(look), small=False)
             except HostError as error:
                 repaired = Repaired(failures=(str(error),))
         if self.active.position != before:

@@ -145,6 +145,41 @@ async def test_a_burst_activates_only_the_newest() -> None:
 
 
 @in_loop
+async def test_a_new_stream_during_an_apply_disturbs_nothing() -> None:
+    stage = Stage()
+    async with stage.running():
+        stage.in_thread = gate = Gate()
+        await stage.offer(stage.author.version(MANY))
+        await stage.desk.hang_up()
+        await stage.pass_time(0.5)
+        assert stage.hellos[-1].active == Position(1, 1)
+        assert stage.reports[-1].active == NOWHERE
+        await stage.offer(stage.author.version({CONF: b"conf"}))
+        gate.open()
+        await stage.settle()
+        begun = [step for step in stage.store.steps.taken if step.startswith("begin")]
+        assert begun == ["begin 1.1", "begin 1.2"]
+        assert stage.reports[-1].active == Position(1, 2)
+        assert stage.tree.files() == {**MANY, CONF: b"conf"}
+
+
+@in_loop
+async def test_contents_may_come_while_a_thread_applies() -> None:
+    stage = Stage()
+    stage.in_thread = asyncio.to_thread
+    async with stage.running():
+        for number in range(10):
+            version = stage.author.version({p: b"%d %b" % (number, d) for p, d in MANY.items()})
+            await stage.desk.say(version.offer(inline=False))
+            for digest in version.contents:
+                await stage.desk.say(version.answer((digest,)))
+                await asyncio.sleep(0)
+        while stage.role.active != stage.author.head:  # noqa: ASYNC110 (there is no event for it)
+            await asyncio.sleep(0.01)
+        assert stage.tree.files() == stage.author.files
+
+
+@in_loop
 async def test_nothing_happens_twice() -> None:
     async with Stage().running() as stage:
         version = stage.author.version({CONF: b"conf"})

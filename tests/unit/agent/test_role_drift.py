@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from pmgsync.agent.plan import map_of
+from pmgsync.errors import HostError
 from pmgsync.model.report import Outcome
-from pmgsync.ports import FileKind
-from tests.sim.host import FakeCommands
+from pmgsync.ports import FileKind, Look
+from tests.sim.host import FakeCommands, MemorySource
 from tests.unit.agent.stage import Stage, in_loop
 
 CONF, DOMAINS, KEY = "etc/pmg/pmg.conf", "etc/pmg/domains", "etc/pmg/dkim/mail.private"
@@ -223,3 +224,37 @@ async def test_an_owner_that_does_not_exist_is_named_with_its_file() -> None:
         stage.tree.owners.clear()
         await stage.offer(stage.author.version({CONF: b"conf"}))
         assert [note.partition(":")[0] for note in stage.reports[-1].notes] == [CONF]
+
+
+@in_loop
+async def test_without_events_drift_is_found_all_the_same() -> None:
+    stage = Stage()
+    blind = stage.source = Blind()
+    stage.role = stage.build()
+    async with stage.running():
+        await stage.offer(stage.author.version(FILES))
+        await stage.pass_time(1)
+        stage.tree.put(CONF, b"edited")
+        await stage.pass_time(3)
+        assert stage.tree.files() == FILES
+        assert "no watches" in stage.role.trouble
+        blind.sees = True
+        await stage.pass_time(61)
+        assert stage.role.trouble == ""
+
+
+class Blind(MemorySource):
+    """The kernel gives no watches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sees = False
+
+    async def wait(self) -> Look:
+        if not self.sees:
+            raise HostError("no watches", where="inotify")
+        return await super().wait()
+
+    def rearm(self) -> None:
+        if not self.sees:
+            raise HostError("no watches", where="inotify")
