@@ -1,12 +1,10 @@
 """The follower: each message, in any order and any shape, and what it makes of it."""
 
-import random
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from pmgsync.agent.follower import Action, Ask, AskResync, ChainGrew, Follower, Heard, Ready, Saw
+from pmgsync.agent.follower import Ask, AskResync, ChainGrew, Heard, Ready, Saw
 from pmgsync.errors import (
     BadSignatureError,
     DigestMismatchError,
@@ -19,38 +17,11 @@ from pmgsync.model.canonical import MAX_DOCUMENT_BYTES
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, Signature
 from pmgsync.model.heartbeat import Heartbeat
-from pmgsync.model.manifest import Digest, Manifest, digest_of
+from pmgsync.model.manifest import digest_of
 from pmgsync.model.messages import Beat, Contents, Memberships, Offer, Part, SnapshotPart, View
 from pmgsync.model.trust import Head, TrustedHistory
 from tests.sim.author import Author, Version
-
-CONF, KEY, BIG = "etc/pmg/pmg.conf", "etc/pmg/dkim/mail.private", "etc/pmg/acme/big"
-LARGE = random.Random(7).randbytes(1000)
-
-
-class Node:
-    """A follower and the store that it asks."""
-
-    def __init__(self, author: Author) -> None:
-        self.stored: set[Digest] = set()
-        history = TrustedHistory(tuple(author.chain))
-        self.follower = Follower(history, Manifest(), self._missing)
-
-    def _missing(self, digests: Iterable[Digest]) -> frozenset[Digest]:
-        return frozenset(digests) - self.stored
-
-    def hear(self, *messages: object) -> list[Action]:
-        """All actions that these messages lead to."""
-        return [action for m in messages for action in self.follower.on(m)]  # type: ignore[arg-type]
-
-    def activate(self) -> Head:
-        """Run what is wanted, as the role does."""
-        advance = self.follower.advance()
-        assert advance is not None
-        head = Head(advance.position, advance.manifest)
-        self.stored |= self.follower.contents.keys() & advance.manifest.digests
-        self.follower.activated(head)
-        return head
+from tests.unit.agent.following import BIG, CONF, KEY, LARGE, Node, parts_of
 
 
 @pytest.fixture
@@ -61,11 +32,6 @@ def author() -> Author:
 @pytest.fixture
 def node(author: Author) -> Node:
     return Node(author)
-
-
-def parts_of(data: bytes, step: int) -> list[Part]:
-    digest = digest_of(data)
-    return [Part(digest, len(data), at, data[at : at + step]) for at in range(0, len(data), step)]
 
 
 # --- offers ---
@@ -464,63 +430,3 @@ def test_a_view_is_seen_if_it_is_text(node: Node) -> None:
     assert node.hear(View(b"{}")) == [Saw(b"{}")]
     with pytest.raises(MalformedError):
         node.hear(View(b"\xff"))
-
-
-# --- any order ---
-
-
-class Chance:
-    """A master and a network that do what the dice say."""
-
-    def __init__(self, seed: int) -> None:
-        self.dice, self.author = random.Random(seed), Author()
-        self.node = Node(self.author)
-        self.known: dict[Digest, bytes] = {}
-        self.sending: list[Contents] = []
-
-    def hear(self, message: object) -> None:
-        self.act(self.node.hear(message))
-
-    def act(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            if isinstance(action, Ask):
-                for digest in action.digests:
-                    self.send(digest)
-            elif isinstance(action, Ready) and self.dice.random() < 0.5:
-                self.node.activate()
-
-    def send(self, digest: Digest) -> None:
-        step = self.dice.choice([3, 40, 2000])
-        parts = parts_of(self.known[digest], step) or [Part(digest, 0, 0, b"")]
-        self.sending.extend(Contents((part,)) for part in parts)
-
-    def deliver(self, most: int) -> None:
-        for _ in range(min(most, len(self.sending))):
-            self.hear(self.sending.pop(0))
-
-    def publish(self) -> None:
-        path, size = self.dice.choice([CONF, KEY, BIG]), self.dice.choice([0, 1, 90])
-        version = self.author.version({path: self.dice.randbytes(size)})
-        self.known |= version.contents
-        self.hear(version.offer(inline=self.dice.random() < 0.3))
-
-    def cut(self) -> None:
-        self.sending.clear()
-        self.node.follower.stream_begins()
-        self.act(self.node.follower.still_lacking())
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_however_contents_come_the_newest_state_is_reached(seed: int) -> None:
-    chance = Chance(seed)
-    for _ in range(25):
-        chance.deliver(chance.dice.randrange(4))
-        chance.publish()
-        if chance.dice.random() < 0.1:
-            chance.cut()
-    while chance.sending:
-        chance.deliver(1)
-    if chance.node.follower.wanted is not None:
-        chance.node.activate()
-    assert chance.node.follower.wanted is None
-    assert chance.node.follower.history.head == chance.author.head
