@@ -102,12 +102,8 @@ class Feeds:
         self._trail.add(published)
         self._shelf.put(published.contents)
         self._roster.published(Birth(published.position.version, change_set.created, published.at))
-        for cid, session in self._sessions.items():
-            if cid == self._history.membership.master:
-                # What this node's own agent does would stand in the way of what is being sent.
-                asyncio.get_running_loop().call_later(self._config.own_delay_s, session.wake.set)
-            else:
-                session.wake.set()
+        for session in self._sessions.values():
+            session.wake.set()
 
     def announce_membership(self) -> None:
         """The membership has changed: it goes to every member, and who is none any more is cut
@@ -221,6 +217,9 @@ class Feeds:
             for message in self._lacking(session):
                 await session.stream.send(message)
             await session.wake.wait()
+            if session.member.cid == self._history.membership.master:
+                # What this node's own agent does would stand in the way of what is being sent.
+                await self._clock.sleep(self._config.own_delay_s)
 
     def _lacking(self, session: Session) -> Iterator[ToAgent]:
         """What this node lacks, most urgent first; looked at anew after each message."""

@@ -38,6 +38,11 @@ class Settler:
         left = min(self._last + self._quiet_s, self._first + self._most_s) - now
         return left if left > _TICK_S else 0.0
 
+    @property
+    def look(self) -> Look:
+        """What `take` would return."""
+        return self._look
+
     def take(self) -> Look:
         """Everything that moved since the last call; empty if nothing did."""
         look, self._look = self._look, Look()

@@ -21,6 +21,7 @@ from pmgsync.model.trust import Head, TrustedHistory
 from tests.unit.master.rig import (
     FILES,
     Stage,
+    cluster_of,
     edit,
     hello_at,
     position_of,
@@ -50,8 +51,8 @@ def test_a_new_node_gets_the_newest_version_with_its_contents() -> None:
 
 def test_an_edit_goes_to_every_node_as_one_offer() -> None:
     async def scenario() -> None:
-        async with Stage() as stage:
-            nodes = [await stage.node(cid, hello_at(stage.head)) for cid in (1, 2)]
+        async with Stage(membership=cluster_of(3)) as stage:
+            nodes = [await stage.node(cid, hello_at(stage.head)) for cid in (2, 3)]
             for node in nodes:
                 assert await node.got_of(Offer) == []
             await edit(stage, b"b.example 1\n")
@@ -59,6 +60,22 @@ def test_an_edit_goes_to_every_node_as_one_offer() -> None:
                 (offer,) = await node.got_of(Offer)
                 assert position_of(offer) == Position(1, 2)
                 assert [part.data for part in offer.parts] == [b"b.example 1\n"]
+
+    run(scenario)
+
+
+def test_the_masters_own_node_comes_last() -> None:
+    async def scenario() -> None:
+        async with Stage() as stage:
+            own, other = [await stage.node(cid, hello_at(stage.head)) for cid in (1, 2)]
+            for content in (b"b.example 1\n", b"c.example 1\n"):
+                stage.tree.put("etc/pmg/domains", content)
+                await stage.role.publish_now()
+                assert len(await other.got_of(Offer)) == 1
+                assert await own.got_of(SnapshotPart) == []
+            await stage.clock.advance(0.02)
+            # Both at once, and here the whole state is shorter than the two versions.
+            assert [type(message) for message in await own.got()] == [SnapshotPart]
 
     run(scenario)
 

@@ -36,6 +36,37 @@ def test_an_edit_is_published_after_the_quiet_time() -> None:
     run(scenario)
 
 
+def test_what_was_read_early_counts_only_if_nothing_moved_since() -> None:
+    async def scenario() -> None:
+        async with Stage() as stage:
+            stage.tree.put(DOMAINS, b"half")
+            stage.source.say(DOMAINS)
+            await stage.clock.advance(0.001)
+            stage.tree.put(DOMAINS, b"half and half")
+            stage.source.say(DOMAINS)
+            await stage.clock.advance(0.0015)
+            assert stage.version == 1
+            await stage.clock.advance(0.001)
+            assert stage.version == 2
+            assert stage.store.content(stage.head.manifest[DOMAINS].digest) == b"half and half"  # type: ignore[index]
+
+    run(scenario)
+
+
+def test_an_early_look_is_not_taken_for_another_one() -> None:
+    async def scenario() -> None:
+        async with Stage() as stage:
+            stage.tree.put(DOMAINS, b"named")
+            stage.tree.put("etc/pmg/transport", b"not named")
+            stage.source.say(DOMAINS)
+            await stage.clock.advance(0.001)
+            published = await stage.role.publish_now()
+            assert published is not None
+            assert len(published.verified.change_set.change.puts) == 2
+
+    run(scenario)
+
+
 def test_a_burst_is_one_version() -> None:
     async def scenario() -> None:
         async with Stage() as stage:
