@@ -30,7 +30,7 @@ from typing import Protocol
 
 from pmgsync.agent.maps import MapBuilder
 from pmgsync.agent.plan import Plan, backup, map_of, staged
-from pmgsync.errors import ActivateError, HostError, PmgsyncError
+from pmgsync.errors import ActivateError, HostError, PmgsyncError, StageError
 from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, digest_of
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import require_rule, rule_for
@@ -151,6 +151,9 @@ class Activator:
         seen = draft.found[target] = self.tree.stat(target)
         if seen is None:
             return ""
+        if seen.kind is FileKind.FOLDER:
+            mend = "remove it or move it away; it is tried again by itself"
+            raise StageError("is a folder, and a file goes there", where=target, mend=mend)
         self.tree.link(target, backup(target))
         return backup(target)
 

@@ -258,3 +258,19 @@ class Blind(MemorySource):
     def rearm(self) -> None:
         if not self.sees:
             raise HostError("no watches", where="inotify")
+
+
+@in_loop
+async def test_a_folder_in_the_place_of_a_file_is_named_and_holds_up_nothing_else() -> None:
+    async with Stage().running() as stage:
+        await stage.offer(stage.author.version(FILES))
+        await stage.pass_time(1)
+        stage.tree.put_kind(CONF, FileKind.FOLDER)
+        stage.tree.put(KEY, b"edited")
+        await stage.look(CONF, KEY)
+        assert stage.tree.files() == {KEY: b"key"}
+        assert stage.role.trouble.startswith(f"{CONF}: is a folder, and a file goes there")
+        stage.tree.drop(CONF)
+        await stage.pass_time(3)
+        assert stage.tree.files() == FILES
+        assert stage.role.trouble == ""
