@@ -98,7 +98,9 @@ def joined_text(joined: dict[str, Any]) -> str:
         where = printable(str(joined["kept_where"]))
         lines.append(f"{counted(joined['kept'], 'file')} that lay here before: kept in {where}")
     if joined.get("version") is not None:
-        lines.append(f"version {joined['version']} is on its way; see `pmgsync status`")
+        lines.append(f"it runs version {joined['version']}")
+    else:
+        lines.append("the first version is on its way; see `pmgsync status`")
     return "\n".join(lines)
 
 
