@@ -27,6 +27,7 @@ class Relay:
         self._listener = socket.create_server((address, port))
         self._listener.settimeout(0.2)
         self._over = False
+        self._serving: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -42,7 +43,8 @@ class Relay:
         self._over = True
         self._listener.close()
         self.cut()
-        self._thread.join(2)
+        for thread in (self._thread, *self._serving):
+            thread.join(5)
 
     def cut(self) -> None:
         """Break all connections and refuse new ones."""
@@ -69,7 +71,9 @@ class Relay:
                 continue
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(here,), daemon=True).start()
+            serving = threading.Thread(target=self._serve, args=(here,), daemon=True)
+            self._serving.append(serving)
+            serving.start()
 
     def _serve(self, here: socket.socket) -> None:
         try:
@@ -83,9 +87,16 @@ class Relay:
                 there.close()
                 return
             self._open |= {here, there}
-        for source, sink in ((here, there), (there, here)):
-            sink.settimeout(None)
-            threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+        back = threading.Thread(target=self._copy, args=(there, here), daemon=True)
+        for end in (here, there):
+            end.settimeout(None)
+        back.start()
+        self._copy(here, there)
+        back.join()
+        with self._lock:
+            self._open -= {here, there}
+        here.close()
+        there.close()
 
     def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
