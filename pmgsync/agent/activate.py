@@ -81,14 +81,16 @@ class Activator:
                 self.journal.adopt(plan.after, plan.records, new)
                 return tuple(draft.notes)
             self.journal.begin(intent, plan.records, new)
-        except PmgsyncError:
+        except PmgsyncError as error:
             self._tidy()
+            error.where = _target_of(error.where, plan)
             raise
         try:
             self._switch(intent.steps, draft.found, keep)
         except HostError as error:
             self._switch_back(intent)
-            raise ActivateError(error.what, where=error.where, mend=error.mend) from error
+            where = _target_of(error.where, plan)
+            raise ActivateError(error.what, where=where, mend=error.mend) from error
         self.journal.finish(intent)
         self._forget(intent.steps)
         return tuple(draft.notes)
@@ -278,6 +280,14 @@ class Activator:
             for path in self.tree.staged():
                 with suppress(HostError):
                     self.tree.remove(path)
+
+
+def _target_of(where: str, plan: Plan) -> str:
+    """What an admin knows by its name: the target beside which we made the file called `where`."""
+    for target in (*plan.touched, *(path for path, _ in plan.maps)):
+        if where in (staged(target), backup(target), map_of(staged(target))):
+            return target
+    return where
 
 
 def _traits(seen: Seen) -> tuple[FileKind, int, int, int]:
