@@ -50,7 +50,9 @@ def test_a_full_disk_below_the_files(poor: Cluster) -> None:
             poor.master.path("acme").mkdir()
             done = poor.master.pmgsync("run", "--", "sh", "-c", script, code=5)
             assert "mail2(2): cannot apply version" in done.err
-            cannot_and_then_can(poor, "etc/pmg", "disk", "full")
+            cannot_and_then_can(
+                poor, "etc/pmg/acme/large: ", "no space left on the disk", "free space"
+            )
             assert node.tree() == before
             assert node.leftovers() == []
             until(lambda: len(node.logged("cannot be applied now")) == 1, "one line")
@@ -76,7 +78,7 @@ def test_a_full_disk_below_files_and_database(poor: Cluster) -> None:
         _fill(filler, node.root)
         before = node.tree()
         poor.master.write("acme/large", LARGE[: 1 << 20])
-        cannot_and_then_can(poor, "full")
+        cannot_and_then_can(poor, "no space left on the disk", "free space")
         assert node.tree() == before
         poor.master.write("domains", "example.com 1\nwhile-full.example 1\n")
         poor.settle(poor.nodes[2])
@@ -106,7 +108,7 @@ def test_a_read_only_file_system(poor: Cluster) -> None:
             before = node.tree()
             poor.master.write("domains", "example.com 1\nread-only.example 1\n")
             poor.master.write("mynetworks", "198.51.100.0/24\n")
-            cannot_and_then_can(poor, "etc/pmg", "read-only")
+            cannot_and_then_can(poor, "etc/pmg/", "read-only", "mount it for writing")
             assert node.tree() == before
             read_only(place, really=False)
             poor.settle()
@@ -119,7 +121,7 @@ def test_a_folder_in_the_way_of_a_file(poor: Cluster) -> None:
     node = poor.nodes[1]
     (node.path("tfa.json") / "inside").mkdir(parents=True)
     poor.master.write("tfa.json", "{}")
-    cannot_and_then_can(poor, "etc/pmg/tfa.json")
+    cannot_and_then_can(poor, "etc/pmg/tfa.json: is a folder", "move it away")
     assert node.leftovers() == []
     (node.path("tfa.json") / "inside").rmdir()
     node.path("tfa.json").rmdir()

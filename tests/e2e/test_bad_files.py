@@ -1,4 +1,4 @@
-"""Files that cannot be synced, on the master: one clear line, nothing half done, all else goes on."""
+"""Files on the master that cannot be synced: one clear line each, and all else goes on."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -57,8 +57,8 @@ BAD: list[tuple[str, Callable[[Path], None], tuple[str, ...]]] = [
     ("acme", _link_to_folder, ("etc/pmg/acme: is a symbolic link", "replace it")),
     ("templates/pipe", os.mkfifo, ("etc/pmg/templates/pipe: is a device, socket or pipe", "rep")),
     ("templates/dev", _device, ("etc/pmg/templates/dev: is a device, socket or pipe", "replace")),
-    ("templates/huge", _sparse, ("etc/pmg/templates/huge", "larger than", "64")),
-    ("user.conf", _secret, ("etc/pmg/user.conf", "Permission denied", "; ")),
+    ("templates/huge", _sparse, ("etc/pmg/templates/huge: is larger than", "make it smaller")),
+    ("user.conf", _secret, ("etc/pmg/user.conf", "permission denied", "mend the permissions")),
 ]
 
 
@@ -72,16 +72,20 @@ def test_a_file_that_cannot_travel_is_named_and_the_others_go_on(
     path = master.path(name)
     path.parent.mkdir(exist_ok=True)
     make(path)
-    until(lambda: words[0] in master.attention(), f"{words[0]} to be named; {master.attention()}")
-    lines = [line for line in master.attention().splitlines() if name in line]
-    assert len(lines) == 1
-    assert all(word in lines[0] for word in words), lines
-    assert lines[0] in master.pmgsync("status").out
-    master.write("domains", f"example.com 1\nbeside-{path.name}.example 1\n")
-    for node in three.nodes:
-        until(lambda: b"beside" in (node.read("domains") or b""), "the others")  # noqa: B023
-        assert name == "user.conf" or node is master or not os.path.lexists(node.path(name))
-    _remove(path)
+    try:
+        until(
+            lambda: words[0] in master.attention(), f"{words[0]} to be named; {master.attention()}"
+        )
+        lines = [line for line in master.attention().splitlines() if name in line]
+        assert len(lines) == 1
+        assert all(word in lines[0] for word in words), lines
+        assert lines[0] in master.pmgsync("status").out
+        master.write("domains", f"example.com 1\nbeside-{path.name}.example 1\n")
+        for node in three.nodes:
+            until(lambda: b"beside" in (node.read("domains") or b""), "the others")  # noqa: B023
+            assert name == "user.conf" or node is master or not os.path.lexists(node.path(name))
+    finally:
+        _remove(path)
     until(lambda: name not in master.attention(), "the line to go")
     three.settle()
 
