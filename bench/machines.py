@@ -67,6 +67,7 @@ class Machine:
             self.daemon = subprocess.Popen(
                 [*self.runner, "daemon", "--root", str(self.root)],
                 env=environment(),
+                cwd=self.root,  # else `-m` would prefer a pmgsync in our own folder
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

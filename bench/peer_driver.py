@@ -102,7 +102,7 @@ class Pmgsync(_Driver):  # type: ignore[misc]  # the harness has no types
         root = str(self.machines[role].root)
         argv = [interpreter(), "-m", "pmgsync", "daemon", "--root", root]
         process: subprocess.Popen[bytes] = self.t.spawn(
-            role, argv, self.lg(role), env=environment()
+            role, argv, self.lg(role), env=environment(), cwd=root
         )
         return process
 
