@@ -313,7 +313,7 @@ def test_the_printed_line_joins(served: Served) -> None:
     assert out == (
         "joined cluster 4f1c… as mail2(2); its master is mail1\n"
         "4 files that lay here before: kept in var/lib/pmgsync/kept\n"
-        "version 3 is on its way; see `pmgsync status`\n"
+        "it runs version 3\n"
     )
 
 
