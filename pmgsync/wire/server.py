@@ -85,6 +85,9 @@ class MemberServer:
 
     async def start(self, members: Listen, strangers: Listen) -> None:
         """Listen on both ports; `OperatorError` if one is taken."""
+        for listen in (members, strangers):
+            # Before either is bound: a server that never started keeps what it has bound.
+            _probe(listen)
         server = grpc.aio.server(interceptors=[Guard(self._lookup)], options=server_options())
         server.add_generic_rpc_handlers((_Routes({FOLLOW: self._serve, JOIN: self._serve_join}),))
         try:
@@ -222,7 +225,6 @@ class _Routes(grpc.GenericRpcHandler):
 
 
 def _bind(server: grpc.aio.Server, listen: Listen, credentials: grpc.ServerCredentials) -> int:
-    _probe(listen)
     where = target_of(listen.address, listen.port)
     try:
         port = server.add_secure_port(where, credentials)
