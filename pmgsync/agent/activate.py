@@ -24,7 +24,7 @@ was made, or since the crash, is handed to `keep` before it is overwritten; only
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,6 +42,9 @@ Keep = Callable[[str, bytes], None]
 
 class Tree(TreeReader, TreeWriter, Protocol):
     """The synced places, to read and to write."""
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """What is done inside is done at once; the tree may keep handles of folders so long."""
 
 
 @dataclass
@@ -71,6 +74,12 @@ class Activator:
         """
         if self.journal.pending() is not None:
             raise RuntimeError("recover() comes before the next plan")
+        with self.tree.at_once():
+            return self._activate(plan, contents, keep)
+
+    def _activate(
+        self, plan: Plan, contents: Mapping[Digest, bytes], keep: Keep
+    ) -> tuple[str, ...]:
         draft = _Draft()
         try:
             self._prepare(plan, contents, draft)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pmgsync.errors import HostError
 from pmgsync.host.clock import pause
 from pmgsync.host.disk_writer import DiskWriter
 from pmgsync.host.faults import host_error
-from pmgsync.host.folders import open_folder, split
+from pmgsync.host.folders import kept_handles, open_folder, split
 from pmgsync.host.owners import Owners
 from pmgsync.model import scope
 from pmgsync.model.paths import MAX_PATH_BYTES, printable
@@ -183,6 +184,10 @@ class DiskTree(DiskReader, DiskWriter, TreeWriter):
         owners = Owners()
         DiskReader.__init__(self, root, owners)
         DiskWriter.__init__(self, root, owners)
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """What is done inside is done at once: handles of folders are kept for that long."""
+        return kept_handles()
 
 
 def _report(seen: Seen, folders: list[str]) -> Iterator[Seen]:

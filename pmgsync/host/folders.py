@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,32 @@ def split(path: str) -> tuple[str, str]:
     return folder, name
 
 
+class _Kept(threading.local):
+    """Handles that this thread keeps, by root and folder; None: it keeps none."""
+
+    handles: dict[tuple[str, str], int] | None = None
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def kept_handles() -> Iterator[None]:
+    """What this thread does inside is done at once: each folder is opened once, and kept until the
+    end. Opening every component anew for every step is most of what a small activation costs.
+    """
+    if _kept.handles is not None:
+        yield
+        return
+    _kept.handles = {}
+    try:
+        yield
+    finally:
+        handles, _kept.handles = _kept.handles, None
+        for handle in handles.values():
+            os.close(handle)
+
+
 @contextmanager
 def open_folder(
     root: str, folder: str, *, make: bool = False, kind: type[HostError] = HostError
@@ -39,6 +66,22 @@ def open_folder(
     `FileNotFoundError` where it does not exist (the caller knows what that means); an error of
     `kind` that names the component for everything else, also for what is done under the handle.
     """
+    known = _kept.handles.get((root, folder)) if _kept.handles is not None else None
+    if known is not None:
+        yield known
+        return
+    handle = _open(root, folder, make=make, kind=kind)
+    if _kept.handles is not None:
+        _kept.handles[root, folder] = handle
+        yield handle
+        return
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _open(root: str, folder: str, *, make: bool, kind: type[HostError]) -> int:
     try:
         handle = os.open(root, _ROOT_FLAGS)
     except OSError as error:
@@ -50,9 +93,10 @@ def open_folder(
             below = _open_below(handle, element, so_far, make=make, kind=kind)
             os.close(handle)
             handle = below
-        yield handle
-    finally:
+    except BaseException:
         os.close(handle)
+        raise
+    return handle
 
 
 def _open_below(

@@ -72,6 +72,10 @@ class Envelope:
 
     def to_bytes(self) -> bytes:
         """DSSE's JSON form."""
+        return self._bytes
+
+    @cached_property
+    def _bytes(self) -> bytes:
         return canonical.encode(
             {
                 "payloadType": self.payload_type,

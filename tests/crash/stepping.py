@@ -1,6 +1,7 @@
 """A machine whose every step can be the last one, or fail: in memory, or with files and SQLite."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -48,6 +49,9 @@ class SteppedTree(Tree):
 
     def __init__(self, tree: Tree, steps: Steps) -> None:
         self._tree, self._steps = tree, steps
+
+    def at_once(self) -> AbstractContextManager[None]:
+        return self._tree.at_once()
 
     def walk(self, start: str = "") -> Iterable[Seen]:
         return self._tree.walk(start)

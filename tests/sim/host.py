@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from pmgsync.errors import HostError, StageError
@@ -161,6 +162,9 @@ class MemoryTree(TreeReader, TreeWriter):
             if path.rpartition("/")[2].startswith(scope.STAGE_PREFIX)
             and _is_walked(path.rpartition("/")[0])
         )
+
+    def at_once(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     # --- TreeWriter ------------------------------------------------------------------------------
 
