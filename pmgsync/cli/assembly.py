@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,8 @@ def _maps(root: Path) -> MapBuilder:
         folder = root / "run/pmgsync/postfix"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "main.cf").write_text(_LEAST_MAIN_CF, "ascii")
+        # Postfix waits up to two seconds before it reads a file that was written just now.
+        os.utime(folder / "main.cf", (0, 0))
     return MapBuilder(SystemRunner(), str(root), str(folder))
 
 
