@@ -1,21 +1,20 @@
 """Says "look" when something moved in the synced places (`ports.ChangeSource`), with watchdog.
 
 What the kernel and watchdog tell is a hint and never the truth: events get lost when the kernel's
-queue overflows (no version of watchdog tells a handler), and watchdog 2.2.1 is blind in folders
-that were moved in. Therefore:
+queue overflows, and watchdog 2.2.1 is blind in folders that were moved in. Therefore:
 
-* An event only names a path to look at; what the event was does not matter, except for folders.
-* After a folder came, went or moved, everything is looked at, and the watches are set again before
-that look,
-  so that nothing falls between.
-* Many paths at once are a look everywhere: where a burst came, some of it may have been lost.
+* An event only names a path to look at; what it was does not matter, except for folders.
+* After a folder came, went or moved, or events were lost, everything is looked at, and the watches
+  are set again before that look, so that nothing falls between.
+* Many paths at once are a look everywhere, which is quicker then.
 * `etc/pmg` is watched with all below it, SpamAssassin's folder alone. While one of them does not
-exist, the
-  nearest folder above it is watched, and so its creation is noticed. One that was *renamed* away
-  (the kernel goes on watching it under its new name) is noticed by the next `rearm`, which compares
-  what is watched with what is there. The caller's slow timer calls `rearm`, then looks everywhere.
+  exist, the nearest folder above it is watched, and so its creation is noticed. One that was
+  *renamed* away (the kernel goes on watching it under its new name) is noticed by the next `rearm`,
+  which compares what is watched with what is there. The caller's slow timer calls `rearm`, then
+  looks everywhere.
 
-The handler runs in watchdog's thread and only queues.
+The handler runs in watchdog's thread and only queues. `watchdog_mends.py` has what watchdog itself
+needs.
 """
 
 from __future__ import annotations
@@ -79,12 +78,13 @@ class InotifySource(ChangeSource):
         self._handler = _Handler(self._root, self._queue)
         self._lock = threading.Lock()  # guards what the two threads share: the next three
         self._look = Look()
-        self._folders_moved = False
+        self._rearm_due = False
         self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._arming = threading.Lock()
         self._observer: BaseObserver | None = None
         self._armed: dict[str, int] = {}
         self.rearm()
+        watchdog_mends.overflow_listeners.add(self._look_everywhere)
 
     async def wait(self) -> Look:
         """See the port."""
@@ -93,21 +93,25 @@ class InotifySource(ChangeSource):
             self._waiter = None if self._look else (loop, came)
         if self._waiter is not None:
             await came.wait()
-        if self._folders_moved:
-            self._folders_moved = False
+        if self._rearm_due:
+            self._rearm_due = False
             await asyncio.to_thread(self.rearm)
         with self._lock:
             # Folders that moved while we armed: these watches are blind in them, so the next call
             # arms again and has everything looked at once more.
-            look, self._look = self._look, Look(everywhere=self._folders_moved)
+            look, self._look = self._look, Look(everywhere=self._rearm_due)
         return look
 
     def rearm(self) -> None:
-        """See the port. Does nothing where what is watched is what is there."""
+        """See the port. Does nothing where what is there is watched, by threads that live."""
         with self._arming:
             # Before arming: a folder that comes in between makes the next call arm once more.
             folders = _folders(self._root)
-            if self._observer is not None and folders == self._armed:
+            if (
+                self._observer is not None
+                and folders == self._armed
+                and watchdog_mends.is_alive(self._observer)
+            ):
                 return
             fresh = self._observe(folders)
             old, self._observer, self._armed = self._observer, fresh, folders
@@ -133,16 +137,20 @@ class InotifySource(ChangeSource):
 
     def close(self) -> None:
         """Stop watching and end the threads; a `wait` in progress goes on waiting."""
+        watchdog_mends.overflow_listeners.discard(self._look_everywhere)
         with self._arming:
             if self._observer is not None:
                 _stop(self._observer)
                 self._observer = None
 
+    def _look_everywhere(self) -> None:
+        self._queue(None)
+
     def _queue(self, path: str | None) -> None:
-        """From watchdog's thread: look at `path`; None: folders have moved, look everywhere."""
+        """From watchdog's thread: look at `path`; None: watch anew and look everywhere."""
         with self._lock:
             if path is None:
-                self._folders_moved = True
+                self._rearm_due = True
             if path is None or len(self._look.paths) >= MOST_PATHS:
                 self._look = Look(everywhere=True)
             elif not self._look.everywhere and path not in self._look.paths:

@@ -306,11 +306,12 @@ async def main(root):
     sys.stdin.readline()  # stopped here
     look = Look()
     while not look.everywhere:
-        look |= await asyncio.wait_for(source.wait(), 5)
+        look |= await asyncio.wait_for(source.wait(), 20)
     source.rearm()
-    print(len(survey.look(look).manifest), flush=True)
-    while "etc/pmg/domains" not in look.paths:
-        look = await asyncio.wait_for(source.wait(), 5)
+    found = survey.look(look).manifest
+    print(len(found), flush=True)
+    while "etc/pmg/domains" not in found:
+        found = survey.look(await asyncio.wait_for(source.wait(), 20)).manifest
     print("told", flush=True)
     source.close()
 asyncio.run(main(Path(sys.argv[1])))
@@ -368,6 +369,21 @@ def test_closing_ends_the_threads_and_frees_the_handles(root: Path) -> None:
                 await world.look()
         assert open_handles() <= handles
         assert threading.active_count() <= threads + 1  # the worker that armed
+
+    asyncio.run(main())
+
+
+def test_watching_that_died_is_found_by_the_next_rearm(root: Path) -> None:
+    async def main() -> None:
+        async with world_at(root) as world:
+            assert isinstance(world.source, InotifySource)
+            observer = world.source._observer
+            assert observer is not None
+            observer.stop()
+            observer.join()
+            world.source.rearm()
+            (root / DOMAINS).write_text("x")
+            assert DOMAINS in (await world.look()).paths
 
     asyncio.run(main())
 

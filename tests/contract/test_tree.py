@@ -143,9 +143,11 @@ def test_walk_reports_a_link_in_the_place_of_a_folder(world: World) -> None:
 def test_a_seen_tells_mode_and_owner_as_the_table_wants_them(world: World) -> None:
     world.put(KEY, b"secret")
     world.tree.remove(KEY)
-    world.tree.write(KEY, b"secret", mode=0o640, ownership="root:www-data")
+    rule = scope.rule_for(KEY)
+    assert rule is not None
+    world.tree.write(KEY, b"secret", mode=rule.mode, ownership=rule.ownership)
     (seen,) = world.tree.walk(KEY)
-    assert (seen.size, seen.mode, seen.ownership) == (6, 0o640, "root:www-data")
+    assert (seen.size, seen.mode, seen.ownership) == (6, rule.mode, rule.ownership)
     assert world.tree.stat(KEY) == seen
 
 

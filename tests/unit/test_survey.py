@@ -417,7 +417,7 @@ def test_a_file_that_lies_unlike_the_table_is_named(world: World) -> None:
     world.put(KEY, b"k")
     assert world.look().unlike == frozenset()
     world.drop(KEY)
-    world.tree.write(KEY, b"k", mode=0o666, ownership="root:www-data")
+    world.tree.write(KEY, b"k", mode=0o666, ownership="root:root")
     found = world.look(KEY)
     assert found.unlike == {KEY}
     assert files(found)[KEY] == digest_of(b"k")  # the state is as it was
