@@ -3,17 +3,20 @@
 1. back up    give every file that will be replaced or deleted a second name
 2. stage      write every new file beside its target, with its final mode and owner; build the maps;
               fsync (after 1, so that a journalling file system has the second names on disk, too)
-3. intend     commit the intent (all steps), the log records and the contents to the journal
-4. switch     rename each staged file over its target, remove each deleted one
+3. intend     commit the intent (all steps), the log records and the contents to the journal, while
+              the fsyncs of 2 are under way: the disk takes both for little more than one
+4. switch     when 2 and 3 are on disk: rename each staged file over its target, remove each deleted
+              one
 5. settle     fsync the folders
 6. finish     commit that the node runs the new version
 7. forget     remove the second names
 
 A crash before 3 leaves the old state and some dot files, which `recover` sweeps. A crash after 3 is
-finished by `recover`, from 4 on; where that cannot be done, everything is switched back. A failure
-in 4 or 5 switches back at once. After `recover` the tree is the old state or the new one, never a
-mixture. Between the first and the last rename of 4 a reader can see new files beside old ones; each
-single file is whole at every moment.
+finished by `recover`, from 4 on; where that cannot be done (a power cut came before the fsyncs of 2
+were over, as the digests tell), everything is switched back. A failure in 4 or 5 switches back at
+once. After `recover` the tree is the old state or the new one, never a mixture. Between the first
+and the last rename of 4 a reader can see new files beside old ones; each single file is whole at
+every moment.
 
 Undoing takes the second names away, so `recover` goes on only where no step was undone before: what
 it does it can still undo. 6 need not wait for the disk: where a power cut took it, the new contents
@@ -45,6 +48,11 @@ class Tree(TreeReader, TreeWriter, Protocol):
 
     def at_once(self) -> AbstractContextManager[None]:
         """What is done inside is done at once; the tree may keep handles of folders so long."""
+
+    def syncing(self, paths: Sequence[str]) -> AbstractContextManager[None]:
+        """At its end the contents of these files are on disk, as after `sync_files`; begun at its
+        beginning, so that what is done inside and the disk's work happen at the same time.
+        """
 
 
 @dataclass
@@ -89,9 +97,10 @@ class Activator:
             if not intent.steps:
                 self.journal.adopt(plan.after, plan.records, new)
                 return tuple(draft.notes)
-            self.journal.begin(intent, plan.records, new)
+            with self.tree.syncing([step.staged for step in intent.steps if step.staged]):
+                self.journal.begin(intent, plan.records, new)
         except PmgsyncError as error:
-            self._tidy()
+            self._give_up()
             error.where = _target_of(error.where, plan)
             raise
         try:
@@ -136,8 +145,6 @@ class Activator:
         if plan.maps and self.maps.available():
             for path, source in plan.maps:
                 self._build_map(path, contents[source.digest] if source else b"", plan, draft)
-        if draft.steps:
-            self.tree.sync_files([step.staged for step in draft.steps])
         draft.steps += [
             Step(StepKind.DELETE, path, "", backups[path], None)
             for path in plan.deletes
@@ -260,6 +267,14 @@ class Activator:
         entry = self.journal.active().manifest.get(ManagedPath(step.target))
         if digest_of(content) not in {step.digest, entry.digest if entry else None}:
             keep(step.target, content)
+
+    def _give_up(self) -> None:
+        """Nothing was switched: take back the intent, if there is one already, and sweep."""
+        intent = self.journal.pending()
+        if intent is None:
+            self._tidy()
+        else:
+            self._switch_back(intent)
 
     # --- small questions; 7 ---
 

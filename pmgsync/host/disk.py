@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pmgsync.errors import HostError
@@ -184,10 +185,25 @@ class DiskTree(DiskReader, DiskWriter, TreeWriter):
         owners = Owners()
         DiskReader.__init__(self, root, owners)
         DiskWriter.__init__(self, root, owners)
+        self._helper = ThreadPoolExecutor(1, "pmgsync-fsync")
 
     def at_once(self) -> AbstractContextManager[None]:
         """What is done inside is done at once: handles of folders are kept for that long."""
         return kept_handles()
+
+    @contextmanager
+    def syncing(self, paths: Sequence[str]) -> Iterator[None]:
+        """See `agent.activate.Tree`: a helper thread syncs while the body runs."""
+        if not paths:
+            yield
+            return
+        syncing = self._helper.submit(self.sync_files, paths)
+        try:
+            yield
+        finally:
+            error = syncing.exception()
+        if error is not None:
+            raise error
 
 
 def _report(seen: Seen, folders: list[str]) -> Iterator[Seen]:

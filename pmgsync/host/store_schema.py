@@ -58,6 +58,8 @@ commit;
 _BUSY_TIMEOUT_S = 5.0
 # A large content leaves a large log behind; give that space back at the next checkpoint.
 _JOURNAL_SIZE_LIMIT = 16 << 20
+_LOG_BYTES = 4 << 20
+"""What the log holds when SQLite writes it back into the database by itself (1,000 pages)."""
 
 _FULL = {sqlite3.SQLITE_FULL}
 _UNABLE = {
@@ -84,6 +86,7 @@ def connect(path: str) -> sqlite3.Connection:
         )
         try:
             _prepare(database, path, is_new=is_new)
+            _lengthen_log(database, path)
         except BaseException:
             database.close()
             raise
@@ -115,6 +118,29 @@ def _prepare(database: sqlite3.Connection, path: str, *, is_new: bool) -> None:
     application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
     if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
         raise damaged(path, f"not a pmgsync database of version {SCHEMA_VERSION}")
+
+
+def _lengthen_log(database: sqlite3.Connection, path: str) -> None:
+    """Give the write-ahead log its working length now.
+
+    A commit into a log that need not grow is one write of data, without any of the file system's
+    own bookkeeping. What is rolled back here has been written into the log all the same.
+    """
+    log = f"{path}-wal"
+    if os.path.exists(log) and os.path.getsize(log) >= _LOG_BYTES:
+        return
+    database.execute("begin immediate")
+    try:
+        database.execute(
+            "insert into content (digest, data) values ('', zeroblob(?))", (2 * _LOG_BYTES,)
+        )
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in _FULL:
+            raise
+        # A full disk: the log grows as it must, when there is room again.
+    finally:
+        if database.in_transaction:
+            database.execute("rollback")
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

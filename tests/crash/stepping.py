@@ -1,7 +1,7 @@
 """A machine whose every step can be the last one, or fail: in memory, or with files and SQLite."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -80,6 +80,13 @@ class SteppedTree(Tree):
     def remove(self, path: str) -> None:
         self._steps.step(f"remove {path}")
         self._tree.remove(path)
+
+    @contextmanager
+    def syncing(self, paths: Sequence[str]) -> Iterator[None]:
+        yield
+        if paths:
+            self._steps.step(f"sync {len(paths)} files")
+            self._tree.sync_files(paths)
 
     def sync_files(self, paths: Sequence[str]) -> None:
         self._steps.step(f"sync {len(paths)} files")

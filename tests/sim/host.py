@@ -2,8 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from pmgsync.errors import HostError, StageError
@@ -165,6 +165,11 @@ class MemoryTree(TreeReader, TreeWriter):
 
     def at_once(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    @contextmanager
+    def syncing(self, paths: Sequence[str]) -> Iterator[None]:
+        yield
+        self.sync_files(paths)
 
     # --- TreeWriter ------------------------------------------------------------------------------
 
