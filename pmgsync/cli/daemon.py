@@ -8,6 +8,7 @@ restarted. SIGTERM and SIGINT stop it in good order, SIGHUP reads the settings a
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -64,6 +65,8 @@ class _Daemon:
         try:
             await node.start()
             control.start()
+            # What is there by now stays: the collector need not look at it again and again.
+            gc.freeze()
             self._notifier.ready(node.status_line)
             log.info("ready: %s", node.status_line)
             tasks = [asyncio.ensure_future(work) for work in (node.failed(), self._stop.wait())]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from pmgsync.cli.machine import address_towards, node_address, node_name
@@ -21,6 +22,7 @@ from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.joining import JOIN_REQUEST_TYPE, JoinRequest, Token
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import MAX_FILE_BYTES
+from pmgsync.model.membership import MAX_PORT
 from pmgsync.model.scope import CLUSTER_CONF, PMG
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.wire.certificates import to_der
@@ -161,6 +163,14 @@ def _split(address: str, port: int) -> tuple[str, int]:
         host, colon, tail = address, "", ""
     elif not colon or address.endswith("]"):
         host, colon, tail = address.strip(), "", ""
-    if colon and not (tail.isascii() and tail.isdecimal() and 1 <= int(tail[:6]) <= MAX_PORT):
+    if colon and not (
+        tail.isascii() and tail.isdecimal() and len(tail) <= 5 and 1 <= int(tail) <= MAX_PORT
+    ):
         raise OperatorError("is not a port", where=address, mend="give ADDRESS or ADDRESS:PORT")
-    return node_address("", host.strip("[]"), ""), int(tail) if colon else port
+    host = host.strip("[]")
+    try:
+        ip_address(host)
+    except ValueError:
+        mend = "type the line that `pmgsync join-cmd` printed"
+        raise OperatorError("is not an IP address", where=address[:80], mend=mend) from None
+    return node_address("", host, ""), int(tail) if colon else port

@@ -11,6 +11,9 @@ import time
 
 from pmgsync.ports import Clock
 
+SHORT_S = 0.005
+ROUNDING_S = 0.001
+
 
 class SystemClock(Clock):
     """The machine's clocks."""
@@ -24,8 +27,18 @@ class SystemClock(Clock):
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait without blocking the loop."""
-        await asyncio.sleep(max(0.0, seconds))
+        """Wait without blocking the loop; short waits are kept to about a tenth of a millisecond.
+
+        The loop's own timers round up to whole milliseconds, which is a lot of a quiet time of two.
+        """
+        if not 0 < seconds < SHORT_S:
+            await asyncio.sleep(max(0.0, seconds))
+            return
+        end = time.monotonic() + seconds
+        if seconds > ROUNDING_S:
+            await asyncio.sleep(seconds - ROUNDING_S)
+        while time.monotonic() < end:  # noqa: ASYNC110 - an event would need the same timers
+            await asyncio.sleep(0)
 
 
 def pause(seconds: float) -> None:

@@ -15,7 +15,7 @@ The steps, each of them complete before the next begins:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pmgsync.errors import HostError, InvalidError, OperatorError, StoreError
 from pmgsync.master.guard import objection
@@ -28,7 +28,7 @@ from pmgsync.model.changeset import (
     Position,
     diff,
 )
-from pmgsync.model.envelope import seal
+from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import Signer
 from pmgsync.model.manifest import Digest, FileEntry, Manifest
 from pmgsync.model.messages import MESSAGE_BYTES, PART_BYTES
@@ -41,12 +41,22 @@ MAX_ENVELOPE_BYTES = MESSAGE_BYTES - PART_BYTES - 4096
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A change set that was sealed ahead of time, for the state `base` and without a message."""
+
+    base: Manifest
+    change: Diff
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What `prepare` found: the state to publish, the contents for it, and what cannot be taken."""
 
     target: Manifest
     contents: Mapping[Digest, bytes] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    draft: Draft | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,18 @@ class Publisher:
             return Observed(observation.manifest, {}, observation.problems)
         return self._with_contents(base, observation)
 
+    def draft(self, observed: Observed) -> Observed:
+        """`observed` with everything done for its change set that can be done before it is certain:
+        sealed, its signature tried, its bytes made. Changes no answer of this object.
+        """
+        base = self._history.head.manifest
+        if self.holds or observed.target.digest == base.digest or objection(base, observed.target):
+            return observed
+        change = diff(base, observed.target)
+        envelope = self._sealed(observed.target, change, "")
+        envelope.signers([self._signer.public_key])
+        return replace(observed, draft=Draft(base, change, envelope))
+
     def commit(self, observed: Observed, message: str = "") -> Published | None:
         """Publish what was observed, if it is new and nothing holds it."""
         self.problems = observed.problems
@@ -179,9 +201,12 @@ class Publisher:
 
     def _publish(self, observed: Observed, message: str) -> Published:
         head, target = self._history.head, observed.target
-        change = diff(head.manifest, target)
-        text = message or self.holds.message
-        envelope = seal(CHANGE_SET_TYPE, self._change_set(target, change, text), self._signer)
+        text, draft = message or self.holds.message, observed.draft
+        if draft is not None and draft.base is head.manifest and not text:
+            change, envelope = draft.change, draft.envelope
+        else:
+            change = diff(head.manifest, target)
+            envelope = self._sealed(target, change, text)
         sent = envelope.to_bytes()
         if len(sent) > MAX_ENVELOPE_BYTES:
             raise InvalidError(
@@ -200,10 +225,10 @@ class Publisher:
         new = {d: c for d, c in observed.contents.items() if d not in head.manifest.digests}
         return Published(verified, head.manifest, sent, new, self._clock.monotonic())
 
-    def _change_set(self, target: Manifest, change: Diff, message: str) -> bytes:
+    def _sealed(self, target: Manifest, change: Diff, message: str) -> Envelope:
         head, membership = self._history.head, self._history.membership
         text = message.encode("utf-8", "replace").decode("utf-8")
-        return ChangeSet(
+        payload = ChangeSet(
             cluster=membership.cluster,
             position=Position(membership.epoch, head.position.version + 1),
             parent=head.manifest.digest,
@@ -212,6 +237,9 @@ class Publisher:
             created=self._clock.now(),
             message=text[:MAX_MESSAGE_CHARACTERS],
         ).to_bytes()
+        envelope = seal(CHANGE_SET_TYPE, payload, self._signer)
+        envelope.to_bytes()
+        return envelope
 
     def _lacking(self, change: Diff, observed: Observed) -> dict[Digest, bytes]:
         """The contents that the store does not have yet."""

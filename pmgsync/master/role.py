@@ -189,7 +189,8 @@ class MasterRole:
         """Use the quiet time for the look; it counts if nothing moves from here to its end."""
         look = self._settler.look
         if self._early is None and not self._turn.locked() and self._is_small(look):
-            self._early = self._moves, look, self._parts.publisher.prepare(look)
+            publisher = self._parts.publisher
+            self._early = self._moves, look, publisher.draft(publisher.prepare(look))
 
     async def _publish_once(self, look: Look) -> None:
         self._write_cluster_conf()
@@ -253,13 +254,8 @@ class MasterRole:
 
     def _announce(self, published: Published) -> None:
         self._parts.feeds.announce(published)
-        change = published.verified.change_set.change
-        log.info(
-            "version %s: %d put, %d deleted",
-            published.position,
-            len(change.puts),
-            len(change.deletes),
-        )
+        # The line is written when the streams have been woken, not before.
+        asyncio.get_running_loop().call_soon(_log_version, published)
 
     def _write_cluster_conf(self) -> None:
         """Once for each change of the membership; what stands in the way is named, and tried
@@ -277,3 +273,9 @@ class MasterRole:
             if self._file_problems != (problem,):
                 log.error("%s", problem)
             self._file_problems = (problem,)
+
+
+def _log_version(published: Published) -> None:
+    change = published.verified.change_set.change
+    puts, deletes = len(change.puts), len(change.deletes)
+    log.info("version %s: %d put, %d deleted", published.position, puts, deletes)

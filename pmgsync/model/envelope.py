@@ -9,7 +9,7 @@ listed under.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,10 @@ class Envelope:
     payload_type: str
     payload: bytes
     signatures: tuple[Signature, ...]
+    _known: dict[PublicKey, bool] = field(
+        default_factory=dict, init=False, repr=False, compare=False, hash=False
+    )
+    """Which keys have been tried: neither they nor what they signed can change in this object."""
 
     @cached_property
     def digest(self) -> Digest:
@@ -51,14 +55,15 @@ class Envelope:
 
     def signers(self, keys: Iterable[PublicKey]) -> frozenset[PublicKey]:
         """Those of `keys` that have a valid signature here."""
-        message = self.signed_bytes()
-        return frozenset(
-            key
-            for key in frozenset(keys)
-            if any(
-                s.key_id == key.key_id and key.verifies(s.value, message) for s in self.signatures
+        return frozenset(key for key in frozenset(keys) if self._is_signed_by(key))
+
+    def _is_signed_by(self, key: PublicKey) -> bool:
+        if key not in self._known:
+            message, key_id = self.signed_bytes(), key.key_id
+            self._known[key] = any(
+                s.key_id == key_id and key.verifies(s.value, message) for s in self.signatures
             )
-        )
+        return self._known[key]
 
     def require(self, payload_type: str, key: PublicKey) -> bytes:
         """The payload, if it is of `payload_type` and signed by `key`, else `BadSignatureError`."""
