@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
 
-from pmgsync.cli.machine import address_towards, node_address, node_name
+from pmgsync.cli.machine import address_towards, host_address, node_address, node_name
 from pmgsync.cli.node import DATABASE, Node
 from pmgsync.cli.pmg_keys import gather_pmg_keys
 from pmgsync.errors import OperatorError, WrongClusterError
@@ -29,7 +28,6 @@ from pmgsync.wire.certificates import to_der
 from pmgsync.wire.join import join_exchange
 
 FIRST_VERSION_SECONDS = 60.0
-MAX_PORT = 65535
 
 
 async def create(node: Node, name: str | None, address: str | None) -> Mapping[str, Any]:
@@ -166,11 +164,6 @@ def _split(address: str, port: int) -> tuple[str, int]:
     if colon and not (
         tail.isascii() and tail.isdecimal() and len(tail) <= 5 and 1 <= int(tail) <= MAX_PORT
     ):
-        raise OperatorError("is not a port", where=address, mend="give ADDRESS or ADDRESS:PORT")
-    host = host.strip("[]")
-    try:
-        ip_address(host)
-    except ValueError:
-        mend = "type the line that `pmgsync join-cmd` printed"
-        raise OperatorError("is not an IP address", where=address[:80], mend=mend) from None
-    return node_address("", host, ""), int(tail) if colon else port
+        raise OperatorError("is not a port", where=address[:80], mend="give IP or IP:PORT")
+    mend = "give the master's IP, as `pmgsync join-cmd` printed it"
+    return host_address(host.strip("[]"), mend=mend), int(tail) if colon else port
