@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pmgsync.cli.machine import address_towards, host_address, node_address, node_name
-from pmgsync.cli.node import DATABASE, Node
+from pmgsync.cli.node import BEGUN, DATABASE, Node
 from pmgsync.cli.pmg_keys import gather_pmg_keys
 from pmgsync.errors import OperatorError, WrongClusterError
 from pmgsync.master.founding import Founder, found_cluster
@@ -50,6 +50,7 @@ async def create(node: Node, name: str | None, address: str | None) -> Mapping[s
         founding = found_cluster(founder, secrets.token_hex(16), SigningKey.generate(), existing)
         await node.begin((founding.envelope,), durable=False)
         head = await node.require_master().first_version()
+        (node.root / BEGUN).touch(mode=0o600)
         me = founding.membership.master_member
         return {
             "cluster": founding.membership.cluster,
@@ -162,7 +163,10 @@ def _split(address: str, port: int) -> tuple[str, int]:
     elif not colon or address.endswith("]"):
         host, colon, tail = address.strip(), "", ""
     if colon and not (
-        tail.isascii() and tail.isdecimal() and len(tail) <= 5 and 1 <= int(tail) <= MAX_PORT
+        tail.isascii()
+        and tail.isdecimal()
+        and len(tail) <= len(str(MAX_PORT))
+        and 1 <= int(tail) <= MAX_PORT
     ):
         raise OperatorError("is not a port", where=address[:80], mend="give IP or IP:PORT")
     mend = "give the master's IP, as `pmgsync join-cmd` printed it"
