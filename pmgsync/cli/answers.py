@@ -201,18 +201,23 @@ _EXIT_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The answer of release, confirm and wait. `version` None: nothing had changed."""
+    """The answer of release, confirm and wait. `version` None: nothing was published, as nothing
+    had changed; or it is `held`, which says by what and what to do.
+    """
 
     version: int | None
     files: int
     arrived: tuple[Arrival, ...] = ()
     missing: tuple[str, ...] = ()
+    held: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 it runs everywhere, 3 refused, 4 rolled back, 5 a node cannot or has not said
+        """0 it runs everywhere, 3 refused or held, 4 rolled back, 5 a node cannot or has not said
         anything.
         """
+        if self.held:
+            return ExitCode.REJECTED
         outcomes = {_EXIT_OF.get(arrival.outcome, ExitCode.DEGRADED) for arrival in self.arrived}
         for code in (ExitCode.REJECTED, ExitCode.ROLLED_BACK, ExitCode.DEGRADED):
             if code in outcomes:
@@ -226,6 +231,7 @@ class Release:
             "files": self.files,
             "arrived": [asdict(arrival) for arrival in self.arrived],
             "missing": list(self.missing),
+            "held": self.held,
         }
 
     @classmethod
@@ -237,6 +243,7 @@ class Release:
             files=fields.count("files"),
             arrived=each(fields, "arrived", Arrival.from_json),
             missing=texts(fields, "missing"),
+            held=fields.take("held", str),
         )
 
 

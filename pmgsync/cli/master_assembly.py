@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pmgsync.cli.assembly import SILENT_BEATS, NodeParts
 from pmgsync.cli.master_side import MasterSide
@@ -45,7 +45,7 @@ def build_master(
         parts.tls,
         lookup=lambda fingerprint: history.membership.holder_of(fingerprint),
         follow=feeds,
-        join=_admission(parts, history, tokens, admitted),
+        join=_admission(parts, history, tokens, admitted, lambda: roster.connected),
         certificates=_certificates(history.membership),
     )
     network = settings.network
@@ -53,6 +53,7 @@ def build_master(
         role=role,
         feeds=feeds,
         history=history,
+        store=parts.store,
         tokens=tokens,
         server=server,
         certificate=parts.identity.tls_certificate,
@@ -100,8 +101,9 @@ def _admission(
     history: TrustedHistory,
     tokens: Tokens,
     admitted: Callable[[Member], None],
+    connected: Callable[[], Collection[int]],
 ) -> Admission:
-    doors = AdmissionParts(check_certificate, parts.identity.write_chain, admitted)
+    doors = AdmissionParts(check_certificate, parts.identity.write_chain, admitted, connected)
     return Admission(tokens, history, parts.identity.key, parts.clock, doors)
 
 

@@ -19,6 +19,7 @@ from pmgsync.master.tokens import Tokens
 from pmgsync.model.manifest import digest_of
 from pmgsync.model.status import ClusterStatus
 from pmgsync.model.trust import Head, TrustedHistory
+from pmgsync.ports import History
 from pmgsync.wire.certificates import to_der
 from pmgsync.wire.server import Listen, MemberServer
 from pmgsync.wire.tls import target_of
@@ -33,6 +34,7 @@ class MasterSide:
     role: MasterRole
     feeds: Feeds
     history: TrustedHistory
+    store: History
     tokens: Tokens
     server: MemberServer
     certificate: bytes
@@ -86,6 +88,8 @@ class MasterSide:
         hold = self._sessions.pop(connection, None)
         if hold is not None:
             return await self._arrival(await self.role.end_hold(hold, message), timeout_s)
+        if not any(hold.durable for hold in self.role.holds):
+            raise OperatorError("nothing is on hold", mend="`pmgsync status` shows what is")
         return await self._arrival(await self.role.release(message), timeout_s)
 
     async def confirm(self, version: int, timeout_s: float) -> Release:
@@ -98,7 +102,9 @@ class MasterSide:
             raise OperatorError(
                 "is not published yet", where=f"version {version}", mend="see `pmgsync log`"
             )
-        return _release(await self.role.wait_settled(version, timeout_s), 0)
+        settled = await self.role.wait_settled(version, timeout_s)
+        record = self.store.record(version)
+        return _release(settled, len(record.change.paths) if record else 0)
 
     async def connection_closed(self, connection: int) -> None:
         """The hold that lived on this connection, if there was one, ends."""
@@ -106,9 +112,16 @@ class MasterSide:
         if hold is not None:
             self.role.abandon_hold(hold)
 
+    def _why_held(self) -> str:
+        if self.role.held is not None:
+            return str(self.role.held)
+        if any(hold.durable for hold in self.role.holds):
+            return "on hold; `pmgsync release` publishes it"
+        return ""
+
     async def _arrival(self, published: Published | None, timeout_s: float) -> Release:
         if published is None:
-            return Release(None, 0)
+            return Release(None, 0, held=self._why_held())
         change = published.verified.change_set.change
         settled = await self.role.wait_settled(published.position.version, timeout_s)
         return _release(settled, len(change.paths))

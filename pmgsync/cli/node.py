@@ -34,7 +34,13 @@ from pmgsync.cli.machine import node_name
 from pmgsync.cli.master_assembly import build_master
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
-from pmgsync.errors import MalformedError, NoMasterError, NotMemberError, StoreError
+from pmgsync.errors import (
+    MalformedError,
+    NoMasterError,
+    NotMemberError,
+    StoreDamagedError,
+    StoreError,
+)
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.identity import STATE_FOLDER, Identity
@@ -51,6 +57,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DATABASE = f"{STATE_FOLDER}/node.db"
+BEGUN = f"{STATE_FOLDER}/history-begun"
+"""An empty file that says: this node, as master, has published. The database must know of it."""
+_BACKUP = (
+    "do not start without it: bring back the database, with the files beside it whose names begin "
+    "with its own, from a backup of this master"
+)
 ASK_SECONDS = 0.5
 PRUNE_EVERY_S = 3600.0
 FRESH_MS = 1500
@@ -70,10 +82,11 @@ class Node:
         clock = SystemClock()
         name = node_name(root, None, settings.node.name)
         self._worker = ThreadPoolExecutor(1, "pmgsync-work")
+        identity = Identity.load_or_create(root, lambda: make_certificate(name, clock.now()))
         self.parts = NodeParts(
             root=root,
-            identity=Identity.load_or_create(root, lambda: make_certificate(name, clock.now())),
-            store=SqliteStore(root / DATABASE),
+            identity=identity,
+            store=_open_store(root / DATABASE, identity),
             tree=DiskTree(root),
             clock=clock,
             run_blocking=self._run_blocking,
@@ -108,6 +121,8 @@ class Node:
         master: MasterSide | None = None
         try:
             if me.cid == history.membership.master:
+                if durable:
+                    self._require_history()
                 master = build_master(self.parts, me, chain, source, self.settings)
                 await master.start()
             agent = build_agent(self.parts, me, chain, source, self.settings, master)
@@ -123,6 +138,15 @@ class Node:
         self._roles = asyncio.create_task(self._run_roles())
         self._roles.add_done_callback(self._roles_ended)
         self.on_status(self.status_line)
+
+    def _require_history(self) -> None:
+        """A master without its log would begin anew at version 1, which no node may follow."""
+        if self.parts.store.head()[1] is None and (self.root / BEGUN).exists():
+            raise StoreDamagedError(
+                "is empty, and this node is the master: it holds the cluster's history",
+                where=str(self.root / DATABASE),
+                mend=_BACKUP,
+            )
 
     async def failed(self) -> None:
         """Wait until something went wrong that the daemon cannot live with, and raise it."""
@@ -298,6 +322,22 @@ class Node:
         """A hold that lived on this connection ends, and what has gathered is published."""
         if self.master is not None:
             await self.master.connection_closed(connection)
+
+
+def _open_store(path: Path, identity: Identity) -> SqliteStore:
+    try:
+        return SqliteStore(path)
+    except StoreDamagedError as error:
+        if _is_master(identity):
+            raise StoreDamagedError(error.what, where=error.where, mend=_BACKUP) from error
+        raise
+
+
+def _is_master(identity: Identity) -> bool:
+    chain = identity.read_chain()
+    if not chain:
+        return False
+    return TrustedHistory(chain).membership.master_key == identity.key.public_key
 
 
 def _status_of(document: bytes) -> ClusterStatus | None:

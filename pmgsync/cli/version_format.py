@@ -140,7 +140,7 @@ def _painted_diff(line: str) -> str:
 def release_text(release: Release) -> str:
     """One line for a version that was published, and one for each node where it does not run."""
     if release.version is None:
-        return "nothing changed"
+        return printable(release.held) or "nothing changed"
     good = [arrival for arrival in release.arrived if arrival.outcome == ARRIVED]
     nodes = len(release.arrived) + len(release.missing)
     after = f" after {duration(max(a.ms for a in good))}" if good else ""

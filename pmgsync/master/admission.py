@@ -13,7 +13,7 @@ dead at once.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from secrets import token_bytes
 
@@ -51,12 +51,14 @@ class AdmissionParts:
     """What admission is handed.
 
     `check_certificate` raises for a certificate (DER) that is not of the right kind. `write_chain`
-    makes the chain durable. `admitted` is told of each new member, after that.
+    makes the chain durable. `admitted` is told of each new member, after that. `connected` names
+    the members that have a stream: nobody takes the place of one of them.
     """
 
     check_certificate: Callable[[bytes], None]
     write_chain: Callable[[tuple[Envelope, ...]], None]
     admitted: Callable[[Member], None]
+    connected: Callable[[], Collection[int]] = tuple
     random: Callable[[int], bytes] = token_bytes
 
 
@@ -128,6 +130,12 @@ class Admission:
                 f"{request.name} is the name of the master",
                 where=peer,
                 mend="give the new node another name",
+            )
+        if known is not None and known.cid in self._parts.connected():
+            raise InvalidError(
+                f"{known.label} is in the cluster and connected",
+                where=peer,
+                mend="give the new node another name; or stop pmgsyncd on the old one first",
             )
         return Member(
             cid=place_for(membership, request.name),

@@ -1,8 +1,11 @@
 """PURE. What a vanished folder looks like is not published without the admin's word."""
 
+from collections import deque
+
 from pmgsync.model.manifest import Manifest
 from pmgsync.model.scope import PMG_CONF
 
+LATELY_S = 10.0
 FEWEST_DELETIONS = 2
 """So few files may be more than half of a tiny state; to delete a single one is an edit like any
 other.
@@ -21,3 +24,32 @@ def objection(current: Manifest, target: Manifest) -> str | None:
         also = f", {PMG_CONF} too" if PMG_CONF in gone else ""
         return f"delete {len(gone)} of the {len(current)} synced files{also}"
     return f"delete {PMG_CONF}" if PMG_CONF in gone else None
+
+
+class Lately:
+    """The states that were the newest within the last `LATELY_S` seconds.
+
+    A folder that is emptied file by file is many small versions, each of which deletes little; so a
+    state is compared with these as well as with the newest.
+    """
+
+    def __init__(self) -> None:
+        self._until: deque[tuple[float, Manifest]] = deque()
+
+    def replaced(self, manifest: Manifest, now: float) -> None:
+        """`manifest` was the newest state until `now`."""
+        self._until.append((now, manifest))
+
+    def forget(self) -> None:
+        """What is gone by now was meant: the admin has confirmed it."""
+        self._until.clear()
+
+    def objection(self, current: Manifest, target: Manifest, now: float) -> str | None:
+        """As `objection`, against `current` and against what was there lately."""
+        while self._until and self._until[0][0] < now - LATELY_S:
+            self._until.popleft()
+        reason = objection(current, target)
+        if reason is None and self._until and current.keys() - target.keys():
+            reason = objection(self._until[0][1], target)
+            return f"{reason}, counting the last {LATELY_S:g} s" if reason else None
+        return reason

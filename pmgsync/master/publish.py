@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pmgsync.errors import HostError, InvalidError, OperatorError, StoreError
-from pmgsync.master.guard import objection
+from pmgsync.master.guard import Lately, objection
 from pmgsync.master.holds import Holds
 from pmgsync.model.changeset import (
     CHANGE_SET_TYPE,
@@ -110,6 +110,7 @@ class Publisher:
         self._signer = signer
         self._clock = clock
         self.holds = holds if holds is not None else Holds(store)
+        self._lately = Lately()
         self.held: Held | None = None
         self.problems: tuple[Problem, ...] = ()
 
@@ -157,7 +158,7 @@ class Publisher:
             self.held = None
             self.holds.spoken()
             return None
-        reason = objection(base, target)
+        reason = self._lately.objection(base, target, self._clock.monotonic())
         if reason is not None:
             self.held = Held(self._history.head.position.version + 1, reason)
             return None
@@ -172,7 +173,9 @@ class Publisher:
         self._require_held(version, observed)
         base = self._history.head.manifest
         full = self._complete(base, observed)
-        return self._publish(full, message)
+        published = self._publish(full, message)
+        self._lately.forget()
+        return published
 
     def _require_held(self, version: int, observed: Observed) -> None:
         held, where = self.held, f"version {version}"
@@ -186,7 +189,8 @@ class Publisher:
                 where=where,
                 mend=f"look at it, then `pmgsync confirm {held.version}`",
             )
-        reason = objection(self._history.head.manifest, observed.target)
+        now = self._clock.monotonic()
+        reason = self._lately.objection(self._history.head.manifest, observed.target, now)
         self.held = Held(self._history.head.position.version + 1, reason) if reason else None
         if held is None or reason is None:
             raise OperatorError(
@@ -222,6 +226,7 @@ class Publisher:
             raise
         self.held = None
         self.holds.spoken()
+        self._lately.replaced(head.manifest, self._clock.monotonic())
         new = {d: c for d, c in observed.contents.items() if d not in head.manifest.digests}
         return Published(verified, head.manifest, sent, new, self._clock.monotonic())
 

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from pmgsync.errors import OperatorError, PmgsyncError
 from pmgsync.master.feed import Feeds
 from pmgsync.master.holds import Hold
-from pmgsync.master.publish import Observed, Published, Publisher
+from pmgsync.master.publish import Held, Observed, Published, Publisher
 from pmgsync.master.roster import Roster
 from pmgsync.master.settle import Settler
 from pmgsync.master.settled import Settled, wait_settled
@@ -102,6 +102,16 @@ class MasterRole:
         return cluster_status(
             parts.history.membership, parts.history.head, parts.roster, troubles, parts.clock.now()
         )
+
+    @property
+    def held(self) -> Held | None:
+        """The change that waits for `confirm`."""
+        return self._parts.publisher.held
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """Who holds, oldest first."""
+        return self._parts.publisher.holds.current
 
     def hold(self, who: str, message: str = "", *, durable: bool) -> Hold:
         """Publish nothing from now on until it ends; see `Holds`."""

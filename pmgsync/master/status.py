@@ -54,6 +54,7 @@ def cluster_status(
         as_of=now,
         nodes=nodes,
         attention=tuple(lines),
+        held=troubles.held.version if troubles.held else None,
     )
 
 

@@ -62,12 +62,16 @@ class ClusterStatus:
     as_of: int
     nodes: tuple[NodeStatus, ...]
     attention: tuple[str, ...] = ()
+    held: int | None = None
+    """The version that a change would get which waits for `confirm`."""
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 where every joined node is in sync; else 3 (one refused it) or 5 (one is degraded)."""
+        """0 where every joined node is in sync; else 3 (one refused it, or a change is held for
+        safety) or 5 (one is degraded).
+        """
         states = {node.state for node in self.nodes}
-        if NodeState.INVALID in states:
+        if NodeState.INVALID in states or self.held is not None:
             return ExitCode.REJECTED
         if states - {NodeState.IN_SYNC, NodeState.NOT_JOINED}:
             return ExitCode.DEGRADED
@@ -99,6 +103,7 @@ class ClusterStatus:
             as_of=fields.count("as_of"),
             nodes=tuple(_node(row) for row in nodes),
             attention=tuple(line[:MAX_TEXT] for line in attention),
+            held=fields.optional_count("held"),
         )
         fields.done()
         return status

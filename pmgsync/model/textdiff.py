@@ -53,11 +53,15 @@ _HASH = re.compile(r"\$[0-9a-z]{1,3}\$[^\s:\"']+")
 
 def mask_credentials(line: str) -> str:
     """`line` with what looks like a credential replaced by a mask."""
-    line = _IN_ADDRESS.sub(_masked_address, line)
-    line = _HASH.sub(MASK, line)
+    line = mask_unmistakable(line)
     for pattern in (_ASSIGNED, _SPACED):
         line = pattern.sub(rf"\g<key>\g<gap>{MASK}", line)
     return line
+
+
+def mask_unmistakable(line: str) -> str:
+    """`line` without credentials in addresses and hashes of passwords, which are never prose."""
+    return _HASH.sub(MASK, _IN_ADDRESS.sub(_masked_address, line))
 
 
 def text_diff(path: str, old: bytes | None, new: bytes | None, rule: Rule | None) -> str | None:

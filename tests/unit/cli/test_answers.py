@@ -24,6 +24,7 @@ from pmgsync.cli.answers import (
     StatusAnswer,
     each,
 )
+from pmgsync.cli.version_format import release_text
 from pmgsync.errors import ExitCode, MalformedError
 from pmgsync.model.canonical import Fields
 from pmgsync.model.status import NodeState
@@ -144,3 +145,10 @@ def test_the_exit_code_of_status() -> None:
     assert status_answer(None).exit_code == ExitCode.NO_MASTER
     stranger = NodeInfo("mail9", None, "", "0.1.0", 1, 1, None)
     assert status_answer(None, node=stranger).exit_code == ExitCode.ERROR
+
+
+def test_a_held_change_is_no_success() -> None:
+    held = Release(None, 0, held="version 3 is held, it would delete etc/pmg/pmg.conf")
+    assert held.exit_code is ExitCode.REJECTED
+    assert Release.from_json(held.to_json()) == held
+    assert release_text(held) == held.held

@@ -69,7 +69,8 @@ class Gate:
         self.admitted: list[Member] = []
         self.write_error: PmgsyncError | None = None
         self.certificate_error: PmgsyncError | None = None
-        parts = AdmissionParts(self._check, self._write, self._admit)
+        self.connected: set[int] = set()
+        parts = AdmissionParts(self._check, self._write, self._admit, lambda: self.connected)
         self.admission = Admission(
             self.tokens,
             self.history,
@@ -295,6 +296,18 @@ def test_a_certificate_of_the_wrong_kind() -> None:
     with pytest.raises(MalformedError):
         gate.join(gate.token(), request_of(4), sample.key(4))
     assert gate.nothing_happened()
+
+
+def test_nobody_takes_the_place_of_a_node_that_is_connected() -> None:
+    gate = Gate()
+    token = gate.token()
+    gate.connected = {2}
+    with pytest.raises(InvalidError, match=r"mx2\(2\) is in the cluster and connected"):
+        gate.join(token, request_of(4, name="mx2", address="127.0.0.9"), sample.key(4))
+    assert gate.nothing_happened()
+    gate.connected = set()
+    gate.join(token, request_of(4, name="mx2", address="127.0.0.9"), sample.key(4))
+    assert gate.history.membership.member(2).address == "127.0.0.9"
 
 
 # --- durability ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmgsync.master.guard import objection
+from pmgsync.master.guard import LATELY_S, Lately, objection
 from pmgsync.model.manifest import Manifest
 from tests.unit.model.sample import entry
 
@@ -47,3 +47,26 @@ def test_new_files_do_not_make_up_for_lost_ones() -> None:
 def test_whatever_only_adds_or_edits_is_never_held(some: set[str], more: set[str]) -> None:
     edited = Manifest(entry(path, "other") for path in some | more)
     assert objection(state(*some), edited) is None
+
+
+def test_a_folder_that_is_emptied_step_by_step_is_held() -> None:
+    lately, held_at = Lately(), None
+    for step in range(10):
+        current, target = state(*NAMES[step:]), state(*NAMES[step + 1 :])
+        if lately.objection(current, target, float(step) / 10) is not None:
+            held_at = step
+            break
+        lately.replaced(current, float(step) / 10)
+    assert held_at == 5
+
+
+def test_what_was_deleted_long_ago_or_confirmed_is_not_counted() -> None:
+    lately = Lately()
+    lately.replaced(state(*NAMES), 0.0)
+    few, fewer = state(*NAMES[5:]), state(*NAMES[6:])
+    assert "counting the last 10 s" in (lately.objection(few, fewer, 1.0) or "")
+    assert lately.objection(few, few, 1.0) is None
+    assert lately.objection(few, fewer, LATELY_S + 1) is None
+    lately.replaced(state(*NAMES), 20.0)
+    lately.forget()
+    assert lately.objection(few, fewer, 20.0) is None

@@ -321,6 +321,20 @@ def test_an_emptied_tree_is_held_and_named() -> None:
     assert "`pmgsync confirm 2`" in str(rig.publisher.held)
 
 
+def test_emptying_it_file_by_file_is_held_too() -> None:
+    rig = published()
+    for path in sorted(FILES, reverse=True):
+        rig.tree.drop(path)
+        rig.publisher.publish(EVERYTHING)
+    assert rig.publisher.held is not None
+    left = len(rig.head.manifest)
+    assert 2 * left >= len(FILES)
+    rig.publisher.confirm(rig.publisher.held.version)
+    assert len(rig.head.manifest) == 0
+    rig.tree.put(DOMAINS, b"new.example 1\n")
+    assert rig.publisher.publish(EVERYTHING) is not None
+
+
 def test_the_files_are_back_and_nothing_is_held() -> None:
     rig = emptied()
     for path, content in FILES.items():
