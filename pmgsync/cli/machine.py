@@ -29,17 +29,17 @@ def node_address(name: str, given: str | None, configured: str) -> str:
     """What was given, else what is configured, else what the machine's own name stands for (not
     loopback).
     """
-    text = given or configured or _resolve(name)
+    return host_address(given or configured or _resolve(name), mend="give --address IP")
+
+
+def host_address(text: str, *, mend: str) -> str:
+    """`text` as the address of one machine; `mend` is said where it is none."""
     try:
         address = ip_address(text)
     except ValueError:
-        raise OperatorError(
-            "is not an IP address", where=text[:80], mend="give --address IP"
-        ) from None
+        raise OperatorError("is not an IP address", where=text[:80], mend=mend) from None
     if address.is_unspecified or address.is_multicast:
-        raise OperatorError(
-            "is not an address of one machine", where=text, mend="give --address IP"
-        )
+        raise OperatorError("is not an address of one machine", where=text, mend=mend)
     return str(address)
 
 
