@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -107,7 +108,10 @@ class Api:
         return self._node.log(most=call.number("most", 20, most=MOST_LINES), before=before)
 
     async def _version(self, call: Call) -> Mapping[str, Any]:
-        return self._node.show(int(call.groups[0]), with_diff=call.flag("diff")).to_json()
+        version, with_diff = int(call.groups[0]), call.flag("diff")
+        # Comparing large files takes its time, and the loop has heartbeats to send.
+        shown = await asyncio.to_thread(self._node.show, version, with_diff=with_diff)
+        return shown.to_json()
 
     async def _wait(self, call: Call) -> Mapping[str, Any]:
         timeout = call.number("timeout_ms", DEFAULT_WAIT_MS, most=3_600_000)

@@ -86,7 +86,8 @@ def build_agent(
             activator=Activator(parts.tree, parts.store, _maps(parts.root)),
             dialer=LocalDialer(me.cid, master.feeds, dialer, _spawn) if master else dialer,
             clock=parts.clock,
-            chain_grew=parts.identity.write_chain,
+            # On the master the chain is on disk before anybody hears of it (master/admission.py).
+            chain_grew=_nothing if master else parts.identity.write_chain,
             in_thread=parts.run_blocking,
         ),
         chain,
@@ -107,6 +108,10 @@ def _maps(root: Path) -> MapBuilder:
         # Postfix waits up to two seconds before it reads a file that was written just now.
         os.utime(folder / "main.cf", (0, 0))
     return MapBuilder(SystemRunner(), str(root), str(folder))
+
+
+def _nothing(_chain: tuple[Envelope, ...]) -> None:
+    pass
 
 
 # Without a name of its own, Postfix asks the resolver for one, which can take seconds.

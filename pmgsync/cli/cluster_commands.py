@@ -39,7 +39,9 @@ def created_text(made: dict[str, Any]) -> str:
         [
             f"founded cluster {made['cluster'][:4]}…; its master is this node,"
             f" {name}({made['cid']}) at {address}",
-            f"version {made['version']} holds {counted(made['files'], 'file')}",
+            f"version {made['version']} holds {counted(made['files'], 'file')}"
+            if not made.get("late")
+            else f"the first version comes as soon as it can; now: {printable(str(made['late']))}",
             *([f"adopted from cluster.conf, to be joined: {adopted}"] if adopted else []),
             "",
             "recovery key, shown this once:",

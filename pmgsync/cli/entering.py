@@ -14,7 +14,7 @@ from typing import Any
 from pmgsync.cli.machine import address_towards, host_address, node_address, node_name
 from pmgsync.cli.node import BEGUN, DATABASE, Node
 from pmgsync.cli.pmg_keys import gather_pmg_keys
-from pmgsync.errors import OperatorError, WrongClusterError
+from pmgsync.errors import OperatorError, PmgsyncError, WrongClusterError
 from pmgsync.master.founding import Founder, found_cluster
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.envelope import Envelope, seal
@@ -49,8 +49,8 @@ async def create(node: Node, name: str | None, address: str | None) -> Mapping[s
         existing = _existing_cluster_conf(node)
         founding = found_cluster(founder, secrets.token_hex(16), SigningKey.generate(), existing)
         await node.begin((founding.envelope,), durable=False)
-        head = await node.require_master().first_version()
-        (node.root / BEGUN).touch(mode=0o600)
+        late = await _publish_first(node)
+        head = node.require_master().history.head
         me = founding.membership.master_member
         return {
             "cluster": founding.membership.cluster,
@@ -61,7 +61,22 @@ async def create(node: Node, name: str | None, address: str | None) -> Mapping[s
             "version": head.position.version,
             "files": len(head.manifest),
             "adopted": [m.label for m in founding.membership.members if m.keys is None],
+            "late": late,
         }
+
+
+async def _publish_first(node: Node) -> str:
+    """Publish the first version; why that cannot be done yet, if it cannot.
+
+    The cluster is founded by now, and its recovery key must be shown whatever happens here; the
+    version comes by itself once it can.
+    """
+    try:
+        await node.require_master().first_version()
+        (node.root / BEGUN).touch(mode=0o600)
+    except (PmgsyncError, OSError) as error:
+        return str(error)
+    return ""
 
 
 async def join(node: Node, address: str, token_text: str, name: str | None) -> Mapping[str, Any]:

@@ -168,6 +168,10 @@ def _silence(descriptor: int) -> None:
 def _as_ours(error: Exception) -> PmgsyncError:
     if isinstance(error, PmgsyncError):
         return error
+    if isinstance(error, ExceptionGroup):
+        # What ended one task of several; the first that is ours says most.
+        inner = [_as_ours(one) for one in error.exceptions]
+        return next((one for one in inner if type(one) is not PmgsyncError), inner[0])
     if isinstance(error, OSError):
         what = error.strerror or type(error).__name__
         return PmgsyncError(what, where=str(error.filename or ""))

@@ -35,19 +35,28 @@ class Lately:
 
     def __init__(self) -> None:
         self._until: deque[tuple[float, Manifest]] = deque()
+        self._holding = False
 
     def replaced(self, manifest: Manifest, now: float) -> None:
-        """`manifest` was the newest state until `now`."""
-        self._until.append((now, manifest))
+        """`manifest` was the newest state until `now`. One for each second is enough."""
+        if not self._until or self._until[-1][0] < now - 1:
+            self._until.append((now, manifest))
 
     def forget(self) -> None:
         """What is gone by now was meant: the admin has confirmed it."""
         self._until.clear()
+        self._holding = False
 
     def objection(self, current: Manifest, target: Manifest, now: float) -> str | None:
         """As `objection`, against `current` and against what was there lately."""
-        while self._until and self._until[0][0] < now - LATELY_S:
+        while not self._holding and self._until and self._until[0][0] < now - LATELY_S:
             self._until.popleft()
+        reason = self._reason(current, target)
+        # What is held stays held until it is confirmed or undone, however long that takes.
+        self._holding = reason is not None
+        return reason
+
+    def _reason(self, current: Manifest, target: Manifest) -> str | None:
         reason = objection(current, target)
         if reason is None and self._until and current.keys() - target.keys():
             reason = objection(self._until[0][1], target)

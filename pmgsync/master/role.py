@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from pmgsync.errors import OperatorError, PmgsyncError
+from pmgsync.errors import HostError, OperatorError, PmgsyncError
 from pmgsync.master.feed import Feeds
 from pmgsync.master.holds import Hold
 from pmgsync.master.publish import Held, Observed, Published, Publisher
@@ -77,6 +77,7 @@ class MasterRole:
         self._settler = Settler(self._config.quiet_s, self._config.most_s)
         self._moved = asyncio.Event()
         self._moves = 0
+        self._watch_trouble = ""
         self._early: tuple[int, Look, Observed] | None = None
         self._turn = asyncio.Lock()
         self._file_due = True
@@ -98,6 +99,9 @@ class MasterRole:
         """The cluster at this moment."""
         parts, publisher = self._parts, self._parts.publisher
         problems = (*publisher.problems, *self._file_problems)
+        if self._watch_trouble:
+            late = f"edits are found by the rescan only: {self._watch_trouble}"
+            problems = (*problems, Problem("etc/pmg", late, "it is tried again by itself"))
         troubles = Troubles(publisher.held, publisher.holds.current, problems, self.failure)
         return cluster_status(
             parts.history.membership, parts.history.head, parts.roster, troubles, parts.clock.now()
@@ -180,7 +184,19 @@ class MasterRole:
 
     async def _watch(self) -> None:
         while True:
-            self.look(await self._parts.source.wait())
+            try:
+                self.look(await self._parts.source.wait())
+                self._watch_trouble = ""
+            except HostError as error:
+                self._cannot_watch(error)
+                await self._parts.clock.sleep(self._config.retry_s)
+
+    def _cannot_watch(self, error: HostError) -> None:
+        """Without events there are still the looks at everything."""
+        if self._watch_trouble != str(error):
+            log.error("edits are found late: %s", error)
+        self._watch_trouble = str(error)
+        self.look(EVERYTHING)
 
     async def _publish(self) -> None:
         clock = self._parts.clock
@@ -231,7 +247,7 @@ class MasterRole:
         """
         async with self._turn:
             if look.everywhere:
-                self._parts.source.rearm()
+                await self._rearm()
             early, self._early = self._early, None
             if early is not None and early[:2] == (self._moves, look):
                 observed = early[2]
@@ -244,6 +260,17 @@ class MasterRole:
             if isinstance(result, Published):
                 self._announce(result)
             return result
+
+    async def _rearm(self) -> None:
+        """Watch what is there now. Where that cannot be, a look is still a look."""
+        try:
+            await self._parts.run_blocking(self._parts.source.rearm)
+        except HostError as error:
+            if self._watch_trouble != str(error):
+                log.error("edits are found late: %s", error)
+            self._watch_trouble = str(error)
+        else:
+            self._watch_trouble = ""
 
     async def _observe(self, look: Look) -> Observed:
         publisher = self._parts.publisher

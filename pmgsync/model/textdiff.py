@@ -9,6 +9,7 @@ have changed.) The result is bounded, and control characters are escaped.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from pmgsync.model.scope import Rule
 
 MAX_COMPARED_LINES = 4_000
-"""Changed regions with more lines are only counted; comparing takes time by the square of this."""
+"""Changed regions with more lines are only counted."""
+MAX_WORK = 100_000
+"""So are those in which so many pairs of lines are equal: each of them has to be looked at."""
 MAX_SHOWN_LINES = 400
 MAX_LINE_CHARACTERS = 1_000
 MAX_MASKED_CHARACTERS = 4 * MAX_LINE_CHARACTERS
@@ -83,7 +86,8 @@ def text_diff(path: str, old: bytes | None, new: bytes | None, rule: Rule | None
 def _unified(path: str, added: bool, deleted: bool, old: list[str], new: list[str]) -> str:
     head, tail = _common(old, new)
     middle_old, middle_new = old[head : len(old) - tail], new[head : len(new) - tail]
-    if max(len(middle_old), len(middle_new)) > MAX_COMPARED_LINES:
+    most = max(len(middle_old), len(middle_new))
+    if most > MAX_COMPARED_LINES or _work(middle_old, middle_new) > MAX_WORK:
         # not compared: all that differs counts as replaced
         return f"(large: {len(middle_old):,} lines replaced by {len(middle_new):,})"
     start = max(head - CONTEXT, 0)
@@ -98,6 +102,12 @@ def _unified(path: str, added: bool, deleted: bool, old: list[str], new: list[st
     if rest > 0:
         body = [*body[:MAX_SHOWN_LINES], f"({rest:,} more lines)"]
     return "\n".join([*names, *body]) + "\n"
+
+
+def _work(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many pairs of equal lines there are; many equal lines make it grow with the square."""
+    again = Counter(new)
+    return sum(count * again[line] for line, count in Counter(old).items())
 
 
 def _common(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:

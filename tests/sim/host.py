@@ -283,9 +283,10 @@ def _above(path: str) -> list[str]:
 
 
 class MemorySource(ChangeSource):
-    """Looks that a test hands in with `say`."""
+    """Looks that a test hands in with `say`. `trouble`: why nothing can be watched now."""
 
     def __init__(self) -> None:
+        self.trouble: HostError | None = None
         self._look = Look()
         self._came = asyncio.Event()
         self.armed = 1
@@ -298,11 +299,17 @@ class MemorySource(ChangeSource):
     async def wait(self) -> Look:
         await self._came.wait()
         self._came.clear()
+        self._require_watches()
         look, self._look = self._look, Look()
         return look
 
     def rearm(self) -> None:
+        self._require_watches()
         self.armed += 1
+
+    def _require_watches(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
 
 
 Program = Callable[[Sequence[str]], CommandResult]

@@ -70,3 +70,13 @@ def test_what_was_deleted_long_ago_or_confirmed_is_not_counted() -> None:
     lately.replaced(state(*NAMES), 20.0)
     lately.forget()
     assert lately.objection(few, fewer, 20.0) is None
+
+
+def test_what_is_held_does_not_free_itself_with_time() -> None:
+    lately = Lately()
+    lately.replaced(state(*NAMES), 0.0)
+    few, fewer = state(*NAMES[5:]), state(*NAMES[6:])
+    for now in (1.0, LATELY_S + 1, 10 * LATELY_S):
+        assert lately.objection(few, fewer, now) is not None
+    assert lately.objection(few, few, 11 * LATELY_S) is None
+    assert lately.objection(few, fewer, 12 * LATELY_S) is None

@@ -236,3 +236,9 @@ def test_long_lines_take_no_time() -> None:
         assert mask_credentials(line[:4000]) is not None
         shown = diff(b"", (line + "\n").encode() * 300, CONF)
         assert shown is not None
+
+
+def test_many_equal_lines_are_counted_not_compared() -> None:
+    old = b"same\n" * 1000 + b"a\n"
+    new = b"x\n" + b"same\n" * 1001 + b"b\n"
+    assert diff(old, new) == "(large: 1,001 lines replaced by 1,003)"
