@@ -14,11 +14,11 @@ def test_without_watches_edits_are_found_by_looking() -> None:
             stage.source.say(DOMAINS)
             await stage.clock.advance(0.2)
             assert stage.version == 2
-            (line,) = stage.role.status().attention
-            assert "found by the rescan only: cannot watch for changes: no more watches" in line
+            said = "found by the rescan only: cannot watch for changes: no more watches"
+            assert any(said in line for line in stage.role.status().attention)
             stage.source.trouble = None
             await stage.clock.advance(70)
-            assert stage.role.status().attention == ()
+            assert not any("rescan" in line for line in stage.role.status().attention)
 
     run(scenario)
 
