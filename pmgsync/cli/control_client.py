@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import socket
+from struct import pack
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
@@ -36,8 +37,11 @@ MAX_ANSWER_BYTES = 256 << 20
 MAX_HEAD_LINES = 100
 FIRST_ERROR = 400
 """HTTP statuses from here on are errors."""
-ANSWER_SECONDS = 120.0
-"""How long an answer may take; the daemon itself gives up earlier."""
+ANSWER_SECONDS = 10.0
+"""How long an answer may take that the daemon has at hand."""
+WORK_SECONDS = 180.0
+"""How long an answer may take for which other nodes are asked; the daemon gives up earlier."""
+_WORK = frozenset(["/v1/create", "/v1/join", "/v1/release", "/v1/confirm", "/v1/wait"])
 
 
 class RolledBackError(OperatorError):
@@ -73,10 +77,13 @@ class ControlClient:
         """Connect. `OperatorError` if no daemon answers there, or if it is not for this user."""
         self._path = root / SOCKET
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(ANSWER_SECONDS)
+        _be_patient(self._socket, ANSWER_SECONDS)
         try:
             with socket_address(self._path) as address:
                 self._socket.connect(address)
+        except BlockingIOError:  # so many wait already that the kernel takes no more
+            self._socket.close()
+            raise _silent(self._path) from None
         except OSError as error:
             self._socket.close()
             raise _why_not(error, self._path) from None
@@ -98,36 +105,45 @@ class ControlClient:
         self._reader.close()
         self._socket.close()
 
-    def get(self, path: str, *, seconds: float = ANSWER_SECONDS, **query: object) -> dict[str, Any]:
-        """The document at `path`."""
+    def get(self, path: str, *, seconds: float = 0, **query: object) -> dict[str, Any]:
+        """The document at `path`. `seconds`: what is waited for longer than is usual for it."""
         pairs = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in query.items())
         return self._ask("GET", f"{path}?{pairs}" if pairs else path, None, seconds)
 
-    def post(
-        self, path: str, body: Mapping[str, Any], *, seconds: float = ANSWER_SECONDS
-    ) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Do what `path` does with `body`, and say what came of it."""
-        return self._ask("POST", path, body, seconds)
+        return self._ask("POST", path, body, 0)
 
     def _ask(
-        self, method: str, target: str, body: Mapping[str, Any] | None, seconds: float
+        self, method: str, target: str, body: Mapping[str, Any] | None, more_seconds: float
     ) -> dict[str, Any]:
         data = b"" if body is None else json.dumps(body).encode()
         head = (
             f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n"
             f"Content-Length: {len(data)}\r\n\r\n"
         )
-        self._socket.settimeout(seconds)
+        self._socket.settimeout(patience(target) + more_seconds)
         try:
             self._socket.sendall(head.encode() + data)
             status, answer = _read_answer(self._reader)
         except TimeoutError:
-            raise DeadlineError(f"pmgsyncd did not answer within {seconds:g} s") from None
+            raise _silent(self._path) from None
         except OSError as error:
             raise _broken(error.strerror or "it ended early") from None
         if status >= FIRST_ERROR:
             raise _error_of(answer)
         return answer
+
+
+def _be_patient(connecting: socket.socket, seconds: float) -> None:
+    """Let `connecting` wait so long where many do; with Python's own timeout it would not wait."""
+    whole, part = divmod(int(seconds * 1_000_000), 1_000_000)
+    connecting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, pack("ll", whole, part))
+
+
+def patience(target: str) -> float:
+    """How many seconds the answer to a call of `target` may take."""
+    return WORK_SECONDS if target.partition("?")[0] in _WORK else ANSWER_SECONDS
 
 
 def _read_answer(reader: BinaryIO) -> tuple[int, dict[str, Any]]:
@@ -167,6 +183,11 @@ def _line(reader: BinaryIO) -> str:
 def _broken(why: str) -> TransportError:
     mend = "see its log: journalctl -u pmgsyncd"
     return TransportError(f"the connection to pmgsyncd broke ({why})", mend=mend)
+
+
+def _silent(path: Path) -> DeadlineError:
+    mend = "restart it: systemctl restart pmgsyncd"
+    return DeadlineError("pmgsyncd does not answer", where=str(path), mend=mend)
 
 
 def _error_of(answer: Mapping[str, Any]) -> PmgsyncError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pmgsync.cli.answers import Release
 from pmgsync.cli.child import CannotRunError, run_child
 from pmgsync.cli.command import Command, Place, print_json, say
-from pmgsync.cli.control_client import ANSWER_SECONDS, ControlClient
+from pmgsync.cli.control_client import ControlClient
 from pmgsync.cli.history_commands import whole_number
 from pmgsync.cli.version_format import release_text
 from pmgsync.errors import ExitCode, PmgsyncError, UsageError
@@ -132,7 +132,7 @@ def _released(
     return Release.from_json(
         client.get(
             "/v1/wait",
-            seconds=options.timeout + ANSWER_SECONDS,
+            seconds=options.timeout,
             version=release.version,
             timeout_ms=options.timeout * 1000,
         )
