@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pmgsync.cli.answers import KeptFile, each
 from pmgsync.cli.command import Command, Place, print_json
 from pmgsync.cli.control_client import ControlClient
+from pmgsync.cli.format import counted
 from pmgsync.cli.history_commands import whole_number
 from pmgsync.cli.version_format import kept_text
 from pmgsync.errors import ExitCode, OperatorError
@@ -19,21 +20,23 @@ if TYPE_CHECKING:
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "number",
         type=whole_number,
         nargs="?",
         metavar="NUMBER",
         help="print this one's content, byte for byte",
     )
-    parser.add_argument("--clear", action="store_true", help="forget all of them")
+    which.add_argument("--clear", action="store_true", help="forget all of them")
     parser.add_argument("--json", action="store_true", help="for scripts: exact, in milliseconds")
 
 
 def _kept(options: argparse.Namespace, place: Place) -> int:
     with ControlClient(place.root) as client:
         if options.clear:
-            print(f"forgot {client.post('/v1/kept/clear', {})['forgotten']} files")
+            forgotten = int(client.post("/v1/kept/clear", {})["forgotten"])
+            print(f"forgot {counted(forgotten, 'file')}")
             return ExitCode.FINE
         if options.number is not None:
             return _print_content(client, options.number)
@@ -48,7 +51,8 @@ def _kept(options: argparse.Namespace, place: Place) -> int:
 def _print_content(client: ControlClient, number: int) -> int:
     content = client.get(f"/v1/kept/{number}").get("content")
     if not isinstance(content, str):
-        raise OperatorError("was deleted on this node, there is no content", where=f"kept {number}")
+        why = "it was deleted here, or only its mode, owner or kind changed"
+        raise OperatorError(f"nothing was kept: {why}", where=f"kept {number}")
     sys.stdout.buffer.write(decode_base64(content, "the content"))
     return ExitCode.FINE
 

@@ -18,6 +18,8 @@ from pmgsync.model.textdiff import text_diff
 from pmgsync.ports import ContentStore, KeepsakeStore, LogRecord, Store
 
 KEPT_SHOWN = 3
+KEPT_LOOKED_AT = 1_000
+"""Entries without content (something was deleted) may be the newest ones."""
 KEPT_MOST = 100_000
 
 
@@ -62,8 +64,8 @@ def show(store: Store, version: int, *, with_diff: bool) -> ShownVersion:
 
 
 def kept_lines(store: KeepsakeStore) -> tuple[str, ...]:
-    """What the drift store holds, in a few lines for `status`."""
-    kept = store.keepsakes(most=KEPT_SHOWN + 1)
+    """The contents in the drift store, in a few lines for `status`."""
+    kept = [one for one in store.keepsakes(most=KEPT_LOOKED_AT) if one.digest]
     shown = [
         f"kept aside: {printable(one.path)} ({one.reason}); `pmgsync kept` shows it"
         for one in kept[:KEPT_SHOWN]

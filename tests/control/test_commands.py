@@ -66,6 +66,8 @@ def test_the_overview_names_every_command(words: list[str]) -> None:
         (["show", "0"], "'0' is not a number above zero"),
         (["show", "1" * 5000], "is not a number above zero"),
         (["log", "-n", "-3"], "'-3' is not a number above zero"),
+        (["kept", "1", "--clear"], "argument --clear: not allowed with argument NUMBER"),
+        (["kept", "--clear", "1"], "argument NUMBER: not allowed with argument --clear"),
         (["run"], "say which command to run; pmgsync run -- COMMAND ..."),
         (["run", "--"], "say which command to run"),
         (["join", "192.0.2.1"], "required: --token"),

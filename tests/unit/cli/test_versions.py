@@ -90,3 +90,13 @@ def test_status_names_the_newest_kept_files_and_that_there_are_more() -> None:
     assert len(lines) == versions.KEPT_SHOWN + 1
     assert "templates/t4" in lines[0]
     assert "pmgsync kept" in lines[-1]
+
+
+def test_status_does_not_point_to_entries_without_content() -> None:
+    store = MemoryStore()
+    store.keep(DOMAINS, b"edited\n", "edited on this node", NOW)
+    for number in range(versions.KEPT_SHOWN + 2):
+        store.keep(f"etc/pmg/templates/t{number}", None, "deleted on this node", NOW + 1)
+    assert versions.kept_lines(store) == (
+        f"kept aside: {DOMAINS} (edited on this node); `pmgsync kept` shows it",
+    )
