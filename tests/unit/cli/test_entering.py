@@ -42,6 +42,13 @@ def test_what_is_no_address_is_named(typed: str) -> None:
     assert caught.value.mend
 
 
+@pytest.mark.parametrize("typed", ["nonexist.example", "mail1:7644", "0.0.0.0", "224.0.0.1"])  # noqa: S104
+def test_the_mend_of_a_wrong_address_is_one_that_join_knows(typed: str) -> None:
+    with pytest.raises(OperatorError) as caught:
+        _split(typed, 7644)
+    assert caught.value.mend == "give the master's IP, as `pmgsync join-cmd` printed it"
+
+
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
