@@ -1,8 +1,8 @@
 """The log of the daemon: lines on stderr, for journald or for a terminal, without secrets.
 
 journald takes a line's priority from `<N>` at its start, and adds the time itself; it says by
-JOURNAL_STREAM that stderr is its. Whatever looks like a credential is masked in every line, as a
-last line of defence.
+JOURNAL_STREAM that stderr is its. What can only be a credential is masked in every line, as a last
+line of defence; a log is prose, so a word after "token" or "password" stays.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from pmgsync.model.textdiff import MASK, mask_credentials
+from pmgsync.model.textdiff import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,21 @@ _PRIORITIES = {
     logging.ERROR: 3,
     logging.CRITICAL: 2,
 }
-_TOKEN = re.compile(r"(--token[ =])\S+")
+_SECRETS = (
+    re.compile(r"(?P<key>\b[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/@:]*:)?)[^\s/@]+(?=@)"),  # in a URL
+    re.compile(r"(?P<key>)\$[0-9a-z]{1,3}\$[^\s:\"']+"),  # a password's hash
+    re.compile(r"(?P<key>(?<![\w-])join-)[\w-]{20,}=*"),  # a join token
+    re.compile(r"(?P<key>)(?<![\w-])[A-Za-z2-7]{4}(?:-[A-Za-z2-7]{4}){13}(?![\w-])"),  # recovery
+    re.compile(r"(?P<key>--token[ =])(?!TOKEN\b)\S+"),
+    re.compile(r"(?P<key>\bbindpw[ \t]+)\S+"),
+    re.compile(
+        r"""(?ix) (?P<key> (?<![\w.-]) [\w.-]*
+            (?: pass | passwd | password | passphrase | pwd | bindpw | secret | token
+              | api[_-]?key | client[_-]?key | private[_-]?key )
+            (?: \s* = \s* | ["'] \s* [:=] \s* ) )
+        (?: "[^"]*" | '[^']*' | \S+ )"""
+    ),
+)
 
 
 class LineFormatter(logging.Formatter):
@@ -37,15 +51,22 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The lines of `record`."""
-        text = _TOKEN.sub(rf"\g<1>{MASK}", super().format(record))
+        text = super().format(record)
         if self._journal:
             head = f"<{_PRIORITIES.get(record.levelno, 6)}>"
         else:
             head = (
                 f"{self.formatTime(record, '%H:%M:%S')}.{record.msecs:03.0f} {record.levelname:7} "
             )
-        lines = [mask_credentials(line) for line in text.splitlines()] or [""]
+        lines = [masked(line) for line in text.splitlines()] or [""]
         return "\n".join(f"{head}{line}" for line in lines)
+
+
+def masked(line: str) -> str:
+    """`line` without what can only be a secret."""
+    for pattern in _SECRETS:
+        line = pattern.sub(rf"\g<key>{MASK}", line)
+    return line
 
 
 def is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
