@@ -22,6 +22,8 @@ REPLACED = "replaced on this node by something that is no file"
 ATTRIBUTES = "mode or owner changed on this node"
 BEFORE_JOINING = "was here before the node joined"
 
+_DONE = {ADDED: "it was removed", BEFORE_JOINING: "it made way for the cluster's"}
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -77,12 +79,16 @@ def overwritten(
 
 
 def note(drifts: Iterable[Drift]) -> tuple[str, ...]:
-    """One line a drift that was put back, for `status`."""
-    return tuple(f"{drift.path}: {drift.reason}; it was put back{_kept(drift)}" for drift in drifts)
+    """One line a drift that was undone, for `status`."""
+    return tuple(f"{drift.path}: {drift.reason}; {_done(drift)}{_kept(drift)}" for drift in drifts)
+
+
+def _done(drift: Drift) -> str:
+    return _DONE.get(drift.reason, "it was put back")
 
 
 def _kept(drift: Drift) -> str:
-    return ", the local content is kept (`pmgsync status` on the node)" if drift.found else ""
+    return "; the local content is kept (`pmgsync kept` on the node)" if drift.found else ""
 
 
 def _same(found: FileEntry, other: FileEntry | None) -> bool:

@@ -83,7 +83,17 @@ def test_what_is_no_file_is_named_even_if_it_was_one() -> None:
 def test_the_words() -> None:
     words = note([Drift(CONF, drift.EDITED, entry(CONF, b"")), Drift(KEY, drift.DELETED, None)])
     assert words == (
-        f"{CONF}: edited on this node; it was put back, the local content is kept"
-        " (`pmgsync status` on the node)",
+        f"{CONF}: edited on this node; it was put back; the local content is kept"
+        " (`pmgsync kept` on the node)",
         f"{KEY}: deleted on this node; it was put back",
+    )
+
+
+def test_what_was_not_there_is_not_put_back() -> None:
+    mine = entry(OTHER, b"mine")
+    words = note([Drift(OTHER, drift.ADDED, mine), Drift(OTHER, drift.BEFORE_JOINING, mine)])
+    kept = "; the local content is kept (`pmgsync kept` on the node)"
+    assert words == (
+        f"{OTHER}: added on this node; it was removed{kept}",
+        f"{OTHER}: was here before the node joined; it made way for the cluster's{kept}",
     )

@@ -56,7 +56,8 @@ async def test_drift_is_put_back_kept_and_named(name: str) -> None:
         assert seen.mode == 0o640
         report = stage.reports[-1]
         assert (report.outcome, report.active) == (Outcome.ACTIVATED, stage.author.head.position)
-        assert report.notes[-1].startswith(f"{path}: {reason}; it was put back")
+        done = "removed" if name == "add" else "put back"
+        assert report.notes[-1].startswith(f"{path}: {reason}; it was {done}")
 
 
 @in_loop
@@ -165,7 +166,7 @@ async def test_notes_of_one_version_end_with_the_next() -> None:
             await stage.look(CONF)
         stage.tree.put(NEW, b"mine")
         await stage.look(NEW)
-        notes = [note for note in stage.role.notes if "put back" in note]
+        notes = [note for note in stage.role.notes if "on this node" in note]
         assert [note.partition(":")[0] for note in notes] == [CONF, NEW]
         assert len(stage.store.keepsakes()) == 3
         await stage.offer(stage.author.version({CONF: b"two"}))
