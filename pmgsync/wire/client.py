@@ -16,7 +16,7 @@ from pmgsync.model.messages import ToAgent, ToMaster
 from pmgsync.ports import AgentEnd
 from pmgsync.wire.audience import FOLLOW
 from pmgsync.wire.codec import GOODBYE, decode_to_agent, encode_to_master
-from pmgsync.wire.refusals import error_of, family_of, is_being_cancelled
+from pmgsync.wire.refusals import MEND, error_of, family_of, is_being_cancelled
 from pmgsync.wire.tls import TlsIdentity, client_credentials, client_options, target_of
 
 DIAL_SECONDS = 5.0
@@ -74,7 +74,8 @@ class ClientStream:
                 if self._call.done():
                     raise await self._ended()
         except TimeoutError:
-            raise TransportError(f"no answer in {seconds:g} s", where=self._where) from None
+            what = f"timed out: no answer in {seconds:g} s"
+            raise TransportError(what, where=self._where, mend=MEND) from None
         except asyncio.CancelledError:
             if is_being_cancelled():
                 raise

@@ -26,7 +26,7 @@ from pmgsync.model.joining import NONCE_BYTES, Exchange, Token, require_proof
 from pmgsync.model.manifest import digest_of
 from pmgsync.wire.audience import JOIN
 from pmgsync.wire.codec import parse, take_links
-from pmgsync.wire.refusals import error_of
+from pmgsync.wire.refusals import MEND, error_of, unreachable
 from pmgsync.wire.tls import client_credentials, client_options, target_of
 from pmgsync.wire.v1 import join_pb2 as pb
 
@@ -69,7 +69,7 @@ async def join_exchange(
             async with asyncio.timeout(seconds):
                 return await _exchange(call, token, make_request, where)
         except TimeoutError:
-            raise DeadlineError(f"no answer in {seconds:g} s", where=where) from None
+            raise DeadlineError(f"no answer in {seconds:g} s", where=where, mend=MEND) from None
         except grpc.aio.AioRpcError as error:
             raise error_of(error, where) from None
         finally:
@@ -90,9 +90,12 @@ def fetch_certificate(address: str, port: int, *, seconds: float = FETCH_SECONDS
             context.wrap_socket(plain) as shown,
         ):
             certificate = shown.getpeercert(binary_form=True)
-    except OSError as error:  # ssl.SSLError is one
-        cause = error.strerror or str(error) or type(error).__name__
-        raise TransportError(f"cannot be reached: {cause}", where=where) from None
+    except ssl.SSLError:
+        what = "what answers there is no pmgsyncd"
+        mend = "check address and port with what `pmgsync join-cmd` printed"
+        raise TransportError(what, where=where, mend=mend) from None
+    except OSError as error:
+        raise unreachable(error.strerror or str(error), where) from None
     if not certificate:
         raise PeerError("shows no certificate", where=where)
     return certificate

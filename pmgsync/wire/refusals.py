@@ -20,6 +20,22 @@ from pmgsync.errors import (
 )
 
 MAX_LINE = 500
+MEND = "start pmgsyncd there or mend the network"
+
+_GRPC_FAILED = ("failed to connect to all addresses", "connections to all backends failing")
+_GRPC_BROKE = (
+    *("socket closed", "connection reset", "recvmsg:", "sendmsg:", "broken pipe", "goaway"),
+    *("stream removed", "transport closed", "endpoint closing", "keepalive watchdog"),
+)
+"""How the details begin that grpc writes itself, in its releases from 1.51 to today's."""
+_NO_CONNECTION = (
+    ("certificate_verify_failed", "shows another certificate than the one it has in the cluster"),
+    ("refused", "connection refused"),
+    ("timed out", "timed out"),
+    ("timeout", "timed out"),
+    ("no route", "no route"),
+    ("unreachable", "no route"),
+)
 
 # The first family that fits counts. What is not here (HostError, TransportError) may pass:
 # UNAVAILABLE.
@@ -51,6 +67,15 @@ def status_of(error: BaseException) -> tuple[StatusCode, str]:
     return StatusCode.UNAVAILABLE, one_line(str(error))
 
 
+def unreachable(cause: str, where: str) -> TransportError:
+    """The error of a connection that did not come to be, whatever the words of `cause`: those of
+    the system, or those of grpc around them.
+    """
+    cause = cause.lower()
+    what = next((words for sign, words in _NO_CONNECTION if sign in cause), "cannot be reached")
+    return TransportError(what, where=where, mend=MEND)
+
+
 def error_of(error: grpc.aio.AioRpcError, where: str) -> PmgsyncError:
     """The error that the peer at `where` meant; `TransportError` for what the network does."""
     return family_of(error.code(), error.details() or "", where)
@@ -59,6 +84,10 @@ def error_of(error: grpc.aio.AioRpcError, where: str) -> PmgsyncError:
 def family_of(code: StatusCode, details: str, where: str) -> PmgsyncError:
     """The error of a call that ended with `code`."""
     line = one_line(details) or "ended without a word"
+    if code is StatusCode.UNAVAILABLE and line.startswith(_GRPC_FAILED):
+        return unreachable(line, where)
+    if code is StatusCode.UNAVAILABLE and line.lower().startswith(_GRPC_BROKE):
+        return TransportError("the connection broke", where=where, mend=MEND)
     return _FAMILY_OF.get(code, TransportError)(line, where=where)
 
 

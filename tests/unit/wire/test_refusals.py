@@ -65,6 +65,63 @@ def test_every_status_becomes_an_error_of_ours(code: StatusCode) -> None:
     assert isinstance(family_of(code, "", "node2"), PmgsyncError)
 
 
+REACHING = "failed to connect to all addresses; last error: "
+
+
+@pytest.mark.parametrize(
+    ("details", "what"),
+    [
+        (
+            REACHING + "UNKNOWN: ipv4:192.0.2.1:7643: Failed to connect to remote host: "
+            "Connection refused",
+            "connection refused",
+        ),
+        (
+            REACHING + "UNKNOWN: ipv4:192.0.2.1:7643: Failed to connect to remote host: "
+            "getsockopt(SO_ERROR): No route to host",
+            "no route",
+        ),
+        (
+            REACHING + "FAILED_PRECONDITION: ipv4:192.0.2.1:7643: connect failed: addr: "
+            "ipv4:192.0.2.1:7643 error: Network is unreachable",
+            "no route",
+        ),
+        (
+            REACHING + "UNKNOWN: ipv4:192.0.2.1:7643: Failed to connect to remote host: "
+            "connect() timed out",
+            "timed out",
+        ),
+        (
+            REACHING + "UNAVAILABLE: ipv4:192.0.2.1:7643: connection attempt timed out before "
+            "receiving SETTINGS frame",
+            "timed out",
+        ),
+        (
+            REACHING + "UNAVAILABLE: ipv4:192.0.2.1:7643: recvmsg:Connection reset by peer",
+            "cannot be reached",
+        ),
+        (
+            REACHING + "UNKNOWN: ipv4:192.0.2.1:7643: Ssl handshake failed: SSL_ERROR_SSL: "
+            "error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED",
+            "shows another certificate than the one it has in the cluster",
+        ),
+        (REACHING + "something that nobody has seen yet", "cannot be reached"),
+        ("Socket closed", "the connection broke"),
+        ("recvmsg:Connection reset by peer", "the connection broke"),
+        ("GOAWAY received; Error code: 0; Debug Text: bye", "the connection broke"),
+    ],
+)
+def test_a_connection_that_fails_is_told_in_plain_words(details: str, what: str) -> None:
+    error = family_of(StatusCode.UNAVAILABLE, details, "mail1(1)")
+    assert isinstance(error, TransportError)
+    assert str(error) == f"mail1(1): {what}; start pmgsyncd there or mend the network"
+
+
+def test_words_of_the_other_end_are_not_taken_for_those_of_the_network() -> None:
+    said = "etc/pmg: no space left; the connection refused nothing"
+    assert str(family_of(StatusCode.UNAVAILABLE, said, "mail1(1)")) == f"mail1(1): {said}"
+
+
 @given(st.text())
 def test_what_a_peer_says_cannot_play_with_the_terminal(text: str) -> None:
     line = one_line(text)
