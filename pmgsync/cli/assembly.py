@@ -92,7 +92,10 @@ def build_agent(
         ),
         chain,
         authored=master is not None,
-        config=AgentConfig(link=LinkConfig(pulse_s=beat_s, silence_s=SILENT_BEATS * beat_s)),
+        config=AgentConfig(
+            rescan_s=settings.watch.rescan_s,
+            link=LinkConfig(pulse_s=beat_s, silence_s=SILENT_BEATS * beat_s),
+        ),
     )
 
 

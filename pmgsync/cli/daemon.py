@@ -93,7 +93,9 @@ class _Daemon:
         else:
             set_up_logging(settings.log.level)
             self._node.reload(settings)
-            log.info("settings read again")
+            log.info(
+                "settings read again: [log] and [history] count now, the rest at the next start"
+            )
         self._notifier.ready(self._node.status_line)
 
     async def _watchdog(self) -> None:

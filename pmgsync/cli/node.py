@@ -65,6 +65,7 @@ _BACKUP = (
 )
 ASK_SECONDS = 0.5
 PRUNE_EVERY_S = 3600.0
+STATUS_EVERY_S = 1.0
 FRESH_MS = 1500
 """A view of this age is as good as a new one; the master gives a node one a second at most."""
 RELEASE_SECONDS = 30.0
@@ -189,8 +190,17 @@ class Node:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.agent.run())
             group.create_task(self._prune_now_and_then())
+            group.create_task(self._keep_status())
             if self.master is not None:
                 group.create_task(self.master.role.run())
+
+    async def _keep_status(self) -> None:
+        said = ""
+        while True:
+            if said != self.status_line:
+                said = self.status_line
+                self.on_status(said)
+            await self.parts.clock.sleep(STATUS_EVERY_S)
 
     async def _prune_now_and_then(self) -> None:
         while True:
@@ -221,7 +231,8 @@ class Node:
         raise NotMemberError(
             "this node's key is not in the membership chain",
             where=str(self.parts.identity.folder),
-            mend="it was removed or its key replaced: join it again",
+            mend="it was removed, or its key replaced: move that folder away, start pmgsyncd, "
+            "and join again",
         )
 
     # --- questions ---
