@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pmgsync.cli import versions
-from pmgsync.cli.entering import create, join
 from pmgsync.cli.node import Node
 from pmgsync.errors import UsageError
 
@@ -127,12 +126,17 @@ class Api:
         return {"forgotten": self._node.parts.store.clear_keepsakes()}
 
     async def _create(self, call: Call) -> Mapping[str, Any]:
+        # Once in the life of a node; the keys' code need not stay in memory of all others.
+        from pmgsync.cli.entering import create
+
         return await create(self._node, call.text("name"), call.text("address"))
 
     async def _tokens(self, _call: Call) -> Mapping[str, Any]:
         return self._node.require_master().new_token()
 
     async def _join(self, call: Call) -> Mapping[str, Any]:
+        from pmgsync.cli.entering import join
+
         return await join(
             self._node, call.required("address"), call.required("token"), call.text("name")
         )

@@ -10,14 +10,13 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pmgsync import __version__
 from pmgsync.agent.activate import Activator
 from pmgsync.agent.link import LinkConfig
 from pmgsync.agent.maps import MapBuilder
 from pmgsync.agent.role import AgentConfig, AgentParts, AgentRole
-from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import PmgsyncError
 from pmgsync.host.clock import SystemClock
@@ -32,6 +31,9 @@ from pmgsync.survey import Survey
 from pmgsync.wire.client import GrpcDialer
 from pmgsync.wire.local import LocalDialer
 from pmgsync.wire.tls import TlsIdentity
+
+if TYPE_CHECKING:
+    from pmgsync.cli.master_side import MasterSide
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pmgsync import __version__
 from pmgsync.agent.role import AgentRole
@@ -31,8 +31,6 @@ from pmgsync.cli.answers import (
 )
 from pmgsync.cli.assembly import NodeParts, build_agent
 from pmgsync.cli.machine import node_name
-from pmgsync.cli.master_assembly import build_master
-from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import (
     MalformedError,
@@ -51,6 +49,9 @@ from pmgsync.model.membership import Member
 from pmgsync.model.status import ClusterStatus
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.wire.certificates import make_certificate
+
+if TYPE_CHECKING:
+    from pmgsync.cli.master_side import MasterSide
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +125,9 @@ class Node:
             if me.cid == history.membership.master:
                 if durable:
                     self._require_history()
+                # A node that is not the master need not carry the master's code in memory.
+                from pmgsync.cli.master_assembly import build_master
+
                 master = build_master(self.parts, me, chain, source, self.settings)
                 await master.start()
             agent = build_agent(self.parts, me, chain, source, self.settings, master)

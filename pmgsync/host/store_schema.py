@@ -141,6 +141,7 @@ def _lengthen_log(database: sqlite3.Connection, path: str) -> None:
     finally:
         if database.in_transaction:
             database.execute("rollback")
+        database.execute("pragma shrink_memory")
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:
