@@ -12,11 +12,11 @@
 7. forget     remove the second names
 
 A crash before 3 leaves the old state and some dot files, which `recover` sweeps. A crash after 3 is
-finished by `recover`, from 4 on; where that cannot be done (a power cut came before the fsyncs of 2
-were over, as the digests tell), everything is switched back. A failure in 4 or 5 switches back at
-once. After `recover` the tree is the old state or the new one, never a mixture. Between the first
-and the last rename of 4 a reader can see new files beside old ones; each single file is whole at
-every moment.
+finished by `recover`: it brings what is still staged to disk again (a kill may have come before the
+fsyncs of 2 were over) and goes on with 4. Where that cannot be done (a power cut came so early, as
+the digests tell), everything is switched back. A failure in 4 or 5 switches back at once. After
+`recover` the tree is the old state or the new one, never a mixture. Between the first and the last
+rename of 4 a reader can see new files beside old ones; each single file is whole at every moment.
 
 Undoing takes the second names away, so `recover` goes on only where no step was undone before: what
 it does it can still undo. 6 need not wait for the disk: where a power cut took it, the new contents
@@ -123,7 +123,7 @@ class Activator:
         intent = self.journal.pending()
         if intent is not None:
             self._keep_strangers(intent, keep)
-            if any(map(self._is_forgotten, intent.steps)) or self._go_on(intent.steps):
+            if self._was_finished(intent.steps) or self._go_on(intent.steps):
                 self.journal.finish(intent)
             else:
                 self._switch_back(intent)
@@ -210,11 +210,22 @@ class Activator:
 
     # --- after a crash ---
 
+    def _was_finished(self, steps: Sequence[Step]) -> bool:
+        """Was 7 reached? A step's second name is gone then, and no step is still to be done."""
+        return any(map(self._is_forgotten, steps)) and not any(map(self._is_waiting, steps))
+
+    def _is_waiting(self, step: Step) -> bool:
+        """Is it certainly not done?"""
+        if step.kind is StepKind.PUT:
+            return self._exists(step.staged)
+        old = self._digest_at(step.backup)
+        return old is not None and self._digest_at(step.target) == old
+
     def _is_forgotten(self, step: Step) -> bool:
         """Is it done, and its second name gone?
 
-        Then 7 was reached: all is done, and only the commit of 6 was lost with the power. Undoing
-        takes second names away too, but never leaves the new content.
+        So it is where 7 was reached and only the commit of 6 was lost with the power. Undoing takes
+        second names away too, but never leaves the new content.
         """
         if not step.backup or self._exists(step.backup):
             return False
@@ -236,8 +247,14 @@ class Activator:
         return ready and self._digest_at(step.staged) == step.digest
 
     def _switch_again(self, steps: Iterable[Step]) -> bool:
-        """Do the steps that were not done; False if one fails."""
+        """Do the steps that were not done; False if one fails.
+
+        The crash may have come while the staged files were on their way to the disk.
+        """
         try:
+            waiting = [step.staged for step in steps if step.staged and self._exists(step.staged)]
+            if waiting:
+                self.tree.sync_files(waiting)
             for step in steps:
                 if step.kind is StepKind.DELETE or self._exists(step.staged):
                     self._do(step)

@@ -142,7 +142,11 @@ class TreeWork:
                 return Repaired(failures=(str(error),))
         else:
             return Repaired(tuple(drifts))
-        single = [self._repair([one], observation) for one in drifts]
+        single: list[Repaired] = []
+        for one in drifts:
+            single.append(self._repair([one], observation))
+            if self.store.pending() is not None:
+                break  # its undoing failed, too: `recover` comes first
         return Repaired(
             tuple(drift for repaired in single for drift in repaired.drifts),
             tuple(failure for repaired in single for failure in repaired.failures),
@@ -156,7 +160,7 @@ class TreeWork:
 
     def _build_missing_maps(self) -> tuple[str, ...]:
         """Build the maps that are missing although Postfix is here; what went wrong."""
-        if not self.activator.maps.available():
+        if self.store.pending() is not None or not self.activator.maps.available():
             return ()
         base, stat = self.active, self.activator.tree.stat
         mapped = {rule.pattern for rule in SCOPE if rule.postmap} & base.manifest.keys()

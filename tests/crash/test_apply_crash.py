@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pmgsync.agent.activate import Activator
-from pmgsync.agent.plan import Advance, backup, plan_advance, plan_repair
+from pmgsync.agent.plan import Advance, backup, plan_advance, plan_repair, staged
 from pmgsync.errors import ActivateError, HostError, PmgsyncError, StageError, StoreError
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.trust import Head
@@ -30,7 +30,7 @@ from tests.crash.stepping import (
 )
 from tests.sim.author import Author, Version
 from tests.sim.host import MemoryTree
-from tests.sim.killing import Steps
+from tests.sim.killing import Killed, Steps
 from tests.sim.store import MemoryStore
 
 CONF, DOMAINS, TRANSPORT = "etc/pmg/pmg.conf", "etc/pmg/domains", "etc/pmg/transport"
@@ -318,6 +318,46 @@ def test_an_edit_after_such_a_finish_is_drift_and_no_reason_to_go_back(scenario:
         found = {p: d for p, d in told.machine.files().items() if p != target}
         wanted = with_maps(told.new.files, told.before)
         assert found == {p: d for p, d in wanted.items() if p != target}
+
+
+@in_every_scenario
+def test_what_was_staged_is_on_disk_before_recovery_switches(scenario: Scenario) -> None:
+    """The kill may come between the commit of the intent and the end of the fsyncs."""
+    for at in moments(scenario):
+        told, synced = story(scenario, MemoryMachine()), Steps()
+        steps = Steps(at)
+        assert killed(lambda: told.activate(steps))  # noqa: B023
+        told.recover(synced)
+        if "begin" not in steps.taken or any(map(_is_sync_of_files, steps.taken)):
+            continue
+        renames = [n for n, what in enumerate(synced.taken) if what.startswith("rename ")]
+        syncs = [n for n, what in enumerate(synced.taken) if _is_sync_of_files(what)]
+        assert not renames or syncs[0] < renames[0]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "first", "late"),
+    [
+        (Scenario({CONF: b"new conf", KEY: b"new key"}), KEY, f"rename {staged(CONF)} {CONF}"),
+        (Scenario({CONF: b"new conf"}, (KEY,)), CONF, f"remove {KEY}"),
+    ],
+)
+def test_a_second_name_that_is_missing_does_not_hide_a_step_still_to_be_done(
+    scenario: Scenario, first: str, late: str
+) -> None:
+    class UntilLate(Steps):
+        def step(self, what: str) -> None:
+            if what == late:
+                raise Killed(what)
+            super().step(what)
+
+    told = story(scenario, MemoryMachine())
+    assert killed(lambda: told.activate(UntilLate()))
+    assert isinstance(told.machine, MemoryMachine)
+    assert told.machine.tree.files()[first] == scenario.puts[first]
+    told.machine.tree.drop(backup(first))
+    told.recover()
+    assert told.require_whole() == "new"
 
 
 def test_a_version_without_a_step_is_one_commit() -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from pmgsync.agent.plan import map_of
+from pmgsync.agent.plan import map_of, staged
 from pmgsync.errors import HostError
 from pmgsync.model.report import Outcome
 from pmgsync.ports import FileKind, Look
 from tests.sim.host import FakeCommands, MemorySource
+from tests.sim.killing import Steps
 from tests.unit.agent.stage import Stage, in_loop
 
 CONF, DOMAINS, KEY = "etc/pmg/pmg.conf", "etc/pmg/domains", "etc/pmg/dkim/mail.private"
@@ -103,6 +104,41 @@ async def test_what_is_stuck_does_not_hold_up_the_rest_and_heals() -> None:
         assert stage.role.trouble == ""
         assert not any("read-only" in note for note in stage.reports[-1].notes)
         assert set(stage.kept) == {CONF, KEY}
+
+
+class UndoFails(Steps):
+    """All at once cannot be staged; of one file alone, the switch and its undoing fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ill = True
+
+    def step(self, what: str) -> None:
+        at_once = staged(CONF) in what and not any(staged(CONF) in step for step in self.taken)
+        if self.ill and (at_once or what.startswith("rename ")):
+            self.taken.append(what)
+            raise HostError("operation not permitted", where=what)
+        super().step(what)
+
+
+@in_loop
+async def test_a_repair_that_cannot_be_undone_holds_up_the_next_and_heals() -> None:
+    async with Stage(postfix=True).running() as stage:
+        await stage.offer(stage.author.version({**FILES, DOMAINS: b"d"}))
+        await stage.pass_time(1)
+        stage.tree.put(CONF, b"edited")
+        stage.tree.put(KEY, b"edited too")
+        stage.tree.drop(map_of(DOMAINS))
+        steps = stage.tree.steps = UndoFails()
+        await stage.look(CONF, KEY)
+        assert stage.store.pending() is not None
+        assert "not permitted" in stage.role.trouble
+        steps.ill = False
+        await stage.pass_time(3)
+        files = stage.tree.files(leavings=True)
+        assert files.keys() == {CONF, KEY, DOMAINS, map_of(DOMAINS)}
+        assert files[KEY] == b"key"
+        assert stage.role.trouble == ""
 
 
 @in_loop
