@@ -149,7 +149,8 @@ def _node_line(node: NodeStatus, contact: Contact) -> str:
         case NodeState.INVALID:
             return f"refused version {node.wanted}: {node.detail}; mend the file on the master"
         case NodeState.UNABLE:
-            return f"cannot apply version {node.wanted}: {node.detail}; it tries again by itself"
+            again = "" if "by itself" in node.detail else "; it tries again by itself"
+            return f"cannot apply version {node.wanted}: {node.detail}{again}"
         case NodeState.NOT_JOINED:
             return (
                 "has not joined; `pmgsync join-cmd` on the master prints the command to run there"

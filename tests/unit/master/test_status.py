@@ -156,6 +156,19 @@ def test_a_node_that_says_no(outcome: Outcome, state: NodeState, code: ExitCode)
     assert "version 4" in line
 
 
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ("disk full", "disk full; it tries again by itself"),
+        ("postmap: no; it is tried again by itself", "postmap: no; it is tried again by itself"),
+    ],
+)
+def test_that_it_is_tried_again_is_said_once(detail: str, told: str) -> None:
+    roster = roster_with(4, 3)
+    roster.reported(2, report_of(2, Outcome.UNABLE, active=3, detail=detail), 5.0)
+    assert attention_about(roster, "mx2") == [f"mx2(2) cannot apply version 4: {told}"]
+
+
 def test_a_word_about_an_older_version_is_no_word_about_the_newest() -> None:
     roster = roster_with(4, 2)
     roster.reported(2, report_of(2, Outcome.INVALID, active=2, wanted=3), 5.0)
