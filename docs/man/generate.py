@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from pmgsync.cli.command import Command, parser_of
-from pmgsync.cli.main import COMMANDS, INTERRUPTED, PIPE_CLOSED
+from pmgsync.cli.main import COMMANDS, GENERAL_OPTIONS, INTERRUPTED, PIPE_CLOSED
 from pmgsync.errors import EXIT_CODE_MEANINGS
 
 PAGE = Path(__file__).with_name("pmgsync.1")
@@ -31,7 +31,6 @@ systemd unit pmgsyncd.service) does the work; the other commands talk to it over
 .PP
 Data goes to stdout, what is said to a person to stderr. An error is one line: the place,
 what is wrong, and the mend. Output has colours only on a terminal, and not where NO_COLOR is set.
-.SH COMMANDS
 """.lstrip()
 
 TAIL = r"""
@@ -44,7 +43,7 @@ Settings of this node, all optional.
 The node's keys and its database.
 .TP
 /run/pmgsync/control.sock
-The local API: HTTP and JSON, for root only. For example:
+The local API: HTTP and JSON, for root and the daemon's own user. For example:
 .IP
 curl \-\-unix\-socket /run/pmgsync/control.sock http://localhost/v1/status
 .SH SEE ALSO
@@ -57,7 +56,14 @@ curl \-\-unix\-socket /run/pmgsync/control.sock http://localhost/v1/status
 def page() -> str:
     """The whole page."""
     commands = [section(name) for name in COMMANDS]
-    return "".join([HEAD, *commands, exit_codes(), TAIL])
+    return "".join([HEAD, general_options(), ".SH COMMANDS\n", *commands, exit_codes(), TAIL])
+
+
+def general_options() -> str:
+    """What every command takes."""
+    rows = GENERAL_OPTIONS.items()
+    lines = [f".TP\n.B {escaped(name)}\n{escaped(meaning)}\n" for name, meaning in rows]
+    return "".join([".SH OPTIONS\n", *lines])
 
 
 def section(name: str) -> str:
@@ -76,8 +82,9 @@ def section(name: str) -> str:
 
 
 def usage(name: str, parser: argparse.ArgumentParser) -> str:
-    """`show VERSION [options]`."""
-    words = [str(a.metavar or a.dest) for a in positionals(parser)]
+    """`show [options] VERSION`; what may be left out stands in brackets."""
+    names = [(str(a.metavar or a.dest), a.nargs == "?") for a in positionals(parser)]
+    words = [f"[{name}]" if optional else name for name, optional in names]
     required = [spelling(a) for a in options(parser) if a.option_strings and a.required]
     return " ".join([name, "[options]", *required, *words])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -91,6 +92,15 @@ def _epilog(command: Command) -> str:
 def print_json(document: Mapping[str, Any]) -> None:
     """`document` for scripts, exact and complete."""
     print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def terminal_size() -> tuple[int, int] | None:
+    """Columns and lines of the terminal that stdout is; None if it is none, or does not know."""
+    try:
+        size = os.get_terminal_size(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return None
+    return (size.columns, size.lines) if size.columns > 0 and size.lines > 0 else None
 
 
 def say(text: str) -> None:

@@ -6,7 +6,7 @@ message of a node can move the cursor of the admin's terminal.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pmgsync.cli.status_answer import LAST_KNOWN, StatusAnswer
 from pmgsync.model.paths import printable
@@ -66,19 +66,35 @@ def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset())
 # --- status ------------------------------------------------------------
 
 
+class StatusView(NamedTuple):
+    """The lines of `pmgsync status`: up to the head of the table, its rows, and what is below."""
+
+    top: Sequence[str]
+    rows: Sequence[str] = ()
+    below: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "\n".join([*self.top, *self.rows, *self.below])
+
+
 def status_text(answer: StatusAnswer, *, colour: bool = False) -> str:
     """What `pmgsync status` prints."""
+    return status_view(answer, colour=colour).text
+
+
+def status_view(answer: StatusAnswer, *, colour: bool = False) -> StatusView:
+    """What `pmgsync status` shows."""
     status = answer.status
     if answer.node.cid is None:
-        lines = [*_no_member(answer), *_shown(answer.attention)]
-    elif status is None:
-        lines = [*_no_view(answer), *_shown(answer.attention)]
-    else:
-        lines = [*_staleness(answer, status), _header(status, answer.age_ms), ""]
-        lines += _node_table(status, answer.age_ms, colour=colour)
-        wanted = _actions(answer, status)
-        lines += ["", *wanted] if wanted else []
-    return "\n".join(lines)
+        return StatusView([*_no_member(answer), *_shown(answer.attention)])
+    if status is None:
+        return StatusView([*_no_view(answer), *_shown(answer.attention)])
+    head, *rows = _node_table(status, answer.age_ms, colour=colour)
+    top = [*_staleness(answer, status), _header(status, answer.age_ms), "", head]
+    wanted = _actions(answer, status)
+    return StatusView(top, rows, ["", *wanted] if wanted else [])
 
 
 def _no_member(answer: StatusAnswer) -> list[str]:
@@ -179,8 +195,9 @@ def _behind(node: NodeStatus, _now: int) -> str:
 
 
 def _unable(node: NodeStatus, _now: int) -> str:
+    again = "" if "by itself" in node.detail else "; it goes on by itself once it can"
     return (
-        f"cannot apply version {node.wanted}{_because(node)}; it goes on by itself once it can. "
+        f"cannot apply version {node.wanted}{_because(node)}{again}. "
         f"Its log: ssh {printable(node.address)} journalctl -u pmgsyncd"
     )
 

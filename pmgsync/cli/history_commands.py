@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pmgsync.cli.answers import LogEntry, ShownVersion, each
-from pmgsync.cli.command import Command, Place, print_json
+from pmgsync.cli.command import Command, Place, print_json, terminal_size
 from pmgsync.cli.control_client import ControlClient
 from pmgsync.cli.version_format import log_text, version_text
 from pmgsync.errors import ExitCode
@@ -40,8 +40,16 @@ def _log(options: argparse.Namespace, place: Place) -> int:
     if options.json:
         print_json(document)
     else:
-        print(log_text(each(Fields(document, "the log"), "versions", LogEntry.from_json)))
+        entries = each(Fields(document, "the log"), "versions", LogEntry.from_json)
+        print(_log_text(entries, options.before))
     return ExitCode.FINE
+
+
+def _log_text(entries: tuple[LogEntry, ...], before: int | None) -> str:
+    if not entries and before is not None:
+        return "no older versions"
+    size = terminal_size()
+    return log_text(entries, columns=size[0] if size else None)
 
 
 def _configure_show(parser: argparse.ArgumentParser) -> None:

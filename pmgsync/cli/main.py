@@ -50,6 +50,13 @@ COMMANDS = {
 }
 
 
+GENERAL_OPTIONS = {
+    "--root DIR": "the node's root: all paths, the socket and the state lie below it (default: /)",
+    "--version": "print the version and end",
+    "-h, --help": "print this and end; after a COMMAND: what it does, its options, examples",
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `pmgsync` with these arguments (default: those of the process); returns the exit code."""
     try:
@@ -109,7 +116,7 @@ def _suggestion(name: str) -> str:
 
 def overview() -> str:
     """What `pmgsync --help` prints."""
-    width = max(map(len, COMMANDS))
+    width = max(map(len, [*COMMANDS, *GENERAL_OPTIONS]))
     commands = [f"  {name:{width}}  {entry.summary}" for name, entry in COMMANDS.items()]
     codes = [f"  {int(code):>3}  {meaning}" for code, meaning in EXIT_CODE_MEANINGS.items()]
     lines = [
@@ -119,6 +126,9 @@ def overview() -> str:
         "",
         "commands:",
         *commands,
+        "",
+        "options:",
+        *(f"  {name:{width}}  {meaning}" for name, meaning in GENERAL_OPTIONS.items()),
         "",
         "examples:",
         "  pmgsync create                          found a cluster here",

@@ -8,9 +8,10 @@ import json
 import select
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.command import Command, Place, print_json
+from pmgsync.cli.command import Command, Place, print_json, terminal_size
 from pmgsync.cli.control_client import ControlClient
-from pmgsync.cli.format import status_text
+from pmgsync.cli.fitting import fitted
+from pmgsync.cli.format import StatusView, status_text, status_view
 from pmgsync.cli.status_answer import StatusAnswer
 from pmgsync.errors import ExitCode, PmgsyncError
 
@@ -47,36 +48,40 @@ def _ask(place: Place) -> dict[str, Any]:
 
 def _watch(options: argparse.Namespace, place: Place) -> int:
     """One view a second until Ctrl-C; ends with the exit code of the last one."""
-    code, text = _view(options, place)
+    code, view = _view(options, place)
     redraws = place.redraws and not options.json
     try:
         print(_ENTER if redraws else "", end="")
         while True:
-            print(_redrawn(text) if redraws else text, end="" if redraws else "\n", flush=True)
+            text = _redrawn(view) if redraws else f"{view.text}\n"
+            print(text, end="", flush=True)
             select.select([], [], [], WATCH_SECONDS)
-            code, text = _view(options, place)
+            code, view = _view(options, place)
     except KeyboardInterrupt:
         return code
     finally:
         if redraws:
-            print(f"{_LEAVE}{text}", flush=True)
+            print(f"{_LEAVE}{view.text}", flush=True)
 
 
-def _view(options: argparse.Namespace, place: Place) -> tuple[int, str]:
+def _view(options: argparse.Namespace, place: Place) -> tuple[int, StatusView]:
     """What there is to see now; a daemon that restarts is no reason to stop watching."""
     try:
         document = _ask(place)
         answer = StatusAnswer.from_json(document)
     except PmgsyncError as error:
         line = {"error": str(error)}
-        return error.exit_code, json.dumps(line) if options.json else str(error)
-    text = json.dumps(document) if options.json else status_text(answer, colour=place.colour)
-    return answer.exit_code, text
+        return error.exit_code, StatusView([json.dumps(line) if options.json else str(error)])
+    if options.json:
+        return answer.exit_code, StatusView([json.dumps(document)])
+    return answer.exit_code, status_view(answer, colour=place.colour)
 
 
-def _redrawn(text: str) -> str:
-    lines = "".join(f"{line}{_END_OF_LINE}\n" for line in text.splitlines())
-    return f"{_TOP}{lines}{_BELOW}"
+def _redrawn(view: StatusView) -> str:
+    """The view in the place of the one before; a terminal may have another size by now."""
+    size = terminal_size()
+    lines = view.text.splitlines() if size is None else fitted(view, *size)
+    return "".join([_TOP, *(f"{line}{_END_OF_LINE}\n" for line in lines), _BELOW])
 
 
 STATUS = Command(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from pmgsync.cli.answers import ARRIVED, KeptFile, LogEntry, Release, ShownVersion
+from pmgsync.cli.fitting import cut
 from pmgsync.cli.format import counted, duration, table
 from pmgsync.model.paths import printable
 
@@ -38,8 +39,12 @@ def moment(milliseconds: int, zone: tzinfo | None = None) -> str:
 # --- versions ------------------------------------------------------------
 
 
-def log_text(entries: Sequence[LogEntry], zone: tzinfo | None = None) -> str:
-    """What `pmgsync log` prints, newest first."""
+def log_text(
+    entries: Sequence[LogEntry], zone: tzinfo | None = None, *, columns: int | None = None
+) -> str:
+    """What `pmgsync log` prints, newest first; messages cut where a line would have more than
+    `columns`.
+    """
     if not entries:
         return "no versions yet"
     heads = ("VERSION", "PUBLISHED", "FILES", "SIZE", "MESSAGE")
@@ -53,7 +58,8 @@ def log_text(entries: Sequence[LogEntry], zone: tzinfo | None = None) -> str:
         )
         for entry in entries
     ]
-    return "\n".join(table([heads, *rows], right=frozenset({0, 3})))
+    lines = table([heads, *rows], right=frozenset({0, 3}))
+    return "\n".join(lines if columns is None else [cut(line, columns) for line in lines])
 
 
 def kept_text(files: Sequence[KeptFile], zone: tzinfo | None = None) -> str:
@@ -75,9 +81,9 @@ def kept_text(files: Sequence[KeptFile], zone: tzinfo | None = None) -> str:
 
 
 def _puts_and_deletes(entry: LogEntry) -> str:
-    parts = [f"+{entry.puts:,}"] if entry.puts else []
-    parts += [f"-{entry.deletes:,}"] if entry.deletes else []
-    return " ".join(parts) or "-"
+    parts = [f"{entry.puts:,} put"] if entry.puts else []
+    parts += [f"{entry.deletes:,} deleted"] if entry.deletes else []
+    return ", ".join(parts) or "-"
 
 
 def version_text(version: ShownVersion, zone: tzinfo | None = None, *, colour: bool = False) -> str:

@@ -9,6 +9,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -25,7 +26,7 @@ from pmgsync.cli.answers import (
     StatusAnswer,
 )
 from pmgsync.cli.control_client import SOCKET
-from pmgsync.errors import NoMasterError, OperatorError, UsageError
+from pmgsync.errors import OperatorError, UsageError
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 from pmgsync.wire.control import ControlServer
 
@@ -177,7 +178,7 @@ class FakeNode:
         self, _query: object, _body: object, connection: int, *_: object
     ) -> Mapping[str, Any]:
         if self.hold is None:
-            raise NoMasterError("nothing is held")
+            raise OperatorError("nothing is on hold")
         self.hold = None
         return self.release.to_json()
 
@@ -280,10 +281,15 @@ def outcome(*words: str | Path, stdin: str = "") -> tuple[int, str, str]:
     return ended.returncode, ended.stdout, ended.stderr
 
 
-def on_a_terminal(words: list[str], *, until: bytes, **more: str) -> tuple[int, bytes]:
-    """Run it on a terminal, type Ctrl-C once `until` has been seen; exit code and output."""
+def on_a_terminal(
+    words: list[str], *, until: bytes, size: tuple[int, int] = (0, 0), **more: str
+) -> tuple[int, bytes]:
+    """Run it on a terminal of `size` (columns, lines; 0: it does not know), type Ctrl-C once
+    `until` has been seen; exit code and output.
+    """
     pid, terminal = pty.fork()
     if pid == 0:
+        termios.tcsetwinsize(1, (size[1], size[0]))
         os.execve(sys.executable, words, environment(**more))  # noqa: S606 - as asked for
     output, interrupted = b"", False
     while True:

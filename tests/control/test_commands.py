@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pmgsync.cli.answers import ASKED, LAST_KNOWN, NodeInfo
-from pmgsync.cli.main import COMMANDS
+from pmgsync.cli.main import COMMANDS, GENERAL_OPTIONS
 from pmgsync.errors import DeadlineError, InvalidError
 from pmgsync.model.status import NodeState
 from tests.control.fake_node import (
@@ -51,6 +51,10 @@ def test_the_overview_names_every_command(words: list[str]) -> None:
     for name, entry in COMMANDS.items():
         assert f"  {name} " in out
         assert entry.summary in out
+    for option, meaning in GENERAL_OPTIONS.items():
+        assert f"  {option} " in out
+        assert meaning in out
+    assert max(map(len, out.splitlines())) <= 100
 
 
 @pytest.mark.parametrize(
@@ -219,8 +223,9 @@ def test_status_has_colours_on_a_terminal_unless_unwanted(served: Served) -> Non
     words = command_line("status", "--root", served.root)
     coloured = on_a_terminal(words, until=b"never", TERM="xterm")
     assert b"\x1b[32min sync\x1b[0m" in coloured[1]
-    for more in ({"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}):
-        assert b"\x1b" not in on_a_terminal(words, until=b"never", **more)[1]
+    for term, no_colour in (("dumb", ""), ("xterm", "1")):
+        plain = on_a_terminal(words, until=b"never", TERM=term, NO_COLOR=no_colour)
+        assert b"\x1b" not in plain[1]
 
 
 def test_watch_redraws_until_ctrl_c_and_ends_as_the_last_view(served: Served) -> None:
@@ -233,6 +238,20 @@ def test_watch_redraws_until_ctrl_c_and_ends_as_the_last_view(served: Served) ->
     assert output.startswith(b"\x1b[?1049h\x1b[?25l\x1b[H")
     assert b"\x1b[?25h\x1b[?1049l" in output
     assert output.rstrip().endswith(b"systemctl status pmgsyncd")
+
+
+def test_watch_in_a_small_terminal_shows_the_top_and_what_to_do(served: Served) -> None:
+    nodes = [node_status(1), node_status(2, NodeState.AWAY), *map(node_status, range(3, 30))]
+    served.node.answer = status_answer(cluster_status(*nodes), source=LAST_KNOWN, age_ms=42_000)
+    words = command_line("status", "--watch", "--root", served.root)
+    output = on_a_terminal(words, until=b"is it up?", TERM="xterm", size=(80, 16))[1].decode()
+    lines = output.partition("\x1b[H")[2].partition("\x1b[J")[0].splitlines()
+    lines = [line.removesuffix("\x1b[K") for line in lines]
+    assert len(lines) <= 15
+    assert lines[0] == "as of 42 s ago: the master mail1 (192.0.2.1) is away"
+    assert sum("more lines" in line for line in lines) == 1
+    assert any("is it up?" in line for line in lines)
+    assert "mail29(29)" in output.partition("\x1b[?1049l")[2]
 
 
 def test_watch_goes_on_while_the_daemon_is_away(tmp_path: Path) -> None:
@@ -256,7 +275,7 @@ def test_log(served: Served) -> None:
     assert code == 0
     assert out.splitlines()[0].split() == ["VERSION", "PUBLISHED", "FILES", "SIZE", "MESSAGE"]
     assert out.splitlines()[1].split() == [
-        *("3", "2026-02-02", "02:40:03", "+3", "1.5", "KiB", "edit", "3")
+        *("3", "2026-02-02", "02:40:03", "3", "put", "1.5", "KiB", "edit", "3")
     ]
     assert served.node.calls[0][2] == {"most": "20"}
 
@@ -266,6 +285,20 @@ def test_log_pages_and_json(served: Served) -> None:
     assert code == 0
     assert [entry["version"] for entry in json.loads(out)["versions"]] == [99, 98]
     assert served.node.calls[0][2] == {"most": "2", "before": "100"}
+
+
+def test_log_before_the_first(served: Served) -> None:
+    words = ("log", "--before", "1", "--root", served.root)
+    assert outcome(*words) == (0, "no older versions\n", "")
+
+
+def test_log_cuts_messages_on_a_terminal_only(served: Served) -> None:
+    words = command_line("log", "--root", served.root)
+    wide = on_a_terminal(words, until=b"never")[1].decode().splitlines()
+    assert wide[1].endswith("edit 3")
+    narrow = on_a_terminal(words, until=b"never", size=(50, 24))[1].decode().splitlines()
+    assert {len(line) for line in narrow[1:]} == {50}
+    assert narrow[1].endswith("…")
 
 
 def test_show(served: Served) -> None:

@@ -172,7 +172,7 @@ def test_hold_and_release(served: Served) -> None:
         "",
     )
     code, _, err = outcome("release", "--root", served.root)
-    assert (code, err) == (6, "pmgsync: nothing is held\n")
+    assert (code, err) == (1, "pmgsync: nothing is on hold\n")
 
 
 def test_confirm(served: Served) -> None:

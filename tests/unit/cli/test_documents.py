@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pmgsync.cli.main import COMMANDS
+from pmgsync.cli.main import COMMANDS, GENERAL_OPTIONS
 from pmgsync.errors import EXIT_CODE_MEANINGS
 from tests.control.fake_node import environment
 
@@ -32,3 +32,7 @@ def test_the_manual_page_is_what_the_commands_say() -> None:
     for name in COMMANDS:
         troff = name.replace("-", "\\-")
         assert f"\n.SS {troff} [options]" in written
+    assert "\n.SS kept [options] [NUMBER]\n" in written
+    assert "\n.SS show [options] VERSION\n" in written
+    for option in GENERAL_OPTIONS:
+        assert f"\n.B {option.replace('-', chr(92) + '-')}\n" in written

@@ -131,6 +131,12 @@ def test_what_the_master_says_about_a_node_is_not_said_twice() -> None:
     assert [line for line in lines if "is away" in line] == ["mail2(2) is away since noon"]
 
 
+def test_that_a_node_goes_on_by_itself_is_said_once() -> None:
+    unable = node_status(2, NodeState.UNABLE, detail="in the way; it is tried again by itself")
+    last = shown(status_text(status_answer(cluster_status(node_status(1), unable))))[-1]
+    assert last.count("by itself") == 1
+
+
 def test_a_node_that_is_behind_for_a_moment_needs_no_action() -> None:
     behind = node_status(2, NodeState.BEHIND, lag_ms=300, applied=13)
     text = status_text(status_answer(cluster_status(node_status(1), behind)))
@@ -246,12 +252,15 @@ def test_log() -> None:
         LogEntry(1, 1, NOW - 3_600_000, "founded", 137, 0, 5 << 20),
     ]
     assert shown(log_text(entries, UTC)) == shown("""
-VERSION  PUBLISHED            FILES   SIZE  MESSAGE
-     12  2026-02-02 02:40:00  +3 -1  2 KiB  new relay
-     11  2026-02-02 02:39:00  -2       0 B
-      1  2026-02-02 01:40:00  +137   5 MiB  founded
+VERSION  PUBLISHED            FILES              SIZE  MESSAGE
+     12  2026-02-02 02:40:00  3 put, 1 deleted  2 KiB  new relay
+     11  2026-02-02 02:39:00  2 deleted           0 B
+      1  2026-02-02 01:40:00  137 put           5 MiB  founded
 """)
     assert log_text([]) == "no versions yet"
+    narrow = log_text(entries, UTC, columns=60).splitlines()
+    assert narrow[1] == "     12  2026-02-02 02:40:00  3 put, 1 deleted  2 KiB  new …"
+    assert max(map(len, narrow)) == 60
 
 
 def test_show() -> None:
