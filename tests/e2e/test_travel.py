@@ -88,7 +88,8 @@ def test_hold_gathers_edits_until_release(three: Cluster) -> None:
     said = three.master.pmgsync("release")
     assert f"version {before + 1}: 2 files, on 3 of 3 nodes" in said.out
     assert three.nodes[1].has("domains", "example.com 1\nheld.example.org 1\n")
-    assert "nothing changed" in three.master.pmgsync("release").out
+    assert "nothing is on hold" in three.master.pmgsync("release", code=1).err
+    assert "nothing changed" in three.master.pmgsync("run", "--", "true").err
 
 
 def test_a_vanished_folder_is_held_and_its_return_ends_that(three: Cluster) -> None:
@@ -125,7 +126,7 @@ def test_a_deleted_pmg_conf_goes_once_it_is_confirmed(three: Cluster) -> None:
     content = master.read("pmg.conf") or b""
     master.path("pmg.conf").unlink()
     until(lambda: "it would delete etc/pmg/pmg.conf" in master.attention(), "it to be held")
-    assert "confirm" in master.pmgsync("status").out
+    assert "confirm" in master.pmgsync("status", code=3).out
     wrong = master.pmgsync("confirm", str(before + 7), code=1)
     assert f"{before + 1} is" in wrong.err
     said = master.pmgsync("confirm", str(before + 1))
