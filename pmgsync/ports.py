@@ -116,6 +116,12 @@ class TreeWriter(Protocol):
     def remove(self, path: str) -> None:
         """Remove the file at `path`; nothing if there is none."""
 
+    def remove_folder(self, path: str) -> None:
+        """Remove the folder at `path` and those in it; nothing if there is none.
+
+        `HostError` if anything but folders is in it, or if it is no folder.
+        """
+
     def sync_files(self, paths: Sequence[str]) -> None:
         """Return when the contents of these files are on disk."""
 

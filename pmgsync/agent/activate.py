@@ -36,7 +36,7 @@ from pmgsync.agent.plan import Plan, backup, map_of, staged
 from pmgsync.errors import ActivateError, HostError, PmgsyncError, StageError
 from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, digest_of
 from pmgsync.model.paths import ManagedPath
-from pmgsync.model.scope import require_rule, rule_for
+from pmgsync.model.scope import holds_synced_files, require_rule, rule_for
 from pmgsync.ports import FileKind, Intent, Journal, Seen, Step, StepKind, TreeReader, TreeWriter
 
 Keep = Callable[[str, bytes], None]
@@ -133,7 +133,10 @@ class Activator:
     # --- 1 and 2 ---
 
     def _prepare(self, plan: Plan, contents: Mapping[Digest, bytes], draft: _Draft) -> None:
-        backups = {path: self._back_up(path, draft) for path in sorted(plan.touched)}
+        for entry in plan.puts:
+            self._make_way(entry.path)
+        backups = {entry.path: self._back_up(entry.path, draft) for entry in plan.puts}
+        backups |= {path: self._back_up(path, draft, is_put=False) for path in plan.deletes}
         for entry in plan.puts:
             new = staged(entry.path)
             note = self.tree.write(
@@ -164,16 +167,32 @@ class Activator:
         second = self._back_up(target, draft)
         draft.steps.append(Step(StepKind.PUT, target, built, second, digest_of(data)))
 
-    def _back_up(self, target: str, draft: _Draft) -> str:
+    def _back_up(self, target: str, draft: _Draft, *, is_put: bool = True) -> str:
         """Give the file at `target` a second name; empty if there is none."""
         seen = draft.found[target] = self.tree.stat(target)
         if seen is None:
             return ""
         if seen.kind is FileKind.FOLDER:
+            if not is_put:
+                return ""  # the file is gone already
             mend = "remove it or move it away; it is tried again by itself"
             raise StageError("is a folder, and a file goes there", where=target, mend=mend)
         self.tree.link(target, backup(target))
         return backup(target)
+
+    def _make_way(self, target: str) -> None:
+        """Remove a folder at `target` that is left over from synced files which lay in it."""
+        if not holds_synced_files(target):
+            return
+        seen = self.tree.stat(target)
+        if seen is None or seen.kind is not FileKind.FOLDER:
+            return
+        try:
+            self.tree.remove_folder(target)
+        except HostError as error:
+            mend = "move away what else is in it; it is tried again by itself"
+            what = f"is a folder, and a file goes there ({error.what})"
+            raise StageError(what, where=target, mend=mend) from None
 
     # --- 4 and 5 ---
 

@@ -9,8 +9,8 @@ from them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from pmgsync.model.changeset import Position, diff
 from pmgsync.model.manifest import Digest, FileEntry, Manifest
@@ -84,6 +84,28 @@ def plan_repair(
     deletes = tuple(ManagedPath(path) for path in wanted if path not in active)
     maps = _maps([*(entry.path for entry in puts), *deletes, *map(ManagedPath, unmapped)], active)
     return Plan(position, position, puts, deletes, maps)
+
+
+def stages(plan: Plan) -> tuple[Plan, ...]:
+    """`plan`, in two where a file takes the place of a folder or the reverse: first the deletes
+    that are in the way, while the position stays, then the rest.
+    """
+    puts = {entry.path for entry in plan.puts}
+    above = {folder for path in puts for folder in _folders_above(path)}
+    first = {
+        path: None
+        for path in plan.deletes
+        if path in above or not puts.isdisjoint(_folders_above(path))
+    }
+    if not first:
+        return (plan,)
+    rest = tuple(path for path in plan.deletes if path not in first)
+    return Plan(plan.before, plan.before, deletes=tuple(first)), replace(plan, deletes=rest)
+
+
+def _folders_above(path: str) -> Iterator[ManagedPath]:
+    while path := path.rpartition("/")[0]:
+        yield ManagedPath(path)
 
 
 def map_of(path: str) -> str:

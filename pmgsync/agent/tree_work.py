@@ -9,13 +9,14 @@ first, always.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pmgsync.agent import drift
 from pmgsync.agent.activate import Activator
 from pmgsync.agent.drift import Drift
-from pmgsync.agent.plan import Advance, Plan, map_of, plan_advance, plan_repair
-from pmgsync.errors import HostError
+from pmgsync.agent.plan import Advance, Plan, map_of, plan_advance, plan_repair, stages
+from pmgsync.errors import HostError, PmgsyncError
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.manifest import Digest
 from pmgsync.model.scope import SCOPE
@@ -176,6 +177,26 @@ class TreeWork:
     # --- both ---
 
     def _carry_out(self, plan: Plan, fresh: Mapping[Digest, bytes]) -> tuple[str, ...]:
+        *clearing, rest = stages(plan)
+        for first in clearing:
+            self._activate(first, {})
+        try:
+            return self._activate(rest, fresh)
+        except PmgsyncError:
+            for first in clearing:
+                self._put_back_cleared(first.deletes)
+            raise
+
+    def _put_back_cleared(self, paths: Iterable[str]) -> None:
+        """What made way for a version that could not be put there. What fails is found as drift."""
+        base = self.active
+        ours = [path for path in paths if path in base.manifest]
+        if self.store.pending() is None:
+            with suppress(PmgsyncError):
+                plan = plan_repair(base.manifest, base.position, paths=ours, unmapped=())
+                self._activate(plan, {})
+
+    def _activate(self, plan: Plan, fresh: Mapping[Digest, bytes]) -> tuple[str, ...]:
         from_store = {d: self.store.content(d) for d in plan.contents if d not in fresh}
         return self.activator.activate(plan, {**fresh, **from_store}, self._keep_edited)
 

@@ -6,6 +6,7 @@ fails. Every name is taken below a folder handle (`folders.py`).
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -75,6 +76,24 @@ class DiskWriter:
             return
         except OSError as error:
             raise host_error(error, path, "remove it") from None
+
+    def remove_folder(self, path: str) -> None:
+        """See the port."""
+        folder, name = split(path)
+        try:
+            with open_folder(self._root, folder) as handle:
+                os.stat(name, dir_fd=handle, follow_symlinks=False)
+                walk = os.fwalk(name, topdown=False, follow_symlinks=False, dir_fd=handle)
+                for _, below, files, inside in walk:
+                    if files:
+                        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+                    for empty in below:
+                        os.rmdir(empty, dir_fd=inside)
+                os.rmdir(name, dir_fd=handle)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise host_error(error, path, "remove the folder") from None
 
     def sync_files(self, paths: Sequence[str]) -> None:
         """See the port."""

@@ -293,6 +293,32 @@ def test_write_below_a_file_fails(world: World) -> None:
         world.tree.write(KEY, b"x", mode=0o640, ownership="root:root")
 
 
+def test_a_folder_is_removed_with_the_folders_in_it(world: World) -> None:
+    world.put("etc/pmg/templates/a/b/c", b"x")
+    world.put("etc/pmg/templates/a/d/e", b"x")
+    for path in ("etc/pmg/templates/a/b/c", "etc/pmg/templates/a/d/e"):
+        with pytest.raises(HostError, match=r"etc/pmg/templates/a: .*not empty"):
+            world.tree.remove_folder("etc/pmg/templates/a")
+        world.tree.remove(path)
+    world.tree.remove_folder("etc/pmg/templates/a")
+    assert world.tree.stat("etc/pmg/templates/a") is None
+    assert world.tree.stat("etc/pmg/templates") is not None
+    world.tree.remove_folder("etc/pmg/templates/a")
+    world.tree.remove_folder("etc/pmg/none/at/all")
+
+
+def test_what_is_no_folder_is_not_removed_as_one(world: World) -> None:
+    world.put(DOMAINS, b"x")
+    world.put_link("etc/pmg/templates/link", "/tmp")
+    world.put_folder("etc/pmg/acme/link")
+    world.put_link("etc/pmg/acme/link/inside", "/tmp")
+    for path in (DOMAINS, "etc/pmg/templates/link", "etc/pmg/acme/link"):
+        with pytest.raises(HostError):
+            world.tree.remove_folder(path)
+        assert world.tree.stat(path) is not None
+    assert world.tree.stat("etc/pmg/acme/link/inside") is not None
+
+
 def test_link_gives_a_second_name_that_stays_when_the_first_is_replaced(world: World) -> None:
     backup = "etc/pmg/.pmgsync-backup"
     world.put(DOMAINS, b"old")

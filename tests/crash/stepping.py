@@ -81,6 +81,10 @@ class SteppedTree(Tree):
         self._steps.step(f"remove {path}")
         self._tree.remove(path)
 
+    def remove_folder(self, path: str) -> None:
+        self._steps.step(f"remove folder {path}")
+        self._tree.remove_folder(path)
+
     @contextmanager
     def syncing(self, paths: Sequence[str]) -> Iterator[None]:
         yield

@@ -210,6 +210,16 @@ class MemoryTree(TreeReader, TreeWriter):
             self.steps.step(f"remove {path}")
             del self._nodes[path]
 
+    def remove_folder(self, path: str) -> None:
+        self._require_real_folders(path, HostError)
+        if not self._is_there(path):
+            return
+        self._require_writable(path, HostError)
+        if any(p == path or p.startswith(path + "/") for p in self._nodes):
+            raise HostError("cannot remove the folder: it is not empty", where=path, mend="empty")
+        self.steps.step(f"remove folder {path}")
+        self.drop(path)
+
     def sync_files(self, paths: Sequence[str]) -> None:
         for path in paths:
             if path not in self._nodes:
