@@ -108,6 +108,8 @@ class Follower:
         self._active = active
         self._missing = missing
         self._wanted: VerifiedChangeSet | None = None
+        self._more = False
+        """Does a newer version than the wanted one follow at once?"""
         self._records: list[tuple[Position, LogRecord]] = []
         self._sizes: dict[Digest, int] = {}
         self._lacking: set[Digest] = set()
@@ -138,6 +140,7 @@ class Follower:
 
     def stream_begins(self) -> None:
         """A new stream: what was asked for on the old one will not come."""
+        self._more = False
         self._asked.clear()
         self._assemblies.clear()
         self._snapshot = None
@@ -145,7 +148,7 @@ class Follower:
 
     def still_lacking(self) -> tuple[Action, ...]:
         """What the wanted state needs at this moment: nothing, an `Ask`, or `Ready`."""
-        if self._wanted is None:
+        if self._wanted is None or self._more:
             return ()
         fresh = tuple(sorted(self._lacking - self._asked.keys()))
         self._asked.update((digest, self._sizes[digest]) for digest in fresh)
@@ -159,7 +162,7 @@ class Follower:
         """The step to make now; None if nothing newer is wanted or something for it is still
         missing.
         """
-        if self._wanted is None or self._lacking:
+        if self._wanted is None or self._lacking or self._more:
             return None
         records = tuple(record for _, record in self._records)
         return Advance(self._wanted.position, self._wanted.manifest, records)
@@ -189,10 +192,11 @@ class Follower:
             verified = self.history.accept(envelope)
         except (GapError, DigestMismatchError):
             # Authentic, but it does not follow on what this node has.
-            return self._resync()
+            return (*self._no_more(), *self._resync())
         except StaleError:
             # Two looks at the log may overlap; what is known already does not count again.
-            return ()
+            return () if offer.more else self._no_more()
+        self._more = offer.more
         return self._want(verified, LogRecord(envelope, verified.change_set.change), offer.parts)
 
     def _on_snapshot(self, part: SnapshotPart) -> tuple[Action, ...]:
@@ -210,7 +214,8 @@ class Follower:
         try:
             verified = self.history.accept_snapshot(envelope, manifest)
         except StaleError:
-            return ()
+            return self._no_more()
+        self._more = False
         return self._want(verified, LogRecord(envelope, diff(before, manifest)))
 
     def _on_parts(self, parts: Iterable[Part]) -> tuple[Action, ...]:
@@ -242,6 +247,11 @@ class Follower:
         except UnicodeDecodeError:
             raise MalformedError("the master's view is not UTF-8") from None
         return (Saw(document),)
+
+    def _no_more(self) -> tuple[Action, ...]:
+        """Nothing newer is on its way: what was held back for it."""
+        held, self._more = self._more, False
+        return self.still_lacking() if held else ()
 
     def _resync(self) -> tuple[Action, ...]:
         """Ask for a snapshot, unless one is coming in."""

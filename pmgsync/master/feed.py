@@ -14,7 +14,7 @@ in parts, and between two messages of them a new version overtakes.
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pmgsync.errors import NotAllowedError, PeerError, TransportError
 from pmgsync.master.catch_up import Ahead, Standing, Versions, catch_up
@@ -259,7 +259,9 @@ class Feeds:
         self._cannot_serve(session, "")
         session.standing = head.end
         if isinstance(step, Versions):
-            yield from (self._trail.offer(link) for link in step.links)
+            *between, last = map(self._trail.offer, step.links)
+            yield from (replace(offer, more=True) for offer in between)
+            yield last
         else:
             yield from self._trail.snapshot()
 

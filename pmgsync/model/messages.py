@@ -37,7 +37,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The agent's first word: where it stands, and which membership (epoch, serial) it knows."""
+    """The agent's first word: where its log stands, and which membership (epoch, serial) it knows.
+
+    What it runs may be older while it cannot apply; its report, which follows at once, says that.
+    """
 
     active: Position
     manifest: Digest
@@ -74,10 +77,14 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The next version, in its envelope, with the small contents that the agent probably lacks."""
+    """The next version, in its envelope, with the small contents that the agent probably lacks.
+
+    `more`: a newer one follows at once, so this one is neither asked for nor applied by itself.
+    """
 
     envelope: bytes
     parts: tuple[Part, ...] = ()
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,8 @@ def encode_to_agent(message: ToAgent) -> bytes:
     match message:
         case Offer():
             parts = _put_parts(message.parts)
-            wire = pb.ToAgent(offer=pb.Offer(envelope=message.envelope, parts=parts))
+            offer = pb.Offer(envelope=message.envelope, parts=parts, more=message.more)
+            wire = pb.ToAgent(offer=offer)
         case SnapshotPart():
             wire = pb.ToAgent(snapshot=_put_snapshot(message))
         case Contents():
@@ -116,7 +117,8 @@ def decode_to_agent(data: bytes) -> ToAgent:
     wire = parse(pb.ToAgent, data)
     match wire.WhichOneof("message"):
         case "offer":
-            return Offer(wire.offer.envelope, _take_parts(wire.offer.parts))
+            offer = wire.offer
+            return Offer(offer.envelope, _take_parts(offer.parts), offer.more)
         case "snapshot":
             return _take_snapshot(wire.snapshot)
         case "contents":

@@ -48,12 +48,14 @@ class Need(_message.Message):
     def __init__(self, digests: _Optional[bytes] = ...) -> None: ...
 
 class Offer(_message.Message):
-    __slots__ = ["envelope", "parts"]
+    __slots__ = ["envelope", "more", "parts"]
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     envelope: bytes
+    more: bool
     parts: _containers.RepeatedCompositeFieldContainer[Part]
-    def __init__(self, envelope: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
+    def __init__(self, envelope: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., more: bool = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ["data", "digest", "offset", "total"]

@@ -86,6 +86,36 @@ def test_several_offers_become_one_advance(author: Author, node: Node) -> None:
     assert advance.records == tuple(version.record for version in versions)
 
 
+def test_only_the_last_of_a_batch_is_asked_for_and_applied(author: Author, node: Node) -> None:
+    versions = [author.version({CONF: b"%d" % number, KEY: b"key"}) for number in range(4)]
+    offers = [version.offer(inline=number == 0) for number, version in enumerate(versions)]
+    for offer in offers[:-1]:
+        assert node.hear(replace(offer, more=True)) == []
+        assert node.follower.advance() is None
+    assert node.hear(versions[1].answer((digest_of(b"1"),))) == []
+    assert node.hear(offers[-1]) == [Ask((digest_of(b"3"),))]
+    assert node.hear(versions[3].answer((digest_of(b"3"),))) == [Ready()]
+    advance = node.follower.advance()
+    assert advance is not None
+    assert advance.records == tuple(version.record for version in versions)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_a_batch_held_back_is_not_lost(author: Author, node: Node, known: bool) -> None:
+    """The last one is known already, or the stream ends before it."""
+    first, second = author.version({CONF: b"1"}), author.version({CONF: b"2"})
+    assert node.hear(first.offer()) == [Ready()]
+    assert node.hear(replace(second.offer(), more=True)) == []
+    assert node.follower.advance() is None
+    if known:
+        assert node.hear(replace(first.offer(), more=True)) == []
+        assert node.hear(second.offer()) == [Ready()]
+    else:
+        node.follower.stream_begins()
+        assert node.follower.still_lacking() == (Ready(),)
+    assert node.follower.advance() is not None
+
+
 def test_offers_during_an_apply_become_the_next_advance(author: Author, node: Node) -> None:
     node.hear(author.version({CONF: b"one", BIG: LARGE}).offer())
     first = node.follower.advance()

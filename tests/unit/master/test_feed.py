@@ -101,6 +101,8 @@ def test_a_node_that_was_away_gets_the_versions_since() -> None:
                     )
                     believed.accept_snapshot(Envelope.from_bytes(message.envelope), manifest)
             assert believed.head == stage.head
+            offers = [message for message in got if isinstance(message, Offer)]
+            assert [offer.more for offer in offers] == [True] * (len(offers) - 1) + [False]
 
     run(scenario)
 

@@ -57,7 +57,7 @@ from_agents: st.SearchStrategy[ToMaster] = st.one_of(
     st.builds(Pulse, st.booleans()),
 )
 from_master: st.SearchStrategy[ToAgent] = st.one_of(
-    st.builds(Offer, blobs, st.lists(parts, max_size=4).map(tuple)),
+    st.builds(Offer, blobs, st.lists(parts, max_size=4).map(tuple), st.booleans()),
     st.builds(lambda envelope, place: SnapshotPart(envelope, *place), blobs, places()),
     st.builds(Contents, st.lists(parts, max_size=4).map(tuple)),
     st.builds(Memberships, st.lists(blobs, max_size=4).map(tuple)),
