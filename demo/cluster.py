@@ -1,10 +1,12 @@
 """Three nodes on one machine: a root and a daemon each, started, talked to, surely stopped."""
 
 import ctypes
+import errno
 import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE = 30.0  # seconds for anything that takes milliseconds when all is well
 STOPPING = 5.0  # seconds for a daemon to end in good order
 ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+MEMBER_PORT, JOIN_PORT = 7643, 7644  # the defaults of the settings
+PREFIX = "pmgsync-demo-"
 LOG_LINES = 15
 PR_SET_PDEATHSIG = 1
 
@@ -112,7 +116,8 @@ class Node:
 @contextmanager
 def three_nodes(*, keep: bool) -> Iterator[list[Node]]:
     """The nodes, their daemons up. At the end nothing is left, unless `keep` and all went well."""
-    folder = Path(tempfile.mkdtemp(prefix="pmgsync-demo-"))
+    require_free_ports()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     names = [f"mail{number}" for number in range(1, len(ADDRESSES) + 1)]
     nodes = [
         Node(name, address, folder / name, folder / f"{name}.log")
@@ -135,6 +140,48 @@ def three_nodes(*, keep: bool) -> Iterator[list[Node]]:
         if not stays:
             stop(nodes)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_free_ports() -> None:
+    """Refuse to start beside a demo that was kept, and say how to stop it."""
+    for port in (MEMBER_PORT, JOIN_PORT):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((ADDRESSES[0], port))
+            except OSError as error:
+                where = f"{ADDRESSES[0]}:{port}"
+                if error.errno != errno.EADDRINUSE:
+                    raise DemoError(f"cannot listen on {where}: {error.strerror}") from None
+                raise DemoError(f"{where} is taken{_by_whom()}") from None
+
+
+def _by_whom() -> str:
+    daemons = kept_daemons()
+    if not daemons:
+        return ", and not by a demo; stop what listens there"
+    folders = sorted({folder for _, folder in daemons})
+    pids = " ".join(str(pid) for pid, _ in daemons)
+    return (
+        f": another demo, perhaps one with KEEP=1, runs below {', '.join(folders)}. Stop and remove it:\n"
+        f"  kill {pids}; sleep 1; rm -r {' '.join(folders)}"
+    )
+
+
+def kept_daemons() -> list[tuple[int, str]]:
+    """Process and folder of each daemon that another demo has started."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = place.read_bytes().decode("utf-8", "replace").split("\0")
+        except OSError:  # it has ended meanwhile
+            continue
+        if "daemon" not in words or "--root" not in words:
+            continue
+        folder = Path(words[words.index("--root") + 1]).parent
+        if folder.name.startswith(PREFIX):
+            found.append((int(place.parent.name), str(folder)))
+    return sorted(found)
 
 
 def stop(nodes: list[Node]) -> None:
