@@ -101,8 +101,22 @@ def test_a_node_that_was_away_gets_the_versions_since() -> None:
                     )
                     believed.accept_snapshot(Envelope.from_bytes(message.envelope), manifest)
             assert believed.head == stage.head
-            offers = [message for message in got if isinstance(message, Offer)]
-            assert [offer.more for offer in offers] == [True] * (len(offers) - 1) + [False]
+
+    run(scenario)
+
+
+def test_all_but_the_last_of_several_versions_say_that_more_follows() -> None:
+    async def scenario() -> None:
+        async with Stage() as stage:
+            for number in range(30):  # so that a snapshot is longer than the versions
+                stage.tree.put(f"etc/pmg/templates/{number}.in", b"x")
+            await stage.say(*(f"etc/pmg/templates/{number}.in" for number in range(30)))
+            before = stage.head
+            await edit(stage, b"1\n")
+            await edit(stage, b"2\n")
+            node = await stage.node(2, hello_at(before))
+            offers = await node.got_of(Offer)
+            assert [offer.more for offer in offers] == [True, False]
 
     run(scenario)
 
