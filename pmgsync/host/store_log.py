@@ -264,3 +264,6 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         self._database.executemany(
             "insert into entry values (?, ?, ?, ?, ?, ?)", rows.entry_rows(version, record.change)
         )
+        self._database.executemany(
+            "delete from idle where digest = ?", [(put.digest,) for put in record.change.puts]
+        )

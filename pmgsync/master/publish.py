@@ -17,7 +17,7 @@ The steps, each of them complete before the next begins:
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pmgsync.errors import HostError, InvalidError, OperatorError, StoreError
+from pmgsync.errors import HostError, InvalidError, OperatorError, PmgsyncError, StoreError
 from pmgsync.master.guard import Lately, objection
 from pmgsync.master.holds import Holds
 from pmgsync.model.changeset import (
@@ -33,7 +33,7 @@ from pmgsync.model.keys import Signer
 from pmgsync.model.manifest import Digest, FileEntry, Manifest
 from pmgsync.model.messages import MESSAGE_BYTES, PART_BYTES
 from pmgsync.model.trust import TrustedHistory, VerifiedChangeSet
-from pmgsync.ports import Clock, LogRecord, Look, Store
+from pmgsync.ports import Clock, LogRecord, Look, Seen, Store
 from pmgsync.survey import Observation, Problem, Survey
 
 MAX_ENVELOPE_BYTES = MESSAGE_BYTES - PART_BYTES - 4096
@@ -51,12 +51,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What `prepare` found: the state to publish, the contents for it, and what cannot be taken."""
+    """What `prepare` found: the state to publish, the contents for it, and what cannot be taken.
+
+    `under_hold`: somebody held, so no contents were read, and it is not to be published.
+    """
 
     target: Manifest
     contents: Mapping[Digest, bytes] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     draft: Draft | None = None
+    under_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +136,21 @@ class Publisher:
         """
         observation = self._survey.look(look)
         base = self._history.head.manifest
-        if self.holds or objection(base, observation.manifest):
+        if self.holds:
+            return Observed(observation.manifest, {}, observation.problems, under_hold=True)
+        if objection(base, observation.manifest):
             return Observed(observation.manifest, {}, observation.problems)
         return self._with_contents(base, observation)
+
+    def weight(self, look: Look) -> int:
+        """How many bytes the named files have that are to be read."""
+        return sum(seen.size for path in look.paths if (seen := self._stat(path)) is not None)
+
+    def _stat(self, path: str) -> Seen | None:
+        try:
+            return self._survey.tree.stat(path)
+        except PmgsyncError:  # the look itself says what is wrong with it
+            return None
 
     def draft(self, observed: Observed) -> Observed:
         """`observed` with everything done for its change set that can be done before it is certain:
@@ -149,7 +165,7 @@ class Publisher:
         return replace(observed, draft=Draft(base, change, envelope))
 
     def commit(self, observed: Observed, message: str = "") -> Published | None:
-        """Publish what was observed, if it is new and nothing holds it."""
+        """Publish what was observed, if it is new and nothing holds it, or held it then."""
         self.problems = observed.problems
         base, target = self._history.head.manifest, observed.target
         if self.holds:
@@ -157,6 +173,8 @@ class Publisher:
         if target.digest == base.digest:
             self.held = None
             self.holds.spoken()
+            return None
+        if observed.under_hold:
             return None
         reason = self._lately.objection(base, target, self._clock.monotonic())
         if reason is not None:
@@ -220,7 +238,7 @@ class Publisher:
             )
         verified = self._history.accept(envelope, target)
         try:
-            self._store.append(LogRecord(envelope, change), self._lacking(change, observed))
+            self._store.append(LogRecord(envelope, change), self._contents(change, observed))
         except BaseException:
             self._history.undo(verified)
             raise
@@ -246,16 +264,19 @@ class Publisher:
         envelope.to_bytes()
         return envelope
 
-    def _lacking(self, change: Diff, observed: Observed) -> dict[Digest, bytes]:
-        """The contents that the store does not have yet."""
-        lacking = self._store.missing({entry.digest for entry in change.puts})
-        if unread := lacking - observed.contents.keys():
+    def _contents(self, change: Diff, observed: Observed) -> dict[Digest, bytes]:
+        """All contents of the change that were read, also those that the store has at this moment:
+        pruning, in another thread, may drop one that nothing needed until now.
+        """
+        wanted = {entry.digest for entry in change.puts}
+        unread = wanted - observed.contents.keys()
+        if unread and (lost := self._store.missing(unread)):
             raise StoreError(
-                f"has lost the content {min(unread)[:16]}",
+                f"has lost the content {min(lost)[:16]}",
                 where="database",
                 mend="it is tried again",
             )
-        return {digest: observed.contents[digest] for digest in lacking}
+        return {digest: observed.contents[digest] for digest in wanted - unread}
 
     def _complete(self, base: Manifest, observed: Observed) -> Observed:
         observation = Observation(observed.target, observed.problems, observed.contents)

@@ -8,7 +8,7 @@ a file in the way) is logged once and tried again; it never ends the role.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from pmgsync.errors import HostError, OperatorError, PmgsyncError
@@ -40,8 +40,8 @@ class RunBlocking(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MasterConfig:
-    """Seconds, but for `inline_paths`: looks at up to so many paths are taken in the loop's own
-    thread.
+    """Seconds, but for `inline_paths` and `inline_bytes`: looks at up to so many paths and bytes
+    are taken in the loop's own thread.
     """
 
     quiet_s: float = 0.002
@@ -50,6 +50,7 @@ class MasterConfig:
     heartbeat_s: float = 1.0
     retry_s: float = 1.0
     inline_paths: int = 64
+    inline_bytes: int = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class MasterRole:
         self._watch_trouble = ""
         self._early: tuple[int, Look, Observed] | None = None
         self._turn = asyncio.Lock()
+        self._newest: Published | None = None
         self._file_due = True
         self._file_problems: tuple[Problem, ...] = ()
         self.failure = ""
@@ -126,13 +128,24 @@ class MasterRole:
         """End all durable holds and publish what has changed; None if nothing has, or others
         hold.
         """
-        self._parts.publisher.holds.release(message)
-        return await self.publish_now()
+        holds = self._parts.publisher.holds
+        return await self._end_holds(lambda: holds.release(message))
 
     async def end_hold(self, hold: Hold, message: str = "") -> Published | None:
         """End one hold and publish what has changed; None if nothing has, or others hold."""
-        self._parts.publisher.holds.end(hold, message)
-        return await self.publish_now()
+        holds = self._parts.publisher.holds
+        return await self._end_holds(lambda: holds.end(hold, message))
+
+    async def _end_holds(self, end: Callable[[], object]) -> Published | None:
+        """End them and publish in one turn, so that nobody else publishes in between. Who comes
+        second to another who ended the last hold is told the version that this one has made.
+        """
+        publisher, before = self._parts.publisher, self._parts.history.head.position
+        published = await self._publish_now("", end)
+        if published is None and not publisher.holds and publisher.held is None:
+            newest = self._newest
+            return newest if newest is not None and newest.position > before else None
+        return published
 
     def abandon_hold(self, hold: Hold) -> None:
         """Its connection is gone: it ends, and what has changed is published in due course."""
@@ -141,9 +154,16 @@ class MasterRole:
 
     async def publish_now(self, message: str = "") -> Published | None:
         """Look at everything and publish what has changed, without waiting for quiet."""
+        return await self._publish_now(message)
+
+    async def _publish_now(
+        self, message: str, first: Callable[[], object] | None = None
+    ) -> Published | None:
         self._write_cluster_conf()
         try:
-            return await self._take_turn(EVERYTHING, lambda seen: self._commit(seen, message))
+            return await self._take_turn(
+                EVERYTHING, lambda seen: self._commit(seen, message), first
+            )
         except PmgsyncError:
             self.look(EVERYTHING)
             raise
@@ -241,11 +261,18 @@ class MasterRole:
 
     # --- one turn ---
 
-    async def _take_turn(self, look: Look, commit: Callable[[Observed], T]) -> T:
-        """Look, commit, announce. One turn at a time, so that each compares with what the last
-        one made.
+    async def _take_turn(
+        self,
+        look: Look,
+        commit: Callable[[Observed], T],
+        first: Callable[[], object] | None = None,
+    ) -> T:
+        """Do `first`, look, commit, announce. One turn at a time, so that each compares with what
+        the last one made.
         """
         async with self._turn:
+            if first is not None:
+                first()
             if look.everywhere:
                 await self._rearm()
             early, self._early = self._early, None
@@ -253,11 +280,14 @@ class MasterRole:
                 observed = early[2]
             else:
                 observed = await self._observe(look)
+            while observed.under_hold and not self._parts.publisher.holds:
+                observed = await self._observe(look)  # the hold ended during the look
             result = commit(observed)
             if self.failure:
                 log.info("publishing works again")
                 self.failure = ""
             if isinstance(result, Published):
+                self._newest = replace(result, contents={})
                 self._announce(result)
             return result
 
@@ -279,7 +309,12 @@ class MasterRole:
         return await self._parts.run_blocking(lambda: publisher.prepare(look))
 
     def _is_small(self, look: Look) -> bool:
-        return not look.everywhere and len(look.paths) <= self._config.inline_paths
+        config = self._config
+        return (
+            not look.everywhere
+            and len(look.paths) <= config.inline_paths
+            and self._parts.publisher.weight(look) <= config.inline_bytes
+        )
 
     def _commit(self, observed: Observed, message: str = "") -> Published | None:
         publisher = self._parts.publisher

@@ -1,5 +1,7 @@
 """Publishing by level: whatever happened, what differs is published, once, and nothing else is."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +9,12 @@ from hypothesis import strategies as st
 from pmgsync.errors import InvalidError, OperatorError, StoreError
 from pmgsync.master.publish import Held, Observed
 from pmgsync.model.changeset import MAX_MESSAGE_CHARACTERS, ChangeSet, Position
-from pmgsync.model.manifest import FileEntry, Manifest, digest_of
+from pmgsync.model.manifest import Digest, FileEntry, Manifest, digest_of
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import FileKind, Look
 from tests.sim.host import MemoryTree
+from tests.sim.store import MemoryStore
 from tests.unit.master.rig import EVERYTHING, FILES, Rig, look
 from tests.unit.model import sample
 
@@ -452,3 +455,29 @@ def test_after_any_history_a_look_everywhere_leaves_no_difference(
         node.accept(record.envelope)
     assert node.head.manifest == rig.head.manifest
     assert rig.version == node.head.position.version
+
+
+def test_a_content_that_pruning_drops_before_the_append_is_handed_in() -> None:
+    class Pruning(MemoryStore):
+        def missing(self, digests: Iterable[Digest]) -> frozenset[Digest]:
+            wanted = set(digests)
+            found = super().missing(wanted)
+            for digest in wanted:
+                self._write("prune").contents.pop(digest, None)
+            return found
+
+    rig = Rig(Pruning())
+    rig.publisher.publish(EVERYTHING)
+    rig.store.add_contents({digest_of(b"idle\n"): b"idle\n"})
+    published = rig.edit("etc/pmg/domains", b"idle\n")
+    assert published is not None
+    assert rig.store.content(digest_of(b"idle\n")) == b"idle\n"
+
+
+def test_what_was_seen_under_a_hold_is_not_published_after_it() -> None:
+    rig = Rig()
+    hold = rig.holds.hold("run", 0)
+    observed = rig.publisher.prepare(EVERYTHING)
+    rig.holds.end(hold)
+    assert rig.publisher.commit(observed) is None
+    assert rig.publisher.publish(EVERYTHING) is not None

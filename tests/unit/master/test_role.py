@@ -6,8 +6,10 @@ import logging
 import pytest
 
 from pmgsync.errors import HostError, OperatorError, StoreError
+from pmgsync.master.publish import Observed
 from pmgsync.master.role import MasterConfig
 from pmgsync.model.report import Outcome
+from pmgsync.ports import Look
 from tests.unit.master.rig import FILES, Stage, edit, hello_at, run
 
 DOMAINS = "etc/pmg/domains"
@@ -250,6 +252,69 @@ def test_a_release_into_a_full_disk_is_an_error_and_published_later() -> None:
             await stage.clock.advance(5)
             assert stage.version == 2
             assert stage.store.lines(most=1)[0].message == "important"
+
+    run(scenario)
+
+
+def test_a_look_that_began_under_a_hold_is_taken_again_when_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        async with Stage(config=MasterConfig(inline_paths=0)) as stage:
+            prepare = stage.publisher.prepare
+            hold = stage.role.hold("run", durable=False)
+            stage.tree.put(DOMAINS, b"1\n")
+
+            def end_after(look: Look) -> Observed:
+                observed = prepare(look)
+                stage.holds.end(hold)
+                return observed
+
+            monkeypatch.setattr(stage.publisher, "prepare", end_after)
+            assert await stage.role.publish_now() is not None
+            assert stage.role.failure == ""
+            assert stage.version == 2
+
+    run(scenario)
+
+
+def test_who_ends_a_hold_hears_of_its_version_whoever_looks_meanwhile() -> None:
+    async def scenario() -> None:
+        async with Stage(config=MasterConfig(inline_paths=0)) as stage:
+            for number in range(8):
+                hold = stage.role.hold("run", durable=False)
+                stage.tree.put(DOMAINS, b"%d" % number)
+                stage.source.say(DOMAINS)
+                await stage.clock.advance(0.0003 * number)
+                background = asyncio.create_task(stage.role.publish_now())
+                await stage.clock.settle(number % 4)
+                published = await stage.role.end_hold(hold)
+                await background
+                assert published is not None
+                assert published.position.version == stage.version == number + 2
+
+    run(scenario)
+
+
+def test_two_who_release_at_once_hear_of_the_same_version() -> None:
+    async def scenario() -> None:
+        async with Stage(config=MasterConfig(inline_paths=0)) as stage:
+            stage.role.hold("root", durable=True)
+            stage.tree.put(DOMAINS, b"1\n")
+            results = await asyncio.gather(stage.role.release(), stage.role.release())
+            assert [made.position.version for made in results if made] == [2, 2]
+
+    run(scenario)
+
+
+def test_a_large_file_is_not_read_in_the_loop() -> None:
+    async def scenario() -> None:
+        async with Stage(config=MasterConfig(inline_bytes=100)) as stage:
+            stage.tree.put(DOMAINS, b"x" * 101)
+            assert not stage.role._is_small(Look(frozenset({DOMAINS})))
+            stage.tree.put(DOMAINS, b"x" * 100)
+            assert stage.role._is_small(Look(frozenset({DOMAINS})))
+            assert stage.role._is_small(Look(frozenset({"etc/pmg/acme/none"})))
 
     run(scenario)
 
