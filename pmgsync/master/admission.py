@@ -43,6 +43,9 @@ from pmgsync.ports import Clock, JoinGrant
 
 log = logging.getLogger(__name__)
 
+MAX_CHAIN_BYTES = 48 << 20
+"""Below what can be read back from the file and what a joining node takes (64 MiB each)."""
+
 _MEND = "get a new token with `pmgsync join-cmd` on the master"
 
 
@@ -101,9 +104,10 @@ class Admission:
             raise
         member = self._member(request, peer)
         membership = admit(self._history.membership, self._history.chain[-1], member)
+        envelope = self._link(membership, peer)
         self._tokens.use(token)
         try:
-            self._take_in(membership)
+            self._take_in(envelope)
         except BaseException:
             self._tokens.unuse(token)
             raise
@@ -146,10 +150,20 @@ class Admission:
             keys=MemberKeys(request.identity, request.certificate),
         )
 
-    def _take_in(self, membership: Membership) -> None:
-        """Sign, try on, write down, believe; nothing is believed that is not written down."""
+    def _link(self, membership: Membership, peer: str) -> Envelope:
+        """The new link, signed and tried on. A chain that nobody could read back gets no longer."""
         envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer)
         follows(self._history.membership, self._history.chain[-1], envelope)
+        if sum(len(link.to_bytes()) for link in (*self._history.chain, envelope)) > MAX_CHAIN_BYTES:
+            raise InvalidError(
+                f"the membership chain would be larger than {MAX_CHAIN_BYTES >> 20} MiB",
+                where=peer,
+                mend="this cluster takes in no more nodes; see docs/adr/0007",
+            )
+        return envelope
+
+    def _take_in(self, envelope: Envelope) -> None:
+        """Write down, believe; nothing is believed that is not written down."""
         self._parts.write_chain((*self._history.chain, envelope))
         self._history.accept_membership(envelope)
 

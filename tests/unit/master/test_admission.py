@@ -12,6 +12,7 @@ from pmgsync.errors import (
     PmgsyncError,
     StoreError,
 )
+from pmgsync.master import admission
 from pmgsync.master.admission import Admission, AdmissionParts, Attempt
 from pmgsync.master.limiter import PeerLimiter
 from pmgsync.master.tokens import Tokens
@@ -332,3 +333,16 @@ def test_a_token_that_cannot_be_used_up_lets_nobody_in() -> None:
     with pytest.raises(StoreError):
         gate.join(token, request_of(4), sample.key(4))
     assert gate.nothing_happened()
+
+
+def test_a_chain_that_could_not_be_read_back_gets_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = Gate()
+    token = gate.token()
+    monkeypatch.setattr(admission, "MAX_CHAIN_BYTES", 1000)
+    with pytest.raises(InvalidError, match="membership chain"):
+        gate.join(token, request_of(4), sample.key(4))
+    assert gate.nothing_happened()
+    monkeypatch.undo()
+    gate.join(token, request_of(4), sample.key(4))
