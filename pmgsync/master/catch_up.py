@@ -135,5 +135,6 @@ def _links_to(head: Link, standing: Standing, log: Log) -> tuple[Link, ...]:
 def _ahead(standing: Standing, here: str) -> Ahead:
     return Ahead(
         f"is ahead of this master: it runs version {standing.position} with state "
-        f"{standing.manifest[:12]}, which is not in this log ({here} here)"
+        f"{standing.manifest[:12]}, which is not in this log ({here} here); its history "
+        "is newer: bring back this master's database from a backup"
     )

@@ -40,7 +40,7 @@ def cluster_status(
 ) -> ClusterStatus:
     """The cluster at `now`."""
     nodes = tuple(_node(member, membership, head, roster, now) for member in membership.members)
-    lines = [*_own_lines(troubles), *_node_lines(nodes, roster)]
+    lines = [*_own_lines(troubles, membership), *_node_lines(nodes, roster)]
     if len(lines) > MAX_ATTENTION:
         lines = [*lines[:MAX_ATTENTION], f"and {len(lines) - MAX_ATTENTION} more"]
     newest = roster.newest
@@ -121,7 +121,7 @@ def _detail(state: NodeState, contact: Contact) -> str:
     return contact.reason or (contact.report.detail if contact.report else "")
 
 
-def _own_lines(troubles: Troubles) -> Iterator[str]:
+def _own_lines(troubles: Troubles, membership: Membership) -> Iterator[str]:
     if troubles.failure:
         yield f"nothing can be published: {troubles.failure}"
     if troubles.held is not None:
@@ -132,7 +132,8 @@ def _own_lines(troubles: Troubles) -> Iterator[str]:
             "`pmgsync release` publishes the edits" if hold.durable else "it ends with its command"
         )
         yield f"on hold by {hold.who} since {moment(hold.since)}{what}; {end}"
-    yield from (str(problem) for problem in troubles.problems)
+    here = membership.master_member.label
+    yield from (f"{here}: {problem}" for problem in troubles.problems)
 
 
 def _node_lines(nodes: Sequence[NodeStatus], roster: Roster) -> Iterator[str]:

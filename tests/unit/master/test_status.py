@@ -216,7 +216,7 @@ def test_what_the_master_cannot_settle_by_itself() -> None:
     assert "migration" in lines[2]
     assert "`pmgsync release`" in lines[2]
     assert "release" not in lines[3]
-    assert lines[4] == "etc/pmg/domains: is a symbolic link; replace it"
+    assert lines[4] == "mx1(1): etc/pmg/domains: is a symbolic link; replace it"
     assert all("\n" not in line for line in lines)
 
 
