@@ -127,19 +127,26 @@ class MasterSide:
         return _release(settled, len(change.paths))
 
 
+AWAY = "away"
+"""What is said of a node that is not connected: it is not waited for, so it is no timeout."""
+
+
 def _release(settled: Settled, files: int) -> Release:
     return Release(
         version=settled.version,
         files=files,
-        arrived=tuple(
-            Arrival(
-                cid=one.member.cid,
-                name=one.member.name,
-                outcome=one.outcome.value,
-                ms=one.milliseconds,
-                detail=one.detail,
-            )
-            for one in settled.arrived
+        arrived=(
+            *(
+                Arrival(
+                    cid=one.member.cid,
+                    name=one.member.name,
+                    outcome=one.outcome.value,
+                    ms=one.milliseconds,
+                    detail=one.detail,
+                )
+                for one in settled.arrived
+            ),
+            *(Arrival(m.cid, m.name, AWAY, 0, "it catches up by itself") for m in settled.away),
         ),
         missing=tuple(member.name for member in settled.missing),
     )

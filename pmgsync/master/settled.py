@@ -25,24 +25,29 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Where a version has arrived, and the joined nodes that have not said anything about it."""
+    """Where a version has arrived, and the joined nodes that have not said anything about it:
+    `missing` are connected, `away` are not, and were not waited for.
+    """
 
     version: int
     arrived: tuple[Arrived, ...]
     missing: tuple[Member, ...]
+    away: tuple[Member, ...] = ()
 
 
 def settled(roster: Roster, membership: Membership, version: int) -> Settled:
     """How things stand with `version` at this moment."""
-    arrived, missing = [], []
+    arrived: list[Arrived] = []
+    missing: list[Member] = []
+    away: list[Member] = []
     for member in membership.members:
         contact = roster.contact(member.cid)
         outcome = contact.outcome_of(version) if contact.connected else None
         if outcome is not None:
             arrived.append(_arrived(roster, member, contact, outcome, version))
         elif member.keys is not None:
-            missing.append(member)
-    return Settled(version, tuple(arrived), tuple(missing))
+            (missing if contact.connected else away).append(member)
+    return Settled(version, tuple(arrived), tuple(missing), tuple(away))
 
 
 async def wait_settled(
