@@ -89,7 +89,11 @@ class ClusterStatus:
 
     @classmethod
     def from_json(cls, value: object) -> ClusterStatus:
-        """The status in `value`; `MalformedError` for anything else."""
+        """The status in `value`; `MalformedError` for anything else.
+
+        Members that we do not know are passed over: a master of a neighbouring release may say
+        more than this node understands, and its view is still worth showing.
+        """
         fields = canonical.Fields(value, "a cluster status")
         nodes: list[object] = fields.take("nodes", list)
         attention = fields.texts("attention")
@@ -105,7 +109,6 @@ class ClusterStatus:
             attention=tuple(line[:MAX_TEXT] for line in attention),
             held=fields.optional_count("held"),
         )
-        fields.done()
         return status
 
 
@@ -130,5 +133,4 @@ def _node(value: object) -> NodeStatus:
         detail=fields.take("detail", str)[:MAX_TEXT],
         notes=tuple(note[:MAX_TEXT] for note in notes),
     )
-    fields.done()
     return node

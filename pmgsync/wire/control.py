@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 64 << 10
 DIGITS = 9
 """A Content-Length with more digits is not even looked at."""
+MAX_PARAMETERS = 20
 MAX_CONNECTIONS = 64
 REQUEST_SECONDS = 10.0
 """How long a request may take to arrive once it has begun, and an answer to be taken."""
@@ -260,8 +261,11 @@ class _Request:
     """One request, read and checked."""
 
     def __init__(self, method: str, target: str, body: bytes) -> None:
-        parts = urlsplit(target)
-        pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=20)
+        try:
+            parts = urlsplit(target)
+            pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        except ValueError:
+            raise UsageError("the target is not one of this API", where=target[:80]) from None
         self.method = method
         self.path = parts.path
         self.query = dict(pairs)
