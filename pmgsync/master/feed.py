@@ -23,7 +23,7 @@ from pmgsync.master.roster import Birth, Roster
 from pmgsync.master.session import Session
 from pmgsync.master.shelf import Shelf
 from pmgsync.master.trail import Trail
-from pmgsync.model.changeset import ChangeSet
+from pmgsync.model.changeset import ChangeSet, Position
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.heartbeat import HEARTBEAT_TYPE, Heartbeat
 from pmgsync.model.keys import Signer
@@ -127,7 +127,8 @@ class Feeds:
         head, membership = self._history.head, self._history.membership
         heartbeat = Heartbeat(
             cluster=membership.cluster,
-            position=head.position,
+            # Before the first version of an epoch the head is of an older one, or of none.
+            position=Position(membership.epoch, head.position.version),
             manifest=head.manifest.digest,
             serial=membership.serial,
             count=self._count,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pmgsync.errors import NotAllowedError, PeerError, TransportError
+from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import admit
 from pmgsync.model.messages import (
@@ -21,6 +22,7 @@ from pmgsync.model.messages import (
 from pmgsync.model.report import Outcome
 from pmgsync.model.status import ClusterStatus, NodeState
 from pmgsync.model.trust import Head, TrustedHistory
+from tests.sim.host import MemoryTree
 from tests.unit.master.rig import (
     Node,
     Stage,
@@ -320,5 +322,18 @@ def test_a_thousand_streams() -> None:
             for cid in range(201, count + 1)
         )
         return replace(base, members=(*base.members, *more), max_cid=count)
+
+    run(scenario)
+
+
+def test_heartbeats_before_the_first_version_are_of_this_epoch() -> None:
+    async def scenario() -> None:
+        async with Stage(tree=MemoryTree()) as stage:
+            node = await stage.node(2)
+            await stage.clock.advance(2)
+            (beat, *_) = await node.got_of(Beat)
+            believed = TrustedHistory(stage.history.chain, Head())
+            heartbeat = believed.accept_heartbeat(Envelope.from_bytes(beat.envelope))
+            assert heartbeat.position == Position(1, 0)
 
     run(scenario)
