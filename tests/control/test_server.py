@@ -302,7 +302,9 @@ def test_a_long_root_is_no_hindrance(far_away: Served) -> None:
     assert stat.S_IMODE(far_away.socket.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("target", ["http://[", "/v1/status?" + "&".join(f"p{n}=1" for n in range(21))])
+@pytest.mark.parametrize(
+    "target", ["http://[", "/v1/status?" + "&".join(f"p{n}=1" for n in range(21))]
+)
 def test_a_target_that_cannot_be_read_is_a_usage_error(target: str, served: Served) -> None:
     status, _, document = ask(served, get(target))
     assert (status, document["exit"]) == (400, 2)
