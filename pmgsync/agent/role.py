@@ -39,6 +39,11 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+SMALL_CLUSTER = 20
+"""Up to so many members, views are asked for every `view_s`."""
+SAVE_VIEW_S = 60.0
+"""The view is written down at most so often."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
@@ -99,6 +104,7 @@ class AgentRole:
         self._view_came = asyncio.Event()
         self._refused: Position | None = None
         self._received = 0.0
+        self._view_saved = float("-inf")
         self._last_report: Report | None = None
         self._apply_trouble = self._drift_trouble = self._watch_trouble = ""
         self.notes: tuple[str, ...] = ()
@@ -237,7 +243,9 @@ class AgentRole:
 
     async def _ask_views(self) -> None:
         while True:
-            await self._parts.clock.sleep(self._config.view_s)
+            # Every view is as long as the cluster is large, so a large one asks less often.
+            members = len(self._history.membership.members)
+            await self._parts.clock.sleep(self._config.view_s * max(1.0, members / SMALL_CLUSTER))
             await self.link.send(Pulse(want_view=True))
 
     # --- the stream ---
@@ -286,6 +294,8 @@ class AgentRole:
             case Saw(document):
                 self.view = (document, self._parts.clock.now())
                 self._view_came.set()
+                if self._parts.clock.monotonic() >= self._view_saved + SAVE_VIEW_S:
+                    self._save_view()
         return None
 
     def _save_chain(self) -> None:
@@ -429,6 +439,7 @@ class AgentRole:
         return result[0]
 
     def _save_view(self) -> None:
+        self._view_saved = self._parts.clock.monotonic()
         if self.view is not None:
             with suppress(HostError):  # it is only the last known view
                 self._parts.store.write_note("view", [self.view[0].decode(), self.view[1]])

@@ -400,6 +400,20 @@ async def test_the_last_view_survives_a_restart() -> None:
 
 
 @in_loop
+async def test_the_view_is_written_down_as_it_comes_but_at_most_once_a_minute() -> None:
+    async with Stage().running() as stage:
+        for document, saved in ((b"1", "1"), (b"2", "1"), (b"3", "3")):
+            if document == b"3":
+                await stage.clock.advance(60)
+                await stage.settle()
+            await stage.desk.say(stage.author.beat(0), View(document))
+            await stage.settle()
+            note = stage.store.note("view")
+            assert isinstance(note, list)
+            assert note[0] == saved
+
+
+@in_loop
 async def test_without_an_answer_the_known_view_counts() -> None:
     async with Stage().running() as stage:
         assert await stage.role.ask_view(0.01) is None
