@@ -163,7 +163,8 @@ def _by_whom() -> str:
     folders = sorted({folder for _, folder in daemons})
     pids = " ".join(str(pid) for pid, _ in daemons)
     return (
-        f": another demo, perhaps one with KEEP=1, runs below {', '.join(folders)}. Stop and remove it:\n"
+        f": another demo, perhaps one with KEEP=1, runs below {', '.join(folders)}."
+        " Stop and remove it:\n"
         f"  kill {pids}; sleep 1; rm -r {' '.join(folders)}"
     )
 
