@@ -41,26 +41,41 @@ def run_child(argv: Sequence[str]) -> int:
     before = {number: signal.getsignal(number) for number in (*_IGNORED, *_HANDED_ON)}
     reset = [number for number, was in before.items() if was is not signal.SIG_IGN]
     environment = os.environ  # noqa: TID251 - the command's own, handed on as it is
-    with _signals(dict.fromkeys(_IGNORED, signal.SIG_IGN)):
+    with _signals(dict.fromkeys(_IGNORED, signal.SIG_IGN)), _blocked() as mask:
         try:
-            pid = os.posix_spawnp(argv[0], list(argv), environment, setsigdef=[*reset, *_OURS])
+            pid = os.posix_spawnp(
+                argv[0], list(argv), environment, setsigdef=[*reset, *_OURS], setsigmask=mask
+            )
         except FileNotFoundError:
             raise CannotRunError("command not found", where=argv[0], status=NOT_FOUND) from None
         except OSError as error:
             what = f"cannot be run: {error.strerror}"
             raise CannotRunError(what, where=argv[0], status=NOT_EXECUTABLE) from None
-        return _wait(pid)
+        return _wait(pid, mask)
 
 
-def _wait(pid: int) -> int:
+def _wait(pid: int, mask: set[int]) -> int:
     def hand_on(number: int, _frame: object) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
     with _signals(dict.fromkeys(_HANDED_ON, hand_on)):
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else BY_SIGNAL - code
+
+
+@contextmanager
+def _blocked() -> Iterator[set[int]]:
+    """No signal that is to be handed on comes before there is somebody to hand it to; the mask from
+    before.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON)
+    try:
+        yield mask
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextmanager

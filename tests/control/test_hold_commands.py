@@ -135,6 +135,12 @@ def test_signals_for_us_alone_are_handed_on(
     assert served.node.calls[-1][1] == "/v1/release"
 
 
+def test_a_signal_that_comes_as_soon_as_the_command_runs_is_handed_on(served: Served) -> None:
+    script = "trap 'exit 9' TERM; kill -TERM $PPID; while :; do sleep 0.02; done"
+    for _ in range(5):
+        assert outcome("run", "--root", served.root, "--", "sh", "-c", script)[0] == 9
+
+
 def test_ctrl_c_ends_the_command_and_its_edits_are_published(served: Served) -> None:
     words = command_line(
         "run", "--root", served.root, "--", "sh", "-c", "echo began; exec sleep 30"
