@@ -35,8 +35,9 @@ def _replace(path: Path) -> None:
 
 
 def _link_over(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("/etc/hostname")
+    other = path.with_name("other.tmp.2")
+    other.symlink_to("/etc/hostname")
+    other.replace(path)
 
 
 def _folder_over(path: Path) -> None:
