@@ -304,7 +304,7 @@ def test_exit_codes_are_those_of_the_table(three: Cluster, tmp_path: Path) -> No
     assert master.pmgsync("nonsense", code=2).err.count("\n") == 1
     master.pmgsync("confirm", str(three.version + 1), code=1)
     master.pmgsync("run", "--", "sh", "-c", "exit 9", code=9)
-    master.pmgsync("run", "--", "no-such-program", code=127)
+    master.pmgsync("run", "--", "/no/such/program", code=127)
     assert master.pmgsync("create", code=1).err.count("\n") == 1
     nobody = Node("nobody", "127.0.0.1", tmp_path)
     assert "not running" in nobody.pmgsync("status", code=1).err
