@@ -74,7 +74,14 @@ class Saw:
     document: bytes
 
 
-Action = Ask | AskResync | ChainGrew | Ready | Heard | Saw
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A version that is not newer than what this node has came again: a line for the log."""
+
+    why: str
+
+
+Action = Ask | AskResync | ChainGrew | Ready | Heard | Saw | PassedOver
 
 
 @dataclass
@@ -193,9 +200,10 @@ class Follower:
         except (GapError, DigestMismatchError):
             # Authentic, but it does not follow on what this node has.
             return (*self._no_more(), *self._resync())
-        except StaleError:
-            # Two looks at the log may overlap; what is known already does not count again.
-            return () if offer.more else self._no_more()
+        except StaleError as error:
+            # Two looks at the log may overlap, or somebody replays it: it does not count.
+            passed = PassedOver(error.what)
+            return (passed,) if offer.more else (passed, *self._no_more())
         self._more = offer.more
         return self._want(verified, LogRecord(envelope, verified.change_set.change), offer.parts)
 
@@ -213,8 +221,8 @@ class Follower:
         before = self.history.head.manifest
         try:
             verified = self.history.accept_snapshot(envelope, manifest)
-        except StaleError:
-            return self._no_more()
+        except StaleError as error:
+            return (PassedOver(error.what), *self._no_more())
         self._more = False
         return self._want(verified, LogRecord(envelope, diff(before, manifest)))
 

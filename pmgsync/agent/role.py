@@ -21,7 +21,17 @@ from typing import TypeVar
 
 from pmgsync.agent import drift
 from pmgsync.agent.activate import Activator
-from pmgsync.agent.follower import Action, Ask, AskResync, ChainGrew, Follower, Heard, Ready, Saw
+from pmgsync.agent.follower import (
+    Action,
+    Ask,
+    AskResync,
+    ChainGrew,
+    Follower,
+    Heard,
+    PassedOver,
+    Ready,
+    Saw,
+)
 from pmgsync.agent.link import Link, LinkConfig
 from pmgsync.agent.plan import Advance
 from pmgsync.agent.tree_work import Repaired, TreeWork, is_small
@@ -291,6 +301,9 @@ class AgentRole:
                 self._ready.set()
             case Heard():
                 self.heard = action
+            case PassedOver(why):
+                master = self._history.membership.master_member.label
+                log.warning("%s: %s; passed over, nothing is to be done here", master, why)
             case Saw(document):
                 self.view = (document, self._parts.clock.now())
                 self._view_came.set()

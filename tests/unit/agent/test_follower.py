@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pmgsync.agent.follower import Ask, AskResync, ChainGrew, Heard, Ready, Saw
+from pmgsync.agent.follower import Ask, AskResync, ChainGrew, Heard, PassedOver, Ready, Saw
 from pmgsync.errors import (
     BadSignatureError,
     DigestMismatchError,
@@ -68,12 +68,15 @@ def test_a_deletion_needs_nothing(author: Author, node: Node) -> None:
     assert node.hear(author.version({}, KEY).offer(inline=False)) == [Ready()]
 
 
-def test_an_offer_that_is_known_says_nothing(author: Author, node: Node) -> None:
+AGAIN = PassedOver("version 1.1 is not newer than 1.1")
+
+
+def test_an_offer_that_is_known_is_a_line_in_the_log(author: Author, node: Node) -> None:
     version = author.version({CONF: b"conf"})
     node.hear(version.offer())
-    assert node.hear(version.offer()) == []
+    assert node.hear(version.offer()) == [AGAIN]
     node.activate()
-    assert node.hear(version.offer(), version.answer((digest_of(b"conf"),))) == []
+    assert node.hear(version.offer(), version.answer((digest_of(b"conf"),))) == [AGAIN]
     assert node.follower.advance() is None
 
 
@@ -108,8 +111,10 @@ def test_what_a_batch_held_back_is_not_lost(author: Author, node: Node, known: b
     assert node.hear(replace(second.offer(), more=True)) == []
     assert node.follower.advance() is None
     if known:
-        assert node.hear(replace(first.offer(), more=True)) == []
-        assert node.hear(second.offer()) == [Ready()]
+        assert node.hear(replace(first.offer(), more=True)) == [
+            PassedOver("version 1.1 is not newer than 1.2")
+        ]
+        assert node.hear(second.offer())[1:] == [Ready()]
     else:
         node.follower.stream_begins()
         assert node.follower.still_lacking() == (Ready(),)
@@ -361,10 +366,10 @@ def test_a_snapshot_may_begin_again(author: Author, node: Node) -> None:
     assert len(node.hear(*parts[:2], *parts)) == 1
 
 
-def test_a_snapshot_that_is_not_newer_says_nothing(author: Author, node: Node) -> None:
+def test_a_snapshot_that_is_not_newer_is_passed_over(author: Author, node: Node) -> None:
     version = author.version({CONF: b"one"})
     node.hear(version.offer())
-    assert node.hear(*version.snapshot(step=50)) == []
+    assert node.hear(*version.snapshot(step=50)) == [AGAIN]
 
 
 def test_a_snapshot_in_disorder_is_refused(author: Author, node: Node) -> None:
