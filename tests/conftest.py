@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -9,6 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 from hypothesis import settings
+
+# A shell that starts us in the background has SIGINT ignored, and so would every program of ours
+# that a test wants to interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long one example takes depends on what else the machine does; `timeout` bounds the whole test.
 settings.register_profile("pmgsync", deadline=None)
