@@ -20,12 +20,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pmgsync.cli.control_client import ControlClient
 from pmgsync.errors import PmgsyncError
+from pmgsync.model.manifest import FileEntry, Manifest
+from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import FOLDERS, rule_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -218,6 +220,14 @@ class Node:
             for path in _files(self.root)
         }
 
+    def manifest(self) -> str:
+        """The digest of the state that its files are."""
+        entries = [
+            FileEntry.of(ManagedPath(str(path.relative_to(self.root))), path.read_bytes())
+            for path in _files(self.root)
+        ]
+        return Manifest().changed(entries, []).digest
+
     def leftovers(self) -> list[str]:
         """What an apply has left beside its targets."""
         found = [self.root / folder for folder in FOLDERS]
@@ -283,22 +293,20 @@ class Cluster:
         return node.pmgsync(*shlex.split(line)[1:])
 
     def settle(self, *nodes: Node, seconds: float = PATIENCE) -> None:
-        """Wait until these (default: all) run what the master has, and prove it by all digests."""
-        for node in nodes or self.nodes:
-            until(partial(self._level, node), f"{node.name} to be level", seconds)
+        """Wait until these (default: all) run what lies on the master, proven by all digests."""
+        chosen = nodes or tuple(self.nodes)
+        until(lambda: all(map(self._is_level, chosen)), "all to be level", seconds)
         wanted = self.master.tree()
-        for node in nodes or self.nodes:
+        for node in chosen:
             assert node.tree() == wanted, f"{node.name} differs"
-            assert node.leftovers() == []
 
-    def _level(self, node: Node) -> bool:
-        """Does it run the newest version, and is that what lies on the master?"""
+    def _is_level(self, node: Node) -> bool:
+        """Is the newest version that of the master's files, and does the node run and hold it?"""
         status = self.master.status()["status"]
         return (
             status is not None
-            and node.applied == status["version"]
-            and status["files"] == len(self.master.tree())
-            and node.tree() == self.master.tree()
+            and status["manifest"] == self.master.manifest() == node.manifest()
+            and status["version"] == node.applied
             and node.leftovers() == []
         )
 
