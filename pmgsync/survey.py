@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pmgsync.errors import HostError, OutOfScopeError, PmgsyncError
 from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, FileEntry, Manifest
 from pmgsync.model.paths import ManagedPath, printable
-from pmgsync.model.scope import FOLDERS, holds_synced_files, rule_for
+from pmgsync.model.scope import holds_synced_files, rule_for
 from pmgsync.ports import Clock, FileKind, Look, Seen, TreeReader
 
 RACY_NS = 2_000_000_000
@@ -176,8 +176,3 @@ def _problem(path: str, error: PmgsyncError) -> Problem:
     if isinstance(error, OutOfScopeError):
         return Problem(shown, error.what, error.mend)
     return Problem(shown, error.what, error.mend or "mend or remove it")
-
-
-def synced_folders() -> tuple[str, ...]:
-    """The folders that hold synced files, parents first."""
-    return tuple(sorted(FOLDERS))

@@ -21,7 +21,7 @@ from pmgsync.model.canonical import MAX_DOCUMENT_BYTES
 from pmgsync.model.changeset import ChangeSet, Position, diff
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.heartbeat import Heartbeat
-from pmgsync.model.manifest import Digest, Manifest, digest_of
+from pmgsync.model.manifest import Digest, Manifest
 from pmgsync.model.messages import (
     Beat,
     Contents,
@@ -32,7 +32,7 @@ from pmgsync.model.messages import (
     ToAgent,
     View,
 )
-from pmgsync.model.trust import Head, TrustedHistory, VerifiedChangeSet
+from pmgsync.model.trust import Head, TrustedHistory, VerifiedChangeSet, verify_content
 from pmgsync.ports import LogRecord
 
 
@@ -306,10 +306,7 @@ class Follower:
             return
         del self._assemblies[part.digest]
         self._asked.pop(part.digest, None)
-        if digest_of(data) != part.digest:
-            raise DigestMismatchError(
-                "a content does not have the digest that was signed", where=part.digest[:16]
-            )
+        verify_content(data, part.digest)
         if part.digest in self._sizes:
             self.contents[part.digest] = data
             self._lacking.discard(part.digest)

@@ -15,9 +15,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-# Before grpc is imported: it would write handshake failures of strangers to stderr, past our log.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
 from pmgsync.cli.api import Api
 from pmgsync.cli.logs import set_up_logging
 from pmgsync.cli.node import Node

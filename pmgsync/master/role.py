@@ -209,6 +209,7 @@ class MasterRole:
                 self._watch_trouble = ""
             except HostError as error:
                 self._cannot_watch(error)
+                self.look(EVERYTHING)
                 await self._parts.clock.sleep(self._config.retry_s)
 
     def _cannot_watch(self, error: HostError) -> None:
@@ -216,7 +217,6 @@ class MasterRole:
         if self._watch_trouble != str(error):
             log.error("edits are found late: %s", error)
         self._watch_trouble = str(error)
-        self.look(EVERYTHING)
 
     async def _publish(self) -> None:
         clock = self._parts.clock
@@ -296,9 +296,7 @@ class MasterRole:
         try:
             await self._parts.run_blocking(self._parts.source.rearm)
         except HostError as error:
-            if self._watch_trouble != str(error):
-                log.error("edits are found late: %s", error)
-            self._watch_trouble = str(error)
+            self._cannot_watch(error)
         else:
             self._watch_trouble = ""
 

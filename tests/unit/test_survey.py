@@ -10,9 +10,9 @@ import pytest
 from pmgsync.host.disk import DiskTree
 from pmgsync.model.manifest import digest_of
 from pmgsync.model.paths import ManagedPath
-from pmgsync.model.scope import FOLDERS, rule_for
+from pmgsync.model.scope import rule_for
 from pmgsync.ports import FileKind, Look, Seen, TreeReader
-from pmgsync.survey import MANY_PATHS, RACY_NS, Observation, Survey, synced_folders
+from pmgsync.survey import MANY_PATHS, RACY_NS, Observation, Survey
 from tests.sim.clock import FakeClock
 from tests.sim.host import MemoryTree
 
@@ -443,9 +443,3 @@ def test_content_is_that_of_the_entry_or_an_error(world: World) -> None:
     world.put(DOMAINS, b"two")
     with pytest.raises(Exception, match="has changed since it was looked at"):
         world.survey.content(entry)
-
-
-def test_synced_folders_come_parents_first() -> None:
-    folders = synced_folders()
-    assert set(folders) == set(FOLDERS)
-    assert folders.index("etc/pmg") < folders.index("etc/pmg/dkim")
