@@ -16,9 +16,9 @@ from ipaddress import ip_address
 from pmgsync.errors import InvalidError, MalformedError
 from pmgsync.model.membership import MAX_CID, Member, Membership, PmgKeys
 from pmgsync.model.naming import check_address, check_node_name
+from pmgsync.pmgconf.findings import Finding
 from pmgsync.pmgconf.section import (
     BLANKS,
-    Finding,
     Grammar,
     OptionRule,
     Section,

@@ -19,6 +19,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pmgsync.pmgconf.findings import Finding
+
 BLANKS = " \t\r\f\v"
 
 _COMMENT = re.compile(rf"[{BLANKS}]*#")
@@ -107,19 +109,6 @@ class Section:
         """The value of an option, None where it is not set."""
         option = self.options.get(name)
         return option.value if option else None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something PMG would warn about, and what it leaves out because of it."""
-
-    line: int
-    what: str
-    section: str = ""
-
-    def __str__(self) -> str:
-        section = f" (section '{self.section}')" if self.section else ""
-        return f"line {self.line}{section} - {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
