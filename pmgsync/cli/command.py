@@ -90,8 +90,9 @@ def _epilog(command: Command) -> str:
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """`document` for scripts, exact and complete."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    """`document` for scripts, exact and complete; bytes that are not UTF-8 as `\\udcXX`."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    print(text.encode("utf-8", "backslashreplace").decode())
 
 
 def terminal_size() -> tuple[int, int] | None:
