@@ -140,11 +140,14 @@ def head_of(master: Machine) -> int:
 
 @contextmanager
 def machines(
-    count: int, *, runner: Callable[[str], list[str]] | None = None
+    count: int, *, runner: Callable[[str], list[str]] | None = None, number: int = 0
 ) -> Iterator[list[Machine]]:
-    """A master and `count` nodes, daemons up, not yet a cluster; nothing is left at the end."""
+    """A master and `count` nodes, daemons up, not yet a cluster; nothing is left at the end.
+
+    Those who run several at the same time give each a `number` of its own.
+    """
     folder = Path(tempfile.mkdtemp(prefix="pmgsync-bench-"))
-    net = f"127.{88 + os.getpid() % 128}.{os.getpid() // 128 % 256}"
+    net = f"127.{88 + (os.getpid() + number) % 128}.{os.getpid() // 128 % 256}"
     names = ["master", *(f"node{number}" for number in range(1, count + 1))]
     made = [Machine(n, f"{net}.{at}", folder / n) for at, n in enumerate(names, 2)]
     try:
@@ -166,10 +169,10 @@ def machines(
 
 @contextmanager
 def cluster(
-    count: int, *, runner: Callable[[str], list[str]] | None = None
+    count: int, *, runner: Callable[[str], list[str]] | None = None, number: int = 0
 ) -> Iterator[list[Machine]]:
     """The same, as a cluster in sync."""
-    with machines(count, runner=runner) as made:
+    with machines(count, runner=runner, number=number) as made:
         master, *nodes = made
         found(master)
         for node in nodes:

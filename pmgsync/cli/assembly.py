@@ -22,11 +22,11 @@ from pmgsync.errors import PmgsyncError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.identity import Identity
-from pmgsync.host.inotify import InotifySource
 from pmgsync.host.process import SystemRunner
 from pmgsync.host.store import SqliteStore
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member
+from pmgsync.ports import ChangeSource
 from pmgsync.survey import Survey
 from pmgsync.wire.client import GrpcDialer
 from pmgsync.wire.local import LocalDialer
@@ -70,7 +70,7 @@ def build_agent(
     parts: NodeParts,
     me: Member,
     chain: tuple[Envelope, ...],
-    source: InotifySource,
+    source: ChangeSource,
     settings: Settings,
     master: MasterSide | None,
 ) -> AgentRole:

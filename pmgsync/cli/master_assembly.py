@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from pmgsync.cli.assembly import SILENT_BEATS, NodeParts
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
-from pmgsync.host.inotify import InotifySource
 from pmgsync.master.admission import Admission, AdmissionParts
 from pmgsync.master.cluster_file import keep_cluster_conf
 from pmgsync.master.feed import FeedConfig, Feeds
@@ -18,6 +17,7 @@ from pmgsync.master.tokens import Tokens
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.trust import TrustedHistory
+from pmgsync.ports import ChangeSource
 from pmgsync.survey import Survey
 from pmgsync.wire.certificates import check_certificate
 from pmgsync.wire.server import Listen, MemberServer
@@ -27,7 +27,7 @@ def build_master(
     parts: NodeParts,
     me: Member,
     chain: tuple[Envelope, ...],
-    source: InotifySource,
+    source: ChangeSource,
     settings: Settings,
 ) -> MasterSide:
     """Everything that a master has besides its agent."""
@@ -72,7 +72,7 @@ def _role(
     history: TrustedHistory,
     roster: Roster,
     feeds: Feeds,
-    source: InotifySource,
+    source: ChangeSource,
     settings: Settings,
 ) -> MasterRole:
     survey = Survey(parts.tree, parts.clock)

@@ -42,7 +42,7 @@ from pmgsync.errors import (
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.identity import STATE_FOLDER, Identity
-from pmgsync.host.inotify import InotifySource
+from pmgsync.host.inotify_loop import LoopSource
 from pmgsync.host.store import SqliteStore
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member
@@ -52,6 +52,7 @@ from pmgsync.wire.certificates import make_certificate
 
 if TYPE_CHECKING:
     from pmgsync.cli.master_side import MasterSide
+    from pmgsync.host.inotify import InotifySource
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Node:
         self.busy = asyncio.Lock()
         """Held while this node founds or joins a cluster."""
         self.on_status: Callable[[str], None] = lambda _line: None
-        self._source: InotifySource | None = None
+        self._source: LoopSource | InotifySource | None = None
         self._roles: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._began = clock.monotonic()
@@ -119,10 +120,11 @@ class Node:
         """
         history = TrustedHistory(chain)
         me = self._me_in(history)
-        source = InotifySource(self.root)
+        is_master = me.cid == history.membership.master
+        source = self._watch(is_master=is_master)
         master: MasterSide | None = None
         try:
-            if me.cid == history.membership.master:
+            if is_master:
                 if durable:
                     self._require_history()
                 # A node that is not the master need not carry the master's code in memory.
@@ -143,6 +145,14 @@ class Node:
         self._roles = asyncio.create_task(self._run_roles())
         self._roles.add_done_callback(self._roles_ended)
         self.on_status(self.status_line)
+
+    def _watch(self, *, is_master: bool) -> LoopSource | InotifySource:
+        if not is_master:
+            return LoopSource(self.root)
+        # As above: what only a master needs.
+        from pmgsync.host.inotify import InotifySource
+
+        return InotifySource(self.root)
 
     def _require_history(self) -> None:
         """A master without its log would begin anew at version 1, which no node may follow."""

@@ -1,17 +1,10 @@
 """Says "look" when something moved in the synced places (`ports.ChangeSource`), with watchdog.
 
 What the kernel and watchdog tell is a hint and never the truth: events get lost when the kernel's
-queue overflows, and watchdog 2.2.1 is blind in folders that were moved in. Therefore:
-
-* An event only names a path to look at; what it was does not matter, except for folders.
-* After a folder came, went or moved, or events were lost, everything is looked at, and the watches
-  are set again before that look, so that nothing falls between.
-* Many paths at once are a look everywhere, which is quicker then.
-* `etc/pmg` is watched with all below it, SpamAssassin's folder alone. While one of them does not
-  exist, the nearest folder above it is watched, and so its creation is noticed. One that was
-  *renamed* away (the kernel goes on watching it under its new name) is noticed by the next `rearm`,
-  which compares what is watched with what is there. The caller's slow timer calls `rearm`, then
-  looks everywhere.
+queue overflows, and watchdog 2.2.1 is blind in folders that were moved in. So an
+event only names a path (`places.py`), and the scan decides. A place that was *renamed* away (the
+kernel goes on watching it under its new name) is noticed by the next `rearm`, which compares what
+is watched with what is there. The caller's slow timer calls `rearm`, then looks everywhere.
 
 The handler runs in watchdog's thread and only queues. `watchdog_mends.py` has what watchdog itself
 needs.
@@ -22,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -35,13 +27,8 @@ from watchdog.observers.api import BaseObserver
 from pmgsync.errors import HostError
 from pmgsync.host import watchdog_mends
 from pmgsync.host.faults import plainly
-from pmgsync.model import scope
+from pmgsync.host.places import EVERYTHING, folders, look_for, together, watches
 from pmgsync.ports import ChangeSource, Look
-
-MOST_PATHS = 200
-"""More paths than this in one wait, and everything is looked at."""
-
-_PLACES = {scope.PMG: True, scope.SPAMASSASSIN: False}  # place -> with all folders below it?
 
 # `opened` and `closed_no_write` (newer watchdogs) are our own reading, fed back.
 _TOLD = frozenset({"created", "deleted", "moved", "modified", "attrib", "closed"})
@@ -106,22 +93,22 @@ class InotifySource(ChangeSource):
         """See the port. Does nothing where what is there is watched, by threads that live."""
         with self._arming:
             # Before arming: a folder that comes in between makes the next call arm once more.
-            folders = _folders(self._root)
+            found = folders(self._root)
             if (
                 self._observer is not None
-                and folders == self._armed
+                and found == self._armed
                 and watchdog_mends.is_alive(self._observer)
             ):
                 return
-            fresh = self._observe(folders)
-            old, self._observer, self._armed = self._observer, fresh, folders
+            fresh = self._observe(found)
+            old, self._observer, self._armed = self._observer, fresh, found
             if old is not None:  # the new watches are set before the old ones go: no gap
                 _stop(old)
 
-    def _observe(self, folders: dict[str, int]) -> BaseObserver:
+    def _observe(self, found: dict[str, int]) -> BaseObserver:
         observer = Observer()
         try:
-            for folder, recursive in _watches(folders).items():
+            for folder, recursive in watches(found).items():
                 path = os.path.join(self._root, folder) if folder else self._root
                 observer.schedule(self._handler, path, recursive=recursive, **_FILTER)
             observer.start()
@@ -144,24 +131,20 @@ class InotifySource(ChangeSource):
                 self._observer = None
 
     def _look_everywhere(self) -> None:
-        self._queue(None)
+        self._queue(EVERYTHING)
 
-    def _queue(self, path: str | None) -> None:
-        """From watchdog's thread: look at `path`; None: watch anew and look everywhere."""
+    def _queue(self, look: Look) -> None:
+        """From watchdog's thread. A look everywhere comes after watching anew."""
         with self._lock:
-            if path is None:
-                self._rearm_due = True
-            if path is None or len(self._look.paths) >= MOST_PATHS:
-                self._look = Look(everywhere=True)
-            elif not self._look.everywhere and path not in self._look.paths:
-                self._look |= Look(frozenset([path]))
+            self._rearm_due |= look.everywhere
+            self._look = together(self._look, look)
             waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter[0].is_closed():
             waiter[0].call_soon_threadsafe(waiter[1].set)
 
 
 class _Handler(events.FileSystemEventHandler):
-    def __init__(self, root: str, queue: Callable[[str | None], None]) -> None:
+    def __init__(self, root: str, queue: Callable[[Look], None]) -> None:
         self._inside = root.rstrip("/") + "/"
         self._queue = queue
 
@@ -170,69 +153,8 @@ class _Handler(events.FileSystemEventHandler):
             return
         for path in (event.src_path, getattr(event, "dest_path", "")):
             relative = os.fsdecode(path).removeprefix(self._inside)
-            if relative:
-                self._note(relative, is_folder=event.is_directory)
-
-    def _note(self, path: str, *, is_folder: bool) -> None:
-        in_scope = scope.rule_for(path) is not None
-        if in_scope and not is_folder:
-            self._queue(path)
-        elif in_scope or path in _ON_THE_WAY or scope.holds_synced_files(path):
-            self._queue(None)
-
-
-_ON_THE_WAY = frozenset(
-    "/".join(place.split("/")[:count])
-    for place in _PLACES
-    for count in range(1, place.count("/") + 2)
-)
-"""The places and the folders above them."""
-
-
-def _watches(folders: dict[str, int]) -> dict[str, bool]:
-    """What to watch, and whether with all below: each place, or the nearest folder above it."""
-    watches: dict[str, bool] = {}
-    for place, recursive in _PLACES.items():
-        folder = place
-        while folder and folder not in folders:
-            folder = folder.rpartition("/")[0]
-        watches[folder] = watches.get(folder, False) or (recursive and folder == place)
-    return watches
-
-
-def _folders(root: str) -> dict[str, int]:
-    """The folders that matter and their inodes: on the way to the places, and below `etc/pmg`."""
-    found: dict[str, int] = {}
-    todo = [folder for folder in sorted(_ON_THE_WAY) if _is_reached(root, folder, found)]
-    todo = [folder for folder in todo if _PLACES.get(folder)]
-    while todo:
-        folder = todo.pop()
-        try:
-            with os.scandir(os.path.join(root, folder)) as entries:
-                below = [e for e in entries if e.is_dir(follow_symlinks=False)]
-        except OSError:
-            continue
-        for entry in below:
-            path = f"{folder}/{entry.name}"
-            if scope.holds_synced_files(path):
-                found[path] = entry.inode()
-                todo.append(path)
-    return found
-
-
-def _is_reached(root: str, folder: str, found: dict[str, int]) -> bool:
-    """Is `folder` a real folder below real folders? Then it is noted in `found`."""
-    above = folder.rpartition("/")[0]
-    if above and above not in found:
-        return False
-    try:
-        status = os.lstat(os.path.join(root, folder))
-    except OSError:
-        return False
-    if not stat.S_ISDIR(status.st_mode):
-        return False
-    found[folder] = status.st_ino
-    return True
+            if relative and (look := look_for(relative, is_folder=event.is_directory)):
+                self._queue(look)
 
 
 def _stop(observer: BaseObserver) -> None:

@@ -1,4 +1,4 @@
-"""`ChangeSource`: the double and inotify, and what watchdog must not make us miss."""
+"""`ChangeSource`: the double and both watchers, and what the kernel must not make us miss."""
 
 import asyncio
 import os
@@ -15,12 +15,19 @@ import pytest
 from pmgsync.errors import HostError
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.inotify import InotifySource
+from pmgsync.host.inotify_loop import LoopSource
 from pmgsync.ports import ChangeSource, Look
 from tests.sim.host import MemorySource
 
 DOMAINS = "etc/pmg/domains"
 PATIENCE_S = 5.0
 QUIET_S = 0.05
+
+Watcher = InotifySource | LoopSource
+WATCHERS: dict[str, type[InotifySource] | type[LoopSource]] = {
+    "watchdog": InotifySource,
+    "loop": LoopSource,
+}
 
 
 class World:
@@ -30,7 +37,7 @@ class World:
         self.root, self.kind = root, kind
         for folder in ("etc/pmg/acme/old", "etc/pmg/dkim", "etc/mail/spamassassin"):
             (root / folder).mkdir(parents=True)
-        self.source: ChangeSource = MemorySource() if kind == "memory" else InotifySource(root)
+        self.source: ChangeSource = MemorySource() if kind == "memory" else WATCHERS[kind](root)
 
     def touch(self, path: str) -> None:
         if isinstance(self.source, MemorySource):
@@ -53,21 +60,26 @@ class World:
 
 
 @asynccontextmanager
-async def world_at(root: Path, kind: str = "inotify") -> AsyncIterator[World]:
+async def world_at(root: Path, kind: str) -> AsyncIterator[World]:
     world = World(root, kind)
     try:
         yield world
     finally:
-        if isinstance(world.source, InotifySource):
+        if isinstance(world.source, Watcher):
             world.source.close()
 
 
-@pytest.fixture(params=["memory", "inotify"])
+@pytest.fixture(params=["memory", *WATCHERS])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-# --- both ----------------------------------------------------------------------------------------
+@pytest.fixture(params=WATCHERS)
+def real(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+# --- all ----------------------------------------------------------------------------------------
 
 
 def test_a_change_wakes_who_waits(root: Path, kind: str) -> None:
@@ -119,7 +131,7 @@ def test_rearm_may_be_called_at_any_time(root: Path, kind: str) -> None:
     asyncio.run(main())
 
 
-# --- inotify -------------------------------------------------------------------------------------
+# --- the kernel -----------------------------------------------------------------------------------
 
 Act = Callable[[Path], object]
 
@@ -150,7 +162,7 @@ ACTS: dict[str, tuple[Act, str]] = {
 
 
 @pytest.mark.parametrize("name", [name for name in ACTS if name != "chmod"])
-def test_whatever_happens_to_a_file_is_told(root: Path, name: str) -> None:
+def test_whatever_happens_to_a_file_is_told(root: Path, real: str, name: str) -> None:
     act, path = ACTS[name]
     pmg = root / "etc/pmg"
     pmg.mkdir(parents=True)
@@ -160,7 +172,7 @@ def test_whatever_happens_to_a_file_is_told(root: Path, name: str) -> None:
     async def main() -> None:
         for folder in ("dkim", "acme/old"):
             (pmg / folder).mkdir(parents=True)
-        source = InotifySource(root)
+        source = WATCHERS[real](root)
         try:
             act(pmg)
             look = await asyncio.wait_for(source.wait(), PATIENCE_S)
@@ -172,9 +184,9 @@ def test_whatever_happens_to_a_file_is_told(root: Path, name: str) -> None:
     asyncio.run(main())
 
 
-def test_leavings_reading_and_other_files_are_not_told(root: Path) -> None:
+def test_leavings_reading_and_other_files_are_not_told(root: Path, real: str) -> None:
     async def main() -> None:
-        async with world_at(root) as world:
+        async with world_at(root, real) as world:
             pmg = root / "etc/pmg"
             (pmg / "domains").write_text("x")
             await world.quiet()
@@ -194,11 +206,11 @@ def test_leavings_reading_and_other_files_are_not_told(root: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_folder_that_was_moved_in_is_watched(root: Path) -> None:
+def test_a_folder_that_was_moved_in_is_watched(root: Path, real: str) -> None:
     """watchdog 2.2.1 tells of the folder and then is blind in it."""
 
     async def main() -> None:
-        async with world_at(root) as world:
+        async with world_at(root, real) as world:
             (root / "elsewhere/deep").mkdir(parents=True)
             (root / "elsewhere/deep/a").write_text("x")
             (root / "elsewhere").rename(root / "etc/pmg/acme/new")
@@ -214,9 +226,11 @@ def test_a_folder_that_was_moved_in_is_watched(root: Path) -> None:
 
 
 @pytest.mark.parametrize("act", ["made", "renamed", "removed", "replaced"])
-def test_after_a_folder_moved_everything_is_looked_at_and_watched(root: Path, act: str) -> None:
+def test_after_a_folder_moved_everything_is_looked_at_and_watched(
+    root: Path, real: str, act: str
+) -> None:
     async def main() -> None:
-        async with world_at(root) as world:
+        async with world_at(root, real) as world:
             acme = root / "etc/pmg/acme"
             if act == "made":
                 (acme / "new/er").mkdir(parents=True)
@@ -241,9 +255,9 @@ def test_after_a_folder_moved_everything_is_looked_at_and_watched(root: Path, ac
     asyncio.run(main())
 
 
-def test_places_may_come_and_go(root: Path) -> None:
+def test_places_may_come_and_go(root: Path, real: str) -> None:
     async def main() -> None:
-        source = InotifySource(root)
+        source = WATCHERS[real](root)
         try:
             for _ in range(2):
                 for folder in ("etc/pmg/dkim", "etc/mail/spamassassin"):
@@ -270,7 +284,7 @@ def test_places_may_come_and_go(root: Path) -> None:
     asyncio.run(main())
 
 
-async def _until_quiet(source: InotifySource) -> None:
+async def _until_quiet(source: Watcher) -> None:
     while True:
         try:
             await asyncio.wait_for(source.wait(), QUIET_S)
@@ -278,9 +292,9 @@ async def _until_quiet(source: InotifySource) -> None:
             return
 
 
-def test_a_place_that_was_renamed_away_is_found_by_the_next_rearm(root: Path) -> None:
+def test_a_place_that_was_renamed_away_is_found_by_the_next_rearm(root: Path, real: str) -> None:
     async def main() -> None:
-        async with world_at(root) as world:
+        async with world_at(root, real) as world:
             (root / "etc/pmg").rename(root / "etc/pmg.old")
             (root / "etc/pmg").mkdir()
             await world.quiet()
@@ -295,12 +309,12 @@ WATCHER = """
 import asyncio, sys
 from pathlib import Path
 from pmgsync.host.disk import DiskTree
-from pmgsync.host.inotify import InotifySource
+from pmgsync.host.{module} import {source}
 from pmgsync.ports import Look
 from pmgsync.survey import Survey
 from tests.sim.clock import FakeClock
 async def main(root):
-    source, survey = InotifySource(root), Survey(DiskTree(root), FakeClock())
+    source, survey = {source}(root), Survey(DiskTree(root), FakeClock())
     survey.look(Look(everywhere=True))
     print("ready", flush=True)
     sys.stdin.readline()  # stopped here
@@ -318,11 +332,13 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
-def test_a_burst_that_overflows_the_kernels_queue_loses_nothing(root: Path) -> None:
+def test_a_burst_that_overflows_the_kernels_queue_loses_nothing(root: Path, real: str) -> None:
     """The watcher is stopped, as by a busy machine, while 21,000 events and more come."""
     acme = root / "etc/pmg/acme"
     acme.mkdir(parents=True)
-    command = [sys.executable, "-c", WATCHER, str(root)]
+    kind = WATCHERS[real]
+    script = WATCHER.format(module=kind.__module__.rpartition(".")[2], source=kind.__name__)
+    command = [sys.executable, "-c", script, str(root)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as watcher:
         assert watcher.stdin is not None
@@ -341,9 +357,9 @@ def test_a_burst_that_overflows_the_kernels_queue_loses_nothing(root: Path) -> N
             watcher.kill()
 
 
-def test_many_paths_become_a_look_everywhere(root: Path) -> None:
+def test_many_paths_become_a_look_everywhere(root: Path, real: str) -> None:
     async def main() -> None:
-        async with world_at(root) as world:
+        async with world_at(root, real) as world:
             for n in range(400):
                 (root / f"etc/pmg/acme/{n}").touch()
             await asyncio.sleep(4 * QUIET_S)
@@ -354,17 +370,17 @@ def test_many_paths_become_a_look_everywhere(root: Path) -> None:
     asyncio.run(main())
 
 
-def test_closing_ends_the_threads_and_frees_the_handles(root: Path) -> None:
+def test_closing_ends_the_threads_and_frees_the_handles(root: Path, real: str) -> None:
     async def main() -> None:
         def open_handles() -> int:
             return len(list(Path("/proc/self/fd").iterdir()))
 
-        async with world_at(root):
+        async with world_at(root, real):
             pass
         # One of newer watchdogs' threads serves the whole process and stays, once.
         threads, handles = threading.active_count(), open_handles()
         for n in range(5):
-            async with world_at(root / str(n)) as world:
+            async with world_at(root / str(n), real) as world:
                 (root / str(n) / "etc/pmg/acme/new").mkdir()
                 await world.look()
         assert open_handles() <= handles
@@ -375,7 +391,7 @@ def test_closing_ends_the_threads_and_frees_the_handles(root: Path) -> None:
 
 def test_watching_that_died_is_found_by_the_next_rearm(root: Path) -> None:
     async def main() -> None:
-        async with world_at(root) as world:
+        async with world_at(root, "watchdog") as world:
             assert isinstance(world.source, InotifySource)
             observer = world.source._observer
             assert observer is not None
@@ -388,6 +404,44 @@ def test_watching_that_died_is_found_by_the_next_rearm(root: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_root_that_does_not_exist_is_named(tmp_path: Path) -> None:
+def test_a_root_that_does_not_exist_is_named(tmp_path: Path, real: str) -> None:
     with pytest.raises(HostError, match="cannot watch for changes: does not exist"):
-        InotifySource(tmp_path / "nothing")
+        WATCHERS[real](tmp_path / "nothing")
+
+
+def test_what_this_program_staged_is_not_told_when_it_arrives(root: Path) -> None:
+    """Each of its steps is told by the kernel; a write to what it put there is drift."""
+
+    async def main() -> None:
+        async with world_at(root, "loop") as world:
+            tree, path = DiskTree(root), "etc/pmg/acme/a"
+            for content in (b"first", b"second"):
+                tree.write(
+                    "etc/pmg/acme/.pmgsync-a.new", content, mode=0o600, ownership="root:root"
+                )
+                tree.rename("etc/pmg/acme/.pmgsync-a.new", path)
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(world.source.wait(), QUIET_S)
+            tree.link(path, "etc/pmg/acme/.pmgsync-a.old")
+            tree.remove("etc/pmg/acme/.pmgsync-a.old")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(world.source.wait(), QUIET_S)
+            with (root / path).open("ab") as file:
+                file.write(b" and more")
+            assert (await world.look()).paths == {path}
+
+    asyncio.run(main())
+
+
+def test_a_watched_folder_that_is_renamed_away_is_told_at_once(root: Path) -> None:
+    async def main() -> None:
+        async with world_at(root, "loop") as world:
+            (root / "etc/pmg").rename(root / "etc/pmg.old")
+            assert (await world.look()).everywhere
+            (root / "etc/pmg").mkdir()
+            assert (await world.look()).everywhere
+            await world.quiet()
+            (root / DOMAINS).write_text("x")
+            assert DOMAINS in (await world.look()).paths
+
+    asyncio.run(main())

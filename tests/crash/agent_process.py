@@ -18,7 +18,7 @@ from pmgsync.agent.maps import MapBuilder
 from pmgsync.agent.role import AgentConfig, AgentParts, AgentRole
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
-from pmgsync.host.inotify import InotifySource
+from pmgsync.host.inotify_loop import LoopSource
 from pmgsync.host.process import SystemRunner
 from pmgsync.host.store import SqliteStore
 from pmgsync.model.changeset import CHANGE_SET_TYPE, ChangeSet, Position, diff
@@ -123,7 +123,7 @@ def build(root: Path, say: Callable[[int], None]) -> tuple[AgentRole, SqliteStor
         signer=author.keys[CID],
         store=store,
         survey=Survey(tree, clock),
-        source=InotifySource(root),
+        source=LoopSource(root),
         activator=Activator(tree, store, MapBuilder(SystemRunner(), str(root), "/etc/postfix")),
         dialer=ScriptedMaster(author, say),
         clock=clock,
