@@ -9,66 +9,63 @@ Where the file and the signed membership disagree, the membership decides; so it
 it *means* something else (`means`), and kept byte for byte while it does not, comments and all.
 """
 
-import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from pmgsync.errors import InvalidError, MalformedError
 from pmgsync.model.membership import MAX_CID, Member, Membership, PmgKeys
-from pmgsync.model.naming import check_address, check_node_name
+from pmgsync.model.naming import check_node_name
 from pmgsync.pmgconf.findings import Finding
+from pmgsync.pmgconf.formats import IP, Format
 from pmgsync.pmgconf.section import (
-    BLANKS,
     Grammar,
-    OptionRule,
     Section,
     SectionFile,
     dump,
-    integer,
-    matching,
+    headed_by,
     parse,
     section_of,
 )
+from pmgsync.pmgconf.values import OptionRule, ValueType, perl_number
 
 FILE = "etc/pmg/cluster.conf"
-_SKIPPED = "skip section: "
 
 
-def _node_name_fault(value: str) -> str:
+def _is_node_name(text: str) -> bool:
     try:
-        check_node_name(value)
+        check_node_name(text)
     except MalformedError:
-        return "value does not look like a valid node name"
-    return ""
+        return False
+    return True
 
 
-def _address_fault(value: str) -> str:
-    try:
-        check_address(value)
-    except MalformedError:
-        return "value does not look like a valid IP address"
-    return ""
+def _header(line: str) -> tuple[str, str] | None:
+    found = _named(line)
+    return found if found and found[1].isascii() and found[1].isdecimal() else None
 
 
-def _cid_fault(value: str) -> str:
-    return integer(1, MAX_CID)(value)
+def _cid_fault(text: str) -> str:
+    return _CID.fault(text)
 
 
-_KEY = matching(r"[A-Za-z0-9./+=]{200,}")
-_NODE = {
-    "fingerprint": OptionRule(matching(r"(?:[A-Fa-f0-9]{2}:){31}[A-Fa-f0-9]{2}"), required=True),
-    "hostrsapubkey": OptionRule(_KEY, required=True),
-    "ip": OptionRule(_address_fault, required=True),
-    "name": OptionRule(_node_name_fault, required=True),
-    "rootrsapubkey": OptionRule(_KEY, required=True),
-}
-_MASTER = {**_NODE, "maxcid": OptionRule(integer(1, MAX_CID), required=True)}
-
-GRAMMAR = Grammar(
-    re.compile(rf"([^{BLANKS}]+):[{BLANKS}]*([0-9]+)[{BLANKS}]*"),
-    {"master": _MASTER, "node": _NODE},
-    _cid_fault,
+_named = headed_by("master", "node")
+_CID = OptionRule(type=ValueType.INTEGER, least=1, most=MAX_CID, required=True)
+_KEY = OptionRule(pattern=r"[A-Za-z0-9./+=]{200,}", words="a public key in base64", required=True)
+_FINGERPRINT = OptionRule(
+    pattern=r"(?:[A-Fa-f0-9]{2}:){31}[A-Fa-f0-9]{2}",
+    words="a SHA-256 fingerprint in hexadecimal",
+    required=True,
 )
+_NODE_NAME = Format("pve-node", _is_node_name, "node name", "one label of a DNS name")
+_NODE = {
+    "fingerprint": _FINGERPRINT,
+    "hostrsapubkey": _KEY,
+    "ip": OptionRule(format=IP, required=True),
+    "name": OptionRule(format=_NODE_NAME, required=True),
+    "rootrsapubkey": _KEY,
+}
+
+GRAMMAR = Grammar(_header, {"master": {**_NODE, "maxcid": _CID}, "node": _NODE}, _cid_fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +104,13 @@ def parse_cluster_conf(data: bytes, *, where: str = FILE) -> ClusterConf | None:
     if len(masters) != 1:
         raise _no_single_master(masters, where)
     nodes = tuple(sorted((_node(section) for section in file.sections), key=lambda n: n.cid))
-    max_cid = max(nodes[-1].cid, int(masters[0].options["maxcid"].value))
-    return ClusterConf(int(masters[0].id), max_cid, nodes, file.findings)
+    max_cid = max(nodes[-1].cid, _whole(masters[0].options["maxcid"].value))
+    return ClusterConf(_whole(masters[0].id), max_cid, nodes, file.findings)
 
 
 def dump_cluster_conf(conf: ClusterConf) -> bytes:
     """The file as PMG itself writes it."""
-    return dump(_section(node, conf) for node in conf.nodes)
+    return dump((_section(node, conf) for node in conf.nodes), GRAMMAR)
 
 
 def cluster_conf_of(membership: Membership) -> bytes:
@@ -167,17 +164,22 @@ def _section(node: ClusterNode, conf: ClusterConf) -> Section:
     return section_of("master", str(node.cid), {**options, "maxcid": str(conf.max_cid)})
 
 
+def _whole(digits: str) -> int:
+    """The number of a cid that has been checked; Python's own `int` refuses thousands of zeros."""
+    return int(perl_number(digits))
+
+
 def _node(section: Section) -> ClusterNode:
     value = {name: option.value for name, option in section.options.items()}
     keys = PmgKeys(value["fingerprint"], value["hostrsapubkey"], value["rootrsapubkey"])
-    return ClusterNode(int(section.id), value["name"], value["ip"], keys)
+    return ClusterNode(_whole(section.id), value["name"], value["ip"], keys)
 
 
 def _require_complete(file: SectionFile, where: str) -> None:
     for section in file.incomplete:
         reasons = [f for f in file.findings if f.section == section.id]
         raise InvalidError(
-            f"section '{section.type}: {section.id}': {reasons[-1].what.removeprefix(_SKIPPED)}",
+            f"section '{section.type}: {section.id}': {reasons[-1].what}",
             where=f"{where}:{section.line}",
             mend="; ".join(str(finding) for finding in reasons[:-1]) or "add what is missing",
         )
@@ -195,13 +197,13 @@ def _require_unique_names(file: SectionFile, where: str) -> None:
                 where=f"{where}:{name.line}",
                 mend="each node has its own name",
             )
-        if int(section.id) in cids:
+        if _whole(section.id) in cids:
             raise InvalidError(
-                f"the cid {int(section.id)} stands twice",
+                f"the cid {_whole(section.id)} stands twice",
                 where=f"{where}:{section.line}",
                 mend="remove one",
             )
-        seen[name.value.lower()] = cids[int(section.id)] = section
+        seen[name.value.lower()] = cids[_whole(section.id)] = section
 
 
 def _no_single_master(masters: list[Section], where: str) -> InvalidError:

@@ -20,7 +20,8 @@ class Severity(Enum):
 class Finding:
     """One thing that was found. `line` counts from 1; 0 is the file as a whole.
 
-    `section` is the id of the section it stands in, where the file has sections.
+    `section` is the id of the section it stands in, where the file has sections; `key` the option
+    it is about, if it is about one. `skips`: the whole section is left out.
     """
 
     line: int
@@ -28,7 +29,17 @@ class Finding:
     section: str = ""
     mend: str = ""
     severity: Severity = Severity.ERROR
+    key: str = ""
+    skips: bool = False
 
     def __str__(self) -> str:
+        if self.skips:
+            return f"line {self.line} (skip section '{self.section}'): {self.what}"
         section = f" (section '{self.section}')" if self.section else ""
         return f"line {self.line}{section} - {self.what}"
+
+    def warning(self, file: str) -> str:
+        """The line that PMG's own reader of section files prints for this; `file` as it names it
+        (`/etc/pmg/pmg.conf`).
+        """
+        return f"file {file} {self}"

@@ -12,80 +12,73 @@ a repeated section replaces the earlier one completely, a repeated option does n
 and options there are is a `Grammar`, given as data.
 
 Bytes that are not UTF-8 survive as surrogate escapes. Blanks are ASCII's (a no-break space is
-data).
+data). Every line is looked at in time linear in its length, whatever it holds.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pmgsync.pmgconf.findings import Finding
+from pmgsync.model.textdiff import mask_unmistakable
+from pmgsync.pmgconf.findings import Finding, Severity
+from pmgsync.pmgconf.formats import BLANKS
+from pmgsync.pmgconf.values import OptionRule, ValueType
 
-BLANKS = " \t\r\f\v"
+MOST_FINDINGS = 10_000
+"""Of a file with more, only so many are kept; one more says how many there were."""
 
-_COMMENT = re.compile(rf"[{BLANKS}]*#")
-_OPTION = re.compile(
-    rf"[{BLANKS}]+([^{BLANKS}]+)(?:[{BLANKS}]+(.*[^{BLANKS}]))?[{BLANKS}]*", re.DOTALL
-)
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+_BLANK = re.compile(f"[{BLANKS}]+")
 
-Fault = Callable[[str], str]
-"""Why a value is refused, in a few words; empty where it is fine."""
+Rules = Mapping[str, OptionRule]
+Header = Callable[[str], tuple[str, str] | None]
+"""Type and id of the section that a line opens; None where the line is no header."""
 
 
-def anything(value: str) -> str:  # noqa: ARG001  the signature is `Fault`
-    """No value is refused."""
+def typed_header(line: str) -> tuple[str, str] | None:
+    """`TYPE: ID`, the header of most files. Of several colons in one word the last one counts."""
+    if not line or line[0] in BLANKS:
+        return None
+    first, *rest = _BLANK.split(line.rstrip(BLANKS), maxsplit=1)
+    if rest:
+        fits = first.endswith(":") and len(first) > 1 and not _BLANK.search(rest[0])
+        return (first[:-1], rest[0]) if fits else None
+    colon = first.rfind(":", 1, -1)
+    return (first[:colon], first[colon + 1 :]) if colon > 0 else None
+
+
+def headed_by(*words: str) -> Header:
+    """`WORD: ID` for these words only; a line that begins with another is no header at all."""
+
+    def header(line: str) -> tuple[str, str] | None:
+        word, colon, rest = line.partition(":")
+        name = rest.strip(BLANKS)
+        fits = colon and word in words and name and not _BLANK.search(name)
+        return (word, name) if fits else None
+
+    return header
+
+
+def _no_fault(section_id: str) -> str:  # noqa: ARG001  the signature is `Grammar.id_fault`
     return ""
 
 
-def boolean(value: str) -> str:
-    """Only `0` and `1`."""
-    return "" if value in ("0", "1") else f"type check ('boolean') failed - got '{value}'"
-
-
-def integer(least: int, most: int | None = None) -> Fault:
-    """A whole number within limits, both included."""
-
-    def fault(value: str) -> str:
-        if _INTEGER.fullmatch(value) is None:
-            return f"type check ('integer') failed - got '{value}'"
-        if int(value) < least:
-            return f"value must have a minimum value of {least}"
-        if most is not None and int(value) > most:
-            return f"value must have a maximum value of {most}"
-        return ""
-
-    return fault
-
-
-def matching(pattern: str) -> Fault:
-    """Text that `pattern` fits as a whole."""
-    fits = re.compile(pattern).fullmatch
-    return lambda value: "" if fits(value) else "value does not match the regex pattern"
-
-
-@dataclass(frozen=True, slots=True)
-class OptionRule:
-    """What one option may hold. An option that `may_be_bare` has the value 1 where none is
-    given.
-    """
-
-    fault: Fault = anything
-    required: bool = False
-    may_be_bare: bool = False
+def _typed_heading(section: "Section") -> str:
+    return f"{section.type}: {section.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Which sections a file may have. `header` captures type and id; `types` lists each one's
-    options.
+    """Which sections a file may have, and what each type's options may hold.
 
     `id_fault` says why an id is refused; the section is skipped then, as one of an unknown type is.
+    `heading` writes the header. Of a file that `is_secret`, findings never show a line.
     """
 
-    header: re.Pattern[str]
-    types: Mapping[str, Mapping[str, OptionRule]]
-    id_fault: Fault = anything
+    header: Header
+    types: Mapping[str, Rules]
+    id_fault: Callable[[str], str] = _no_fault
+    heading: Callable[["Section"], str] = _typed_heading
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +91,15 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section, in the form that counts. `line` is that of its header."""
+    """One section, in the form that counts. `line` is that of its header, `last_line` the last one
+    that PMG's reader looked at in it.
+    """
 
     type: str
     id: str
     options: Mapping[str, Option]
     line: int = 0
+    last_line: int = 0
 
     def get(self, name: str) -> str | None:
         """The value of an option, None where it is not set."""
@@ -116,12 +112,18 @@ class SectionFile:
     """What a file says: its sections in the order that PMG would write them, and what was left out.
 
     `incomplete` are sections that lack a required option; PMG drops their content, but not their
-    id.
+    id. `replaced` are sections that a later one of the same id replaced, about which PMG says
+    nothing.
     """
 
     sections: tuple[Section, ...] = ()
     findings: tuple[Finding, ...] = ()
     incomplete: tuple[Section, ...] = ()
+    replaced: tuple[Section, ...] = ()
+
+    def section(self, section_id: str) -> Section | None:
+        """The section of that id, if there is one."""
+        return next((section for section in self.sections if section.id == section_id), None)
 
 
 def parse(data: bytes, grammar: Grammar) -> SectionFile:
@@ -129,21 +131,59 @@ def parse(data: bytes, grammar: Grammar) -> SectionFile:
     return _Parser(data, grammar).parse()
 
 
-def dump(sections: Iterable[Section]) -> bytes:
-    """The sections in PMG's own form: a tab before each option, options sorted, an empty line after
-    each.
+def dump(sections: Iterable[Section], grammar: Grammar) -> bytes:
+    """The sections in PMG's own form: a tab before each option, `comment` and `disable` first, then
+    the required options, then the others, each group sorted; an empty line after each section.
     """
     blocks = []
     for section in sections:
-        options = sorted(section.options.items())
-        lines = [f"\t{name} {option.value}\n" for name, option in options if option.value]
-        blocks.append(f"{section.type}: {section.id}\n{''.join(lines)}\n")
+        lines = option_lines(section, grammar.types[section.type])
+        blocks.append("\n".join([grammar.heading(section), *lines, "\n"]))
     return "".join(blocks).encode("utf-8", "surrogateescape")
+
+
+def option_lines(section: Section, rules: Rules) -> list[str]:
+    """The lines of the section's options as PMG writes them. Empty values are left out, and so are
+    a comment that is `0` and a `disable` that is not set.
+    """
+    names = sorted(section.options, key=lambda name: (_rank(name, rules[name]), name))
+    lines = []
+    for name in names:
+        value = rules[name].written(section.options[name].value)
+        if name == "disable":
+            lines += ["\tdisable"] if value == "1" else []
+        elif value and not (name == "comment" and value == "0"):
+            lines.append(f"\t{name} {value}")
+    return lines
+
+
+def _rank(name: str, rule: OptionRule) -> int:
+    first = {"comment": 0, "disable": 1}
+    return first.get(name, 2 if rule.required else 3)
 
 
 def section_of(kind: str, section_id: str, options: Mapping[str, str]) -> Section:
     """A section that was not read but made."""
     return Section(kind, section_id, {name: Option(value) for name, value in options.items()})
+
+
+def is_comment(line: str) -> bool:
+    """Does PMG's reader skip this line wherever it stands?"""
+    return line.lstrip(BLANKS).startswith("#")
+
+
+def ends_section(line: str) -> bool:
+    """Does this line end a section? To Perl, `0` is as good as empty."""
+    return line in ("", "0")
+
+
+def split_option(line: str) -> tuple[str, str | None] | None:
+    """Name and value of the option on `line`, its outer blanks cut; None where it holds none."""
+    text = line.strip(BLANKS)
+    if not text or line[0] not in BLANKS:
+        return None
+    name, *rest = _BLANK.split(text, maxsplit=1)
+    return name, rest[0] if rest else None
 
 
 @dataclass
@@ -152,91 +192,122 @@ class _Parser:
     grammar: Grammar
     sections: dict[str, Section] = field(default_factory=dict)
     incomplete: dict[str, Section] = field(default_factory=dict)
+    replaced: list[Section] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    found: int = 0
 
     def parse(self) -> SectionFile:
         lines = self._lines()
         for number, line in lines:
-            if _ends_section(line):
+            if ends_section(line):
                 continue
-            if header := self.grammar.header.fullmatch(line):
-                self._section(number, header[1], header[2], lines)
+            if header := self.grammar.header(line):
+                self._section(number, *header, lines)
             else:
-                self._find(number, f"ignore config line: {line}")
+                self._ignore(number, line)
+        if self.found > len(self.findings):
+            more = f"{self.found - len(self.findings)} more findings are not listed"
+            self.findings.append(Finding(0, more, mend="mend those above first"))
         return SectionFile(
-            tuple(self.sections.values()), tuple(self.findings), tuple(self.incomplete.values())
+            tuple(self.sections.values()),
+            tuple(self.findings),
+            tuple(self.incomplete.values()),
+            tuple(self.replaced),
         )
 
     def _lines(self) -> Iterator[tuple[int, str]]:
         text = self.data.decode("utf-8", "surrogateescape")
         for number, line in enumerate(text.split("\n"), 1):
-            if _COMMENT.match(line) is None:
+            if not is_comment(line):
                 yield number, line
 
-    def _find(self, line: int, what: str, section: str = "") -> None:
-        self.findings.append(Finding(line, what, section))
+    def _find(self, finding: Finding) -> None:
+        self.found += 1
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(finding)
+
+    def _ignore(self, number: int, line: str, section: str = "") -> None:
+        if self.found >= MOST_FINDINGS:  # a large file that is no section file at all
+            self.found += 1
+            return
+        shown = "(not shown)" if self.grammar.is_secret else mask_unmistakable(line)
+        what, mend = f"ignore config line: {shown}", "mend or remove it"
+        severity = Severity.ERROR if line.strip(BLANKS) else Severity.WARNING
+        self._find(Finding(number, what, section, mend, severity))
 
     def _section(self, at: int, kind: str, name: str, lines: Iterator[tuple[int, str]]) -> None:
         fault = self.grammar.id_fault(name)
         if not fault and kind not in self.grammar.types:
             fault = f"unsupported type '{kind}'"
         if fault:
-            self._find(at, f"skip section: {fault}", name)
+            known = f"known types: {', '.join(self.grammar.types)}"
+            self._find(Finding(at, fault, name, known, skips=True))
         options: dict[str, Option] = {}
+        last = at
         for number, line in lines:
-            if _ends_section(line):
+            if ends_section(line):
                 break
             if not fault:
+                last = number
                 self._option(number, line, kind, name, options)
         if not fault:
-            self._close(Section(kind, name, options, at))
+            self._close(Section(kind, name, options, at, last))
 
     def _option(
         self, number: int, line: str, kind: str, section: str, options: dict[str, Option]
     ) -> None:
-        match = _OPTION.fullmatch(line)
-        if match is None:
-            self._find(number, f"ignore config line: {line}", section)
+        split = split_option(line)
+        if split is None:
+            self._ignore(number, line, section)
             return
-        name, value = match[1], match[2]
-        fault, value = self._value(kind, name, value, known=name in options)
+        name, text = split
+        fault, mend = _fault(self.grammar, kind, name, text, known=name in options)
         if fault:
-            self._find(number, f"unable to parse value of '{name}': {fault}", section)
-        elif value is not None:
-            options[name] = Option(value, number)
-
-    def _value(
-        self, kind: str, name: str, value: str | None, *, known: bool
-    ) -> tuple[str, str | None]:
-        """Why the value is refused, and what it is; no value at all for what PMG takes without a
-        word.
-        """
-        rule = self.grammar.types[kind].get(name)
-        if known:
-            return "duplicate attribute", None
-        if name == "type" and value == kind:
-            return "", None
-        if rule is None:
-            elsewhere = any(name in options for options in self.grammar.types.values())
-            return "unexpected property" if elsewhere else "unknown property type", None
-        if value is None:
-            return ("", "1") if rule.may_be_bare else ("got undefined value", None)
-        return rule.fault(value), value
+            what = f"unable to parse value of '{name}': {fault}"
+            self._find(Finding(number, what, section, mend, key=name))
+        else:
+            options[name] = Option("1" if text is None else text, number)
 
     def _close(self, section: Section) -> None:
         """Take the section in; the later one of an id replaces the earlier, place in the file
         included.
         """
-        self.sections.pop(section.id, None)
-        self.incomplete.pop(section.id, None)
-        rules = self.grammar.types[section.type]
+        section, rules = _without_type(section), self.grammar.types[section.type]
+        for known in (self.sections, self.incomplete):
+            if section.id in known:
+                self.replaced.append(known.pop(section.id))
         lacking = sorted(n for n, r in rules.items() if r.required and n not in section.options)
         if not lacking:
             self.sections[section.id] = section
             return
-        self._find(section.line, f"skip section: missing {', '.join(lacking)}", section.id)
+        names = ", ".join(f"'{name}'" for name in lacking)
+        what = f"missing value for required option {names}"
+        self._find(Finding(section.last_line, what, section.id, "add it", skips=True))
         self.incomplete[section.id] = section
 
 
-def _ends_section(line: str) -> bool:
-    return line in ("", "0")  # Perl takes "0" for nothing
+def _fault(
+    grammar: Grammar, kind: str, name: str, text: str | None, *, known: bool
+) -> tuple[str, str]:
+    """Why PMG drops the option, and the mend; empty where it does not."""
+    rules = grammar.types[kind]
+    if known:
+        return "duplicate attribute", "the first one counts; remove this one"
+    if name == "type" and text == kind:
+        return "", ""
+    if name not in rules:
+        elsewhere = name == "type" or any(name in options for options in grammar.types.values())
+        what = f"unexpected property '{name}'" if elsewhere else "unknown property type"
+        return what, f"remove it; a section '{kind}' has no such option"
+    rule = rules[name]
+    if text is None and rule.type is not ValueType.BOOLEAN:
+        return "got undefined value", f"give it a value ({rule.allowed}) or remove it"
+    return rule.fault("1" if text is None else text), f"allowed is {rule.allowed}"
+
+
+def _without_type(section: Section) -> Section:
+    """An option `type` that says what the header says is accepted, and means nothing."""
+    if "type" not in section.options:
+        return section
+    options = {name: option for name, option in section.options.items() if name != "type"}
+    return Section(section.type, section.id, options, section.line, section.last_line)

@@ -80,10 +80,10 @@ def test_comments_and_unknown_options_are_tolerated() -> None:
         ("name mx2", "name mx1", ":13", "stands in 'master: 1' already"),
         ("name mx2", "name MX1", ":13", "stands in 'master: 1' already"),
         ("node: 2", "node: 01", ":9", "stands twice"),
-        ("\tip 192.0.2.1\n", "", ":1", "missing ip"),
-        ("ip 192.0.2.1", "ip mx1.example", ":1", "missing ip"),
-        ("name mx2", "name m_x", ":9", "missing name"),
-        ("maxcid 4", "maxcid many", ":1", "missing maxcid"),
+        ("\tip 192.0.2.1\n", "", ":1", "missing value for required option 'ip'"),
+        ("ip 192.0.2.1", "ip mx1.example", ":1", "missing value for required option 'ip'"),
+        ("name mx2", "name m_x", ":9", "missing value for required option 'name'"),
+        ("maxcid 4", "maxcid many", ":1", "missing value for required option 'maxcid'"),
     ],
 )
 def test_what_pmg_dies_on_is_refused_with_its_line(
@@ -104,6 +104,12 @@ def test_a_repeated_section_replaces_the_earlier_one() -> None:
     conf = parse_cluster_conf(WRITTEN + second + b"\n")
     assert conf is not None
     assert [node.name for node in conf.nodes] == ["mx1", "mx3"]
+
+
+def test_zeros_before_a_number_mean_nothing_however_many() -> None:
+    data = WRITTEN.replace(b"node: 2", b"node: " + b"0" * 5000 + b"2")
+    conf = parse_cluster_conf(data.replace(b"maxcid 4", b"maxcid " + b"0" * 5000 + b"4"))
+    assert conf == CONF
 
 
 def test_a_cid_that_no_number_should_be_is_skipped() -> None:
