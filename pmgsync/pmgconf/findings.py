@@ -43,3 +43,45 @@ class Finding:
         (`/etc/pmg/pmg.conf`).
         """
         return f"file {file} {self}"
+
+
+MOST_FINDINGS = 10_000
+"""Of a file with more, only so many are kept; one more says how many there were."""
+
+
+class Findings:
+    """Collects what is found in one file, up to `MOST_FINDINGS`."""
+
+    def __init__(self) -> None:
+        self._kept: list[Finding] = []
+        self._more = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Are further ones only counted?"""
+        return len(self._kept) >= MOST_FINDINGS
+
+    def error(self, line: int, what: str, mend: str) -> None:
+        """PMG dies on it, or drops it."""
+        self._add(line, what, mend, Severity.ERROR)
+
+    def warning(self, line: int, what: str, mend: str) -> None:
+        """PMG tolerates it."""
+        self._add(line, what, mend, Severity.WARNING)
+
+    def count(self) -> None:
+        """One more, whatever it is, where there are enough already."""
+        self._more += 1
+
+    def all(self) -> tuple[Finding, ...]:
+        """What was found."""
+        if not self._more:
+            return tuple(self._kept)
+        more = Finding(0, f"{self._more} more findings are not listed", mend="mend those first")
+        return (*self._kept, more)
+
+    def _add(self, line: int, what: str, mend: str, severity: Severity) -> None:
+        if self.is_full:
+            self.count()
+        else:
+            self._kept.append(Finding(line, what, mend=mend, severity=severity))
