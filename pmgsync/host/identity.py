@@ -17,7 +17,7 @@ from pathlib import Path
 from pmgsync.errors import HostError, MalformedError, StoreDamagedError
 from pmgsync.host.faults import host_error
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.keys import KEY_BYTES, SigningKey
+from pmgsync.model.keys import KEY_BYTES, PublicKey, SigningKey
 
 STATE_FOLDER = "var/lib/pmgsync"
 
@@ -61,22 +61,37 @@ class Identity:
 
     def read_chain(self) -> list[Envelope]:
         """The membership chain, oldest first; empty where this node belongs to no cluster yet."""
-        path = self.folder / "chain.json"
-        data = _read(path)
-        if data is None:
-            return []
-        try:
-            rows = json.loads(data)
-            if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
-                raise ValueError("not a list of envelopes")
-            return [Envelope.from_bytes(row.encode("ascii")) for row in rows]
-        except (ValueError, RecursionError, MalformedError) as error:
-            raise _damaged(path, f"is no membership chain: {error}") from None
+        return _read_chain(self.folder)
 
     def write_chain(self, envelopes: Sequence[Envelope]) -> None:
         """Replace the chain; durable when this returns."""
         rows = [envelope.to_bytes().decode("ascii") for envelope in envelopes]
         _replace(self.folder / "chain.json", json.dumps(rows, indent=0).encode("ascii"))
+
+
+def read_place(root: Path) -> tuple[PublicKey, Envelope] | None:
+    """This node's key and the newest link of its chain, where it belongs to a cluster; makes
+    nothing.
+    """
+    folder = root / STATE_FOLDER
+    chain, raw = _read_chain(folder), _read(folder / "identity.key")
+    if not chain or raw is None:
+        return None
+    return _key_of(folder / "identity.key", raw).public_key, chain[-1]
+
+
+def _read_chain(folder: Path) -> list[Envelope]:
+    path = folder / "chain.json"
+    data = _read(path)
+    if data is None:
+        return []
+    try:
+        rows = json.loads(data)
+        if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
+            raise ValueError("not a list of envelopes")
+        return [Envelope.from_bytes(row.encode("ascii")) for row in rows]
+    except (ValueError, RecursionError, MalformedError) as error:
+        raise _damaged(path, f"is no membership chain: {error}") from None
 
 
 def _key_of(path: Path, raw: bytes) -> SigningKey:

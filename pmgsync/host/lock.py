@@ -1,4 +1,6 @@
-"""One daemon a root: a lock that ends with the process that holds it, however that ends."""
+"""Locks that end with the process that holds them, however that ends: one daemon a root, and one
+writer of a file at a time.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pmgsync.errors import OperatorError
+from pmgsync.errors import HostError, OperatorError
+from pmgsync.host.clock import pause
 from pmgsync.host.faults import host_error
+
+_TRY_EVERY_S = 0.02
 
 
 @contextmanager
@@ -37,6 +42,41 @@ def hold_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def wait_for_lock(path: Path, seconds: float) -> Iterator[None]:
+    """Hold the lock of writers at `path`: a file, made where it is missing, or a folder.
+
+    PMG's own writers take it in the same way (flock). `HostError` if another process holds it for
+    longer than `seconds`.
+    """
+    flags = os.O_RDONLY if path.is_dir() else os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise host_error(error, str(path), "open the lock") from None
+    try:
+        tries = max(1, round(seconds / _TRY_EVERY_S))
+        while not _taken(handle):
+            if not (tries := tries - 1):
+                raise HostError(
+                    "another writer of this file has not finished",
+                    where=str(path),
+                    mend="see what PMG or another admin is doing there, then try again",
+                )
+            pause(_TRY_EVERY_S)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _taken(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _held(path: Path, handle: int) -> OperatorError:
