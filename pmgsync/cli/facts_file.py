@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from pmgsync.errors import InvalidError, MalformedError, OperatorError
 from pmgsync.host.facts import gather_facts, resolve
-from pmgsync.pmgconf.cluster_conf import FILE as CLUSTER_CONF
-from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
+from pmgsync.model.scope import CLUSTER_CONF
 
 if TYPE_CHECKING:
     import argparse
@@ -51,6 +50,9 @@ def address_in_cluster(root: Path, hostname: str) -> str | None:
         data = (root / CLUSTER_CONF).read_bytes()
     except FileNotFoundError:
         return None
+    # Only here: the membership brings the keys, and these a library that is slow to load.
+    from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
+
     conf = parse_cluster_conf(data)
     nodes = conf.nodes if conf else ()
     return next((node.ip for node in nodes if node.name == hostname), None)

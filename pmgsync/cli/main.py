@@ -47,6 +47,7 @@ COMMANDS = {
         "hold_commands", "RELEASE", "publish the edits made since `hold` as one version"
     ),
     "confirm": Entry("hold_commands", "CONFIRM", "let a version through that was held for safety"),
+    "dump": Entry("dump_command", "DUMP", "print the variables of the templates"),
     "facts": Entry("facts_command", "FACTS", "show what was found out about this machine"),
 }
 
