@@ -73,7 +73,9 @@ class Api:
             ("GET", re.compile(r"/v1/kept/([0-9]{1,15})"), self._kept_content),
             ("POST", re.compile(r"/v1/kept/clear"), self._clear_kept),
             ("POST", re.compile(r"/v1/create"), self._create),
+            ("GET", re.compile(r"/v1/tokens"), self._list_tokens),
             ("POST", re.compile(r"/v1/tokens"), self._tokens),
+            ("POST", re.compile(r"/v1/tokens/revoke"), self._revoke_token),
             ("POST", re.compile(r"/v1/join"), self._join),
             ("POST", re.compile(r"/v1/hold"), self._hold),
             ("POST", re.compile(r"/v1/release"), self._release),
@@ -133,6 +135,12 @@ class Api:
 
     async def _tokens(self, _call: Call) -> Mapping[str, Any]:
         return self._node.require_master().new_token()
+
+    async def _list_tokens(self, _call: Call) -> Mapping[str, Any]:
+        return self._node.require_master().list_tokens()
+
+    async def _revoke_token(self, call: Call) -> Mapping[str, Any]:
+        return self._node.require_master().revoke_token(call.required("token"))
 
     async def _join(self, call: Call) -> Mapping[str, Any]:
         from pmgsync.cli.entering import join

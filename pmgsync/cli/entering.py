@@ -47,7 +47,9 @@ async def create(node: Node, name: str | None, address: str | None) -> Mapping[s
             certificate=certificate,
         )
         existing = _existing_cluster_conf(node)
-        founding = found_cluster(founder, secrets.token_hex(16), SigningKey.generate(), existing)
+        founding = found_cluster(
+            founder, secrets.token_hex(16), SigningKey.generate(), existing, now=parts.clock.now()
+        )
         await node.begin((founding.envelope,), durable=False)
         late = await _publish_first(node)
         head = node.require_master().history.head

@@ -36,6 +36,7 @@ COMMANDS = {
     "create": Entry("cluster_commands", "CREATE", "found a cluster with this node as its master"),
     "join-cmd": Entry("cluster_commands", "JOIN_CMD", "print the line that joins another node"),
     "join": Entry("cluster_commands", "JOIN", "join a cluster"),
+    "tokens": Entry("token_command", "TOKENS", "list or revoke join tokens"),
     "daemon": Entry("daemon_command", "DAEMON", "run the daemon of this node"),
     "status": Entry("status_command", "STATUS", "show which node runs what"),
     "log": Entry("history_commands", "LOG", "list the versions"),

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pmgsync.cli.answers import Arrival, Release
+from pmgsync.cli.member_answers import TokenLine
 from pmgsync.errors import OperatorError
 from pmgsync.master.feed import Feeds
 from pmgsync.master.holds import Hold
 from pmgsync.master.publish import Published
 from pmgsync.master.role import MasterRole
 from pmgsync.master.settled import Settled
-from pmgsync.master.tokens import Tokens
+from pmgsync.master.tokens import IssuedToken, Tokens
 from pmgsync.model.manifest import digest_of
 from pmgsync.model.status import ClusterStatus
 from pmgsync.model.trust import Head, TrustedHistory
@@ -74,6 +75,14 @@ class MasterSide:
             "expires": issued.expires if issued else 0,
         }
 
+    def list_tokens(self) -> Mapping[str, Any]:
+        """The tokens that have not run out, without their secrets."""
+        return {"tokens": [_token_line(token).to_json() for token in self.tokens.alive]}
+
+    def revoke_token(self, start: str) -> Mapping[str, Any]:
+        """Make the token worthless whose name begins with `start`; the token as listed."""
+        return _token_line(self.tokens.revoke(start)).to_json()
+
     def hold(self, message: str, session: int | None) -> str:
         """Hold, durably or for as long as the connection `session` lives; the holder's name."""
         if session is None:
@@ -125,6 +134,10 @@ class MasterSide:
         change = published.verified.change_set.change
         settled = await self.role.wait_settled(published.position.version, timeout_s)
         return _release(settled, len(change.paths))
+
+
+def _token_line(token: IssuedToken) -> TokenLine:
+    return TokenLine(token.token_id, token.state.value, token.expires, token.wrong_proofs)
 
 
 AWAY = "away"

@@ -52,7 +52,12 @@ class Founding:
 
 
 def found_cluster(
-    founder: Founder, cluster: str, recovery: SigningKey, existing: bytes | None
+    founder: Founder,
+    cluster: str,
+    recovery: SigningKey,
+    existing: bytes | None,
+    *,
+    now: int | None = None,
 ) -> Founding:
     """The cluster called `cluster`, founded by `founder`, adopting the `cluster.conf` in
     `existing`.
@@ -63,7 +68,7 @@ def found_cluster(
     conf = parse_cluster_conf(existing) if existing is not None else None
     members, master, max_cid = _adopted(founder, conf) if conf else ((_first(founder),), 1, 1)
     membership = found(
-        cluster, members, master=master, max_cid=max_cid, recovery=recovery.public_key
+        cluster, members, master=master, max_cid=max_cid, recovery=recovery.public_key, now=now
     )
     envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), founder.identity)
     return Founding(

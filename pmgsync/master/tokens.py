@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from secrets import token_bytes
 
-from pmgsync.errors import MalformedError, StoreDamagedError
+from pmgsync.errors import MalformedError, OperatorError, StoreDamagedError
 from pmgsync.model import canonical
 from pmgsync.model.joining import MAX_WRONG_PROOFS, SECRET_BYTES, TOKEN_LIFE_MS, Token
 from pmgsync.model.keys import decode_base64
@@ -109,6 +109,28 @@ class Tokens:
         state = TokenState.REVOKED if wrong >= MAX_WRONG_PROOFS else token.state
         self._write(replace(token, wrong_proofs=wrong, state=state))
 
+    @property
+    def alive(self) -> tuple[IssuedToken, ...]:
+        """All that have not run out, used and revoked ones included, newest last."""
+        tokens = (token for token in self._tokens.values() if self._is_alive(token))
+        return tuple(sorted(tokens, key=lambda token: token.expires))
+
+    def revoke(self, start: str) -> IssuedToken:
+        """The good token whose id begins with `start` opens nothing any more.
+
+        Raises `OperatorError` where it is not exactly one.
+        """
+        good = [token for token in self.alive if token.state is TokenState.GOOD]
+        found = [token for token in good if token.token_id.startswith(start)]
+        if len(found) != 1 or not start:
+            what = "several tokens begin so" if found and start else "there is no such good token"
+            raise OperatorError(
+                what, where=f"token {start[:20]}", mend="`pmgsync tokens list` shows them"
+            )
+        revoked = replace(found[0], state=TokenState.REVOKED)
+        self._write(revoked)
+        return revoked
+
     def why_not(self, token_id: str) -> str:
         """For the log of this master only."""
         token = self._tokens.get(token_id)
@@ -121,8 +143,9 @@ class Tokens:
         return 0 < token.expires - self._clock.now() <= TOKEN_LIFE_MS
 
     def _write(self, token: IssuedToken) -> None:
-        alive = [t for t in self._tokens.values() if self._is_alive(t) and t != token]
-        tokens = {t.token_id: t for t in [*alive[-MAX_TOKENS:], token]}
+        alive = [t for t in self._tokens.values() if self._is_alive(t)]
+        others = [t for t in alive if t.token_id != token.token_id]
+        tokens = {t.token_id: t for t in [*others[-MAX_TOKENS:], token]}
         self._notebook.write_note(NOTE, [t.to_json() for t in tokens.values()])
         self._tokens = tokens
 

@@ -7,7 +7,8 @@ yet, so `follows` refuses it.
 
 A member without keys is *expected*: PMG's `cluster.conf` lists it, or the admin announced it, but
 it has not joined; nothing it says counts. cids are never given twice: `max_cid` only grows, and a
-node that comes back under its name keeps its cid.
+node that comes back under its name keeps its cid. For that, those who left are remembered
+(`former`): their cids are given to nobody else.
 """
 
 from __future__ import annotations
@@ -140,9 +141,34 @@ class Member:
         return member
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A node that left or was removed: its cid waits for it, and is given to no other name."""
+
+    cid: int
+    name: str
+
+    def __post_init__(self) -> None:
+        check_node_name(self.name)
+        if not 1 <= self.cid <= MAX_CID:
+            raise MalformedError("has a cid out of range", where=self.name)
+
+    @classmethod
+    def from_json(cls, value: object) -> Former:
+        """The former member in `value`; `MalformedError` for anything else."""
+        fields = canonical.Fields(value, "a former member")
+        former = cls(fields.count("cid"), fields.take("name", str))
+        fields.done()
+        return former
+
+
 @dataclass(frozen=True)
 class Membership:
-    """One document of the chain. `parent` is the digest of the one before, empty for genesis."""
+    """One document of the chain. `parent` is the digest of the one before, empty for genesis.
+
+    `created` is when it was made by its signer's clock, in milliseconds since 1970, for people
+    only: nothing is ordered by it. It and `former` are left out of the bytes where they are empty.
+    """
 
     cluster: str
     epoch: int
@@ -152,6 +178,8 @@ class Membership:
     max_cid: int
     recovery: PublicKey
     members: tuple[Member, ...]
+    former: tuple[Former, ...] = ()
+    created: int | None = None
 
     def __post_init__(self) -> None:
         cids = {member.cid for member in self.members}
@@ -164,6 +192,16 @@ class Membership:
             raise MalformedError("a membership has too many members, or a cid above its max_cid")
         if self.master not in cids or self.member(self.master).keys is None:
             raise MalformedError("a membership has no master with keys")
+        self._check_former(cids)
+
+    def _check_former(self, cids: set[int]) -> None:
+        left = [former.cid for former in self.former]
+        names = [member.name.lower() for member in self.members]
+        names += [former.name.lower() for former in self.former]
+        if self.former and (_doubled((*cids, *left)) or _doubled(names)):
+            raise MalformedError("a membership names a former member that is a member, or twice")
+        if left and max(left) > self.max_cid:
+            raise MalformedError("a membership has a former member with a cid above its max_cid")
 
     def member(self, cid: int) -> Member:
         """The member with `cid`; `KeyError` if there is none."""
@@ -196,8 +234,14 @@ class Membership:
 
     def to_bytes(self) -> bytes:
         """The canonical bytes that are signed."""
+        optional: dict[str, canonical.Json] = {}
+        if self.former:
+            optional["former"] = [{"cid": gone.cid, "name": gone.name} for gone in self.former]
+        if self.created is not None:
+            optional["created"] = self.created
         return canonical.encode(
             {
+                **optional,
                 "cluster": self.cluster,
                 "epoch": self.epoch,
                 "serial": self.serial,
@@ -215,6 +259,7 @@ class Membership:
         fields = canonical.decode(data, "a membership")
         parent = fields.optional("parent", str)
         members: list[object] = fields.take("members", list)
+        former: list[object] = fields.optional("former", list) or []
         if len(members) > MAX_MEMBERS:
             raise MalformedError(f"a membership has more than {MAX_MEMBERS} members")
         membership = cls(
@@ -226,6 +271,8 @@ class Membership:
             max_cid=fields.count("maxcid", most=MAX_CID),
             recovery=PublicKey.from_text(fields.take("recovery", str)),
             members=tuple(Member.from_json(row) for row in members),
+            former=tuple(Former.from_json(row) for row in former),
+            created=fields.optional_count("created"),
         )
         fields.done()
         return membership
@@ -237,14 +284,43 @@ def _doubled(values: Iterable[Hashable]) -> bool:
 
 
 def found(
-    cluster: str, members: tuple[Member, ...], *, master: int, max_cid: int, recovery: PublicKey
+    cluster: str,
+    members: tuple[Member, ...],
+    *,
+    master: int,
+    max_cid: int,
+    recovery: PublicKey,
+    now: int | None = None,
 ) -> Membership:
     """The genesis of a cluster, to be signed by its master."""
     highest = max(max_cid, *(member.cid for member in members))
-    return Membership(cluster, 1, 1, None, master, highest, recovery, members)
+    return Membership(cluster, 1, 1, None, master, highest, recovery, members, created=now)
 
 
-def admit(membership: Membership, envelope: Envelope, newcomer: Member) -> Membership:
+def successor(
+    membership: Membership, envelope: Envelope, members: Iterable[Member], *, now: int | None
+) -> Membership:
+    """The next membership of the same epoch after `membership` (which `envelope` holds), with these
+    members. Who is not among them any more is remembered as former.
+    """
+    listed = tuple(sorted(members, key=lambda member: member.cid))
+    cids = {member.cid for member in listed}
+    gone = (Former(m.cid, m.name) for m in membership.members if m.cid not in cids)
+    kept = (former for former in membership.former if former.cid not in cids)
+    return replace(
+        membership,
+        serial=membership.serial + 1,
+        parent=envelope.digest,
+        max_cid=max(membership.max_cid, *cids),
+        members=listed,
+        former=tuple(sorted((*kept, *gone), key=lambda former: former.cid)),
+        created=now,
+    )
+
+
+def admit(
+    membership: Membership, envelope: Envelope, newcomer: Member, *, now: int | None = None
+) -> Membership:
     """The successor of `membership` (which `envelope` holds) in which `newcomer` has its keys.
 
     The newcomer's cid is the one that `place_for` gives for its name.
@@ -271,18 +347,32 @@ def admit(membership: Membership, envelope: Envelope, newcomer: Member) -> Membe
             raise InvalidError(
                 "has the same key", where=other.label, mend="do not copy /var/lib/pmgsync"
             )
-    return replace(
-        membership,
-        serial=membership.serial + 1,
-        parent=envelope.digest,
-        max_cid=max(membership.max_cid, newcomer.cid),
-        members=tuple(sorted((*others, newcomer), key=lambda member: member.cid)),
-    )
+    return successor(membership, envelope, (*others, newcomer), now=now)
+
+
+def remove(
+    membership: Membership, envelope: Envelope, cid: int, *, now: int | None = None
+) -> Membership:
+    """The successor of `membership` (which `envelope` holds) without the member `cid`.
+
+    Raises `InvalidError` for the master: a cluster without one could sign nothing any more.
+    """
+    member = membership.member(cid)
+    if cid == membership.master:
+        raise InvalidError(
+            "is the master, and a cluster is never without one",
+            where=member.label,
+            mend="promote another node first: `pmgsync promote` on it",
+        )
+    others = (other for other in membership.members if other.cid != cid)
+    return successor(membership, envelope, others, now=now)
 
 
 def place_for(membership: Membership, name: str) -> int:
     """The cid of a node called `name`: its old or reserved one, else one above all ever given."""
-    known = membership.named(name)
+    known = membership.named(name) or next(
+        (former for former in membership.former if former.name.lower() == name.lower()), None
+    )
     return known.cid if known else membership.max_cid + 1
 
 
@@ -310,8 +400,17 @@ def follows(previous: Membership, previous_envelope: Envelope, envelope: Envelop
         raise GapError("a membership names another predecessor than the one known here")
     if (candidate.master, candidate.master_key) != (previous.master, previous.master_key):
         raise MalformedError("a membership changes the master or its key within an epoch")
-    known = {member.cid for member in previous.members}
-    given = {member.cid for member in candidate.members} - known
-    if candidate.max_cid < previous.max_cid or min(given, default=MAX_CID + 1) <= previous.max_cid:
-        raise MalformedError("a membership gives a cid for the second time")
+    _require_cids_given_once(previous, candidate)
     return candidate
+
+
+def _require_cids_given_once(previous: Membership, candidate: Membership) -> None:
+    """A cid at or below the last `max_cid` is had already, or goes back to the name that had it."""
+    known = {member.cid for member in previous.members}
+    former = {gone.cid: gone.name.lower() for gone in previous.former}
+    given = [member for member in candidate.members if member.cid not in known]
+    old = [member for member in given if member.cid <= previous.max_cid]
+    if candidate.max_cid < previous.max_cid or any(
+        former.get(member.cid) != member.name.lower() for member in old
+    ):
+        raise MalformedError("a membership gives a cid for the second time")

@@ -12,6 +12,7 @@ import sys
 import termios
 import threading
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from pmgsync.cli.answers import (
     StatusAnswer,
 )
 from pmgsync.cli.control_client import SOCKET
+from pmgsync.cli.member_answers import TokenLine
 from pmgsync.errors import OperatorError, UsageError
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 from pmgsync.wire.control import ControlServer
@@ -91,6 +93,10 @@ class FakeNode:
         self.release = Release(15, 3, tuple(Arrival(n, f"mail{n}", ARRIVED, 12) for n in (1, 2, 3)))
         self.waited = self.release
         self.cancelled = 0
+        self.tokens: tuple[TokenLine, ...] = (
+            TokenLine("3f2a000000000000", "good", NOW + 900_000, 0),
+            TokenLine("77aa000000000000", "used", NOW + 60_000, 2),
+        )
 
     async def handle(
         self,
@@ -103,7 +109,9 @@ class FakeNode:
         self.calls.append((method, path, dict(query), dict(body), connection))
         if self.fault is not None:
             raise self.fault
-        answer = getattr(self, f"_{method}_{path.split('/')[2]}".lower(), None)
+        words = "_".join([method, *path.split("/")[2:]]).lower()
+        name = f"_{words}" if hasattr(self, f"_{words}") else f"_{method}_{path.split('/')[2]}"
+        answer = getattr(self, name.lower(), None)
         if answer is None:
             raise UsageError("there is no such call", where=path)
         document: Mapping[str, Any] = await answer(query, body, connection, path)
@@ -150,6 +158,15 @@ class FakeNode:
             "token": "EXAMPLE",
             "expires": NOW,
         }
+
+    async def _get_tokens(self, *_: object) -> Mapping[str, Any]:
+        return {"tokens": [line.to_json() for line in self.tokens]}
+
+    async def _post_tokens_revoke(
+        self, _query: object, body: Mapping[str, Any], *_: object
+    ) -> Mapping[str, Any]:
+        line = next(line for line in self.tokens if line.token.startswith(body["token"]))
+        return replace(line, state="revoked").to_json()
 
     async def _post_join(
         self, _query: object, body: Mapping[str, Any], *_: object

@@ -123,6 +123,7 @@ def memberships(draw: st.DrawFn) -> Membership:
         max_cid=draw(st.integers(len(names), MAX_CID)),
         recovery=draw(public_keys),
         members=members,
+        created=draw(st.none() | counts),
     )
 
 

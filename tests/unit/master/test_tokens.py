@@ -2,8 +2,8 @@
 
 import pytest
 
-from pmgsync.errors import StoreDamagedError
-from pmgsync.master.tokens import MAX_TOKENS, NOTE, Tokens
+from pmgsync.errors import OperatorError, StoreDamagedError
+from pmgsync.master.tokens import MAX_TOKENS, NOTE, Tokens, TokenState
 from pmgsync.model.joining import MAX_WRONG_PROOFS, TOKEN_LIFE_MS, Token
 from pmgsync.model.manifest import digest_of
 from tests.sim.clock import START_MS, FakeClock
@@ -134,3 +134,50 @@ def test_a_note_that_is_none_is_a_damaged_store(note: object) -> None:
     store.write_note(NOTE, note)  # type: ignore[arg-type]
     with pytest.raises(StoreDamagedError):
         Bag(store)
+
+
+# --- the list, and revoking -----------------------------------------------------------------------
+
+
+def test_the_list_has_what_is_alive_newest_last() -> None:
+    async def scenario() -> None:
+        bag = Bag()
+        bag.issue()
+        await bag.clock.advance(TOKEN_LIFE_MS / 1000 - 10)
+        used, good = bag.issue(), bag.issue()
+        issued = bag.tokens.good(used.token_id)
+        assert issued is not None
+        bag.tokens.use(issued)
+        await bag.clock.advance(11)
+        states = {token.token_id: token.state for token in bag.tokens.alive}
+        assert states == {used.token_id: TokenState.USED, good.token_id: TokenState.GOOD}
+
+    run(scenario)
+
+
+def test_a_revoked_token_opens_nothing_also_after_a_restart() -> None:
+    bag = Bag()
+    token, other = bag.issue(), bag.issue()
+    assert bag.tokens.revoke(token.token_id[:8]).state is TokenState.REVOKED
+    for tokens in (bag.tokens, Bag(bag.store.crash()).tokens):
+        assert tokens.good(token.token_id) is None
+        assert tokens.why_not(token.token_id) == "revoked"
+        assert tokens.good(other.token_id) is not None
+
+
+@pytest.mark.parametrize("start", ["", "x", "0" * 40])
+def test_what_names_no_token_revokes_none(start: str) -> None:
+    bag = Bag()
+    token = bag.issue()
+    with pytest.raises(OperatorError, match="no such good token"):
+        bag.tokens.revoke(start)
+    assert bag.tokens.good(token.token_id)
+
+
+def test_what_names_several_tokens_revokes_none() -> None:
+    bag = Bag()
+    starts = [bag.issue().token_id[0] for _ in range(17)]
+    double = next(start for start in starts if starts.count(start) > 1)
+    with pytest.raises(OperatorError, match="several tokens begin so"):
+        bag.tokens.revoke(double)
+    assert all(token.state is TokenState.GOOD for token in bag.tokens.alive)

@@ -14,11 +14,13 @@ from pmgsync.errors import (
     StaleError,
     WrongClusterError,
 )
+from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Digest, digest_of
 from pmgsync.model.membership import (
     MAX_CID,
     MEMBERSHIP_TYPE,
+    Former,
     Member,
     MemberKeys,
     Membership,
@@ -27,6 +29,7 @@ from pmgsync.model.membership import (
     follows,
     found,
     place_for,
+    remove,
 )
 from pmgsync.model.trust import genesis_of
 from tests.unit.model.sample import (
@@ -336,6 +339,72 @@ def test_a_cid_is_never_given_twice() -> None:
     again = replace(without, serial=3, parent=removed.digest, members=NEXT.members)
     with pytest.raises(MalformedError, match="a cid for the second time"):
         follows(without, removed, seal_membership(again))
+
+
+def removal(base: Membership, cid: int) -> tuple[Membership, Envelope]:
+    """The link that removes a member, and its envelope."""
+    left = remove(base, seal_membership(base), cid, now=1_700_000_000_000)
+    return left, seal_membership(left)
+
+
+def test_a_removed_member_is_remembered_and_gone() -> None:
+    left, envelope = removal(NEXT, 2)
+    assert follows(NEXT, seal_membership(NEXT), envelope) == left
+    assert [m.cid for m in left.members] == [1, 3]
+    assert (left.former, left.max_cid, left.created) == ((Former(2, "mx2"),), 3, 1_700_000_000_000)
+    assert left.holder_of(digest_of(b"certificate 2")) is None
+    assert Membership.from_bytes(left.to_bytes()) == left
+
+
+def test_a_removed_member_gets_its_cid_back_by_its_name() -> None:
+    left, envelope = removal(NEXT, 2)
+    assert place_for(left, "MX2") == 2
+    fresh = replace(member(2), keys=MemberKeys(key(42).public_key, b"certificate 42"))
+    back = admit(left, envelope, fresh)
+    assert (back.former, back.member(2).keys) == ((), fresh.keys)
+    assert follows(left, envelope, seal_membership(back)) == back
+
+
+def test_the_cid_of_a_removed_member_is_given_to_no_other_name() -> None:
+    left, envelope = removal(NEXT, 2)
+    thief = admit(left, envelope, replace(member(2), name="thief"))
+    with pytest.raises(MalformedError, match="a cid for the second time"):
+        follows(left, envelope, seal_membership(thief))
+    forgotten = replace(thief, former=())
+    with pytest.raises(MalformedError, match="a cid for the second time"):
+        follows(left, envelope, seal_membership(forgotten))
+
+
+def test_the_master_cannot_be_removed() -> None:
+    with pytest.raises(InvalidError, match=r"is the master.*promote"):
+        remove(NEXT, seal_membership(NEXT), 1)
+
+
+@pytest.mark.parametrize(
+    "former",
+    [
+        (Former(2, "mx9"),),  # a member's cid
+        (Former(9, "MX2"),),  # a member's name
+        (Former(3, "a"), Former(3, "b")),
+        (Former(4, "a"),),  # above max_cid
+    ],
+)
+def test_former_members_are_nobody_else(former: tuple[Former, ...]) -> None:
+    with pytest.raises(MalformedError):
+        replace(GENESIS, members=GENESIS.members[:2], former=former)
+
+
+@pytest.mark.parametrize(("cid", "name"), [(0, "a"), (MAX_CID + 1, "a"), (1, "a b"), (1, "")])
+def test_a_former_member_has_a_cid_and_a_name(cid: int, name: str) -> None:
+    with pytest.raises(MalformedError):
+        Former(cid, name)
+
+
+def test_documents_without_former_members_and_date_have_the_bytes_they_had() -> None:
+    assert b"former" not in GENESIS.to_bytes()
+    assert b"created" not in GENESIS.to_bytes()
+    dated = replace(GENESIS, created=5)
+    assert Membership.from_bytes(dated.to_bytes()) == dated
 
 
 def test_a_full_cluster_can_still_change() -> None:
