@@ -48,6 +48,9 @@ COMMANDS = {
         "hold_commands", "RELEASE", "publish the edits made since `hold` as one version"
     ),
     "confirm": Entry("hold_commands", "CONFIRM", "let a version through that was held for safety"),
+    "custom-check": Entry(
+        "custom_check_command", "CUSTOM_CHECK", "try the admin's own check of mails"
+    ),
     "dump": Entry("dump_command", "DUMP", "print the variables of the templates"),
     "facts": Entry("facts_command", "FACTS", "show what was found out about this machine"),
 }
