@@ -76,10 +76,20 @@ class DiskReader(TreeReader):
         except FileNotFoundError:
             return
         except (OSError, HostError):
-            yield Seen(folder, FileKind.UNREADABLE)
+            yield self._obstacle(folder)
             return
         for seen in found:
             yield from _report(seen, folders)
+
+    def _obstacle(self, folder: str) -> Seen:
+        """What lies where `folder` could not be listed: a link, say, or a folder that is closed."""
+        try:
+            seen = self.stat(folder)
+        except HostError:
+            seen = None
+        if seen is None or seen.kind is FileKind.FOLDER:
+            return Seen(folder, FileKind.UNREADABLE)
+        return seen
 
     def _seen_entry(self, path: str, entry: os.DirEntry[str]) -> Iterator[Seen]:
         try:

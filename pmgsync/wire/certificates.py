@@ -12,8 +12,8 @@ takes as an issuer of others:
   other end is told by the exact bytes, not by a name.
 * CA:FALSE, critical, and KeyUsage digitalSignature, critical: without the latter BoringSSL lets the
   holder of a pinned certificate issue certificates for any name.
-* Valid from a day ago (clocks differ) for ten years: an expired certificate is refused even where
-  it is pinned, so expiry would be an outage.
+* Valid from ten years ago (a clock may be that wrong) for ten years to come: an expired certificate
+  is refused even where it is pinned, so expiry would be an outage.
 
 cryptography.x509 costs 10 MB of memory and is imported inside the functions: only making and
 checking a certificate need it, and a daemon that is up does neither."""
@@ -36,7 +36,8 @@ SERVER_NAME = "node.pmgsync.internal"
 """The name in every certificate, and the one that clients ask for."""
 MAX_CERTIFICATE_BYTES = 1024
 """A certificate of the recipe has about 450."""
-CLOCKS_DIFFER = timedelta(days=1)
+CLOCKS_DIFFER = timedelta(days=3653)
+"""A clock that is years behind must not end the connection: no time authorises anything here."""
 LIFE = timedelta(days=3653)
 _COMMON_NAME_CHARACTERS = 64  # X.509's own limit
 _KEY_HASH_DIGITS = 8

@@ -74,6 +74,13 @@ def test_names_that_are_no_text_are_reported(tree: DiskTree, pmg: Path) -> None:
         assert tree.read(path, limit=LIMIT)[0] == b"x"
 
 
+def test_a_synced_folder_that_is_a_link_is_told_as_one(tree: DiskTree, root: Path) -> None:
+    (root / "etc/spamassassin").mkdir()
+    (root / "etc/mail").mkdir()
+    (root / "etc/mail/spamassassin").symlink_to("../spamassassin")
+    assert walked(tree) == {"etc/mail/spamassassin": FileKind.LINK}
+
+
 def test_folders_deeper_than_a_path_may_be_are_told_once(tree: DiskTree, pmg: Path) -> None:
     before = handles()
     there = os.open(pmg, os.O_RDONLY)
