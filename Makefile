@@ -2,9 +2,10 @@
 # without root it prints the apt-get line that is missing instead.
 #
 #   make demo [KEEP=1]      three daemons on this machine, edits travelling between them
-#   make test [ARGS=...]    gates, then the suite on the newest PyPI releases and on Debian's packages
+#   make test [ARGS=...]    gates, failover, then the suite on the newest PyPI releases and on Debian's packages
 #   make test-venv          the suite on the newest PyPI releases only
 #   make test-debian        the suite on /usr/bin/python3 with Debian's packages only
+#   make failover           four gateways in containers, broken in every way (docker-compose.yml)
 #   make check              lint, format, types, import contracts, generated code
 #   make proto              generate pmgsync/wire/v1 from proto/
 #   make bench              propagation times, printed as a table
@@ -16,7 +17,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 KEEP ?=
 
-.PHONY: help demo test test-venv test-debian check proto bench clean
+.PHONY: help demo test test-venv test-debian failover check proto bench clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /make /p' Makefile | sed '/Makefile/d'
@@ -30,8 +31,8 @@ bench:
 	@PYTHONPATH=. "$$(cat .build/python)" bench/propagation.py $(ARGS)
 
 test:
-	@scripts/setup venv debian
-	@scripts/test check venv debian -- $(ARGS)
+	@scripts/setup venv debian docker
+	@scripts/test check failover venv debian -- $(ARGS)
 
 test-venv:
 	@scripts/setup venv
@@ -40,6 +41,10 @@ test-venv:
 test-debian:
 	@scripts/setup debian
 	@scripts/test debian -- $(ARGS)
+
+failover:
+	@scripts/setup venv docker
+	@scripts/failover $(ARGS)
 
 check:
 	@scripts/setup venv debian
