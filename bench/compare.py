@@ -83,9 +83,9 @@ class Side:
         return f"{self.name:<24}" + "".join(f"{cell:>10.2f}" for cell in cells)
 
 
-def runner(checkout: Path) -> list[str]:
-    """How a daemon of `checkout` is started."""
-    return ["/usr/bin/env", f"PYTHONPATH={checkout}", sys.executable, "-m", "pmgsync"]
+def runner(checkout: Path, settings: list[str]) -> list[str]:
+    """How a daemon of `checkout` is started, with `settings` of the environment."""
+    return ["/usr/bin/env", f"PYTHONPATH={checkout}", *settings, sys.executable, "-m", "pmgsync"]
 
 
 def compare(checkouts: list[Path], options: argparse.Namespace) -> None:
@@ -94,8 +94,9 @@ def compare(checkouts: list[Path], options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         sides = []
         for number, checkout in enumerate(checkouts):
+            command = runner(checkout, options.env if number else [])
             made = stack.enter_context(
-                cluster(options.nodes, runner=lambda _, c=checkout: runner(c), number=number)
+                cluster(options.nodes, runner=lambda _, c=command: c, number=number)
             )
             watcher = Watcher([node.place for node in made[1:]])
             sides.append(Side(checkout.name, made, watcher))
@@ -121,7 +122,10 @@ def main() -> int:
     parser.add_argument("other", type=Path, help="the other checkout")
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--samples", type=int, default=50)
-    parser.add_argument("--size", type=int, default=2048)
+    parser.add_argument("--size", type=int, default=2048, help="bytes of a change")
+    parser.add_argument(
+        "--env", action="append", default=[], metavar="NAME=VALUE", help="for this checkout only"
+    )
     options = parser.parse_args()
     try:
         compare([options.other.resolve(), REPOSITORY], options)

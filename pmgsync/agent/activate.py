@@ -133,8 +133,6 @@ class Activator:
     # --- 1 and 2 ---
 
     def _prepare(self, plan: Plan, contents: Mapping[Digest, bytes], draft: _Draft) -> None:
-        for entry in plan.puts:
-            self._make_way(entry.path)
         backups = {entry.path: self._back_up(entry.path, draft) for entry in plan.puts}
         backups |= {path: self._back_up(path, draft, is_put=False) for path in plan.deletes}
         for entry in plan.puts:
@@ -173,20 +171,18 @@ class Activator:
         if seen is None:
             return ""
         if seen.kind is FileKind.FOLDER:
-            if not is_put:
-                return ""  # the file is gone already
-            mend = "remove it or move it away; it is tried again by itself"
-            raise StageError("is a folder, and a file goes there", where=target, mend=mend)
+            if is_put:
+                self._make_way(target)
+            draft.found[target] = None
+            return ""  # for a delete: the file is gone already
         self.tree.link(target, backup(target))
         return backup(target)
 
     def _make_way(self, target: str) -> None:
         """Remove a folder at `target` that is left over from synced files which lay in it."""
         if not holds_synced_files(target):
-            return
-        seen = self.tree.stat(target)
-        if seen is None or seen.kind is not FileKind.FOLDER:
-            return
+            mend = "remove it or move it away; it is tried again by itself"
+            raise StageError("is a folder, and a file goes there", where=target, mend=mend)
         try:
             self.tree.remove_folder(target)
         except HostError as error:

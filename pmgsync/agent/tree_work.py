@@ -79,6 +79,12 @@ class TreeWork:
         self, advance: Advance, plan: Plan | None, gathered: Mapping[Digest, bytes]
     ) -> tuple[str, ...]:
         """Carry out `plan`, which `self.plan` made, with the contents that came; notes."""
+        with self.activator.tree.at_once():
+            return self._advance(advance, plan, gathered)
+
+    def _advance(
+        self, advance: Advance, plan: Plan | None, gathered: Mapping[Digest, bytes]
+    ) -> tuple[str, ...]:
         observation: Observation | None = None
         if plan is None:
             observation = self.survey.look(Look(everywhere=True))

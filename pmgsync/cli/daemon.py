@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 SOCKET = "run/pmgsync/control.sock"
 LOCK = "run/pmgsync/daemon.lock"
+COLLECT_AFTER = 10_000
+"""Objects; a small change makes some hundred that last a while."""
 
 
 def run(root: Path) -> int:
@@ -62,8 +64,10 @@ class _Daemon:
         try:
             await node.start()
             control.start()
-            # What is there by now stays: the collector need not look at it again and again.
+            # What is there by now stays: the collector need not look at it again and again, nor
+            # begin in the middle of every small change.
             gc.freeze()
+            gc.set_threshold(COLLECT_AFTER, 10, 10)
             self._notifier.ready(node.status_line)
             log.info("ready: %s", node.status_line)
             tasks = [asyncio.ensure_future(work) for work in (node.failed(), self._stop.wait())]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pmgsync.errors import HostError
 from pmgsync.host.clock import pause
-from pmgsync.host.disk_writer import DiskWriter
+from pmgsync.host.disk_writer import SYNC_AT_ONCE, DiskWriter, Opened, sync
 from pmgsync.host.faults import host_error
 from pmgsync.host.folders import kept_handles, open_folder, split
 from pmgsync.host.owners import Owners
@@ -207,13 +207,19 @@ class DiskTree(DiskReader, DiskWriter, TreeWriter):
         if not paths:
             yield
             return
-        syncing = self._helper.submit(self.sync_files, paths)
-        try:
-            yield
-        finally:
-            error = syncing.exception()
+        # Opened here, where folders are open already, so that a few files are one call to it.
+        with self.opened(paths[:SYNC_AT_ONCE]) as first:
+            syncing = self._helper.submit(self._sync, first, paths[SYNC_AT_ONCE:])
+            try:
+                yield
+            finally:
+                error = syncing.exception()
         if error is not None:
             raise error
+
+    def _sync(self, first: Opened, rest: Sequence[str]) -> None:
+        sync(first)
+        self.sync_files(rest)
 
 
 def _report(seen: Seen, folders: list[str]) -> Iterator[Seen]:

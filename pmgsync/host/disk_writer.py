@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pmgsync.errors import StageError
@@ -21,10 +21,14 @@ from pmgsync.host.owners import Owners
 # the file system's journal serves many files, which is three times as quick as one after the other,
 # and quicker than threads. fsync and not fdatasync: mode and owner of a new file must be on disk
 # too.
-_SYNC_AT_ONCE = 128
+SYNC_AT_ONCE = 128
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+Opened = Sequence[tuple[str, int]]
+"""Files by path and handle."""
 
 
 class DiskWriter:
@@ -40,9 +44,7 @@ class DiskWriter:
         uid, gid, note = self._owners.resolve(ownership)
         try:
             with open_folder(self._root, folder, make=True, kind=StageError) as handle:
-                with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=handle)
-                opened = os.open(name, _NEW, 0o600, dir_fd=handle)
+                opened = _make(name, handle)
                 try:
                     _fill(opened, content, uid, gid, mode)
                 except OSError:
@@ -57,9 +59,11 @@ class DiskWriter:
     def link(self, path: str, new: str) -> None:
         """See the port."""
         with self._in_one_folder(path, new, "give it a second name") as (handle, name, new_name):
-            with suppress(FileNotFoundError):
+            try:
+                _link(name, new_name, handle)
+            except FileExistsError:
                 os.unlink(new_name, dir_fd=handle)
-            os.link(name, new_name, src_dir_fd=handle, dst_dir_fd=handle, follow_symlinks=False)
+                _link(name, new_name, handle)
 
     def rename(self, path: str, new: str) -> None:
         """See the port."""
@@ -97,14 +101,15 @@ class DiskWriter:
 
     def sync_files(self, paths: Sequence[str]) -> None:
         """See the port."""
-        for first in range(0, len(paths), _SYNC_AT_ONCE):
-            with ExitStack() as opened:
-                batch = paths[first : first + _SYNC_AT_ONCE]
-                files = [(path, self._open_old(path, opened)) for path in batch]
-                for path, handle in files:
-                    _sync(path, handle, start_only=True)
-                for path, handle in files:
-                    _sync(path, handle)
+        for first in range(0, len(paths), SYNC_AT_ONCE):
+            with self.opened(paths[first : first + SYNC_AT_ONCE]) as files:
+                sync(files)
+
+    @contextmanager
+    def opened(self, paths: Sequence[str]) -> Iterator[Opened]:
+        """Handles of these files, for `sync`."""
+        with ExitStack() as handles:
+            yield [(path, self._open_old(path, handles)) for path in paths]
 
     def _open_old(self, path: str, opened: ExitStack) -> int:
         folder, name = split(path)
@@ -138,14 +143,32 @@ class DiskWriter:
             raise host_error(error, new, doing) from None
 
 
-def _sync(path: str, handle: int, *, start_only: bool = False) -> None:
+def _make(name: str, handle: int) -> int:
+    """A new file, in the place of an old one of that name (a crash may have left it)."""
     try:
-        if start_only:
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-        else:
+        return os.open(name, _NEW, 0o600, dir_fd=handle)
+    except FileExistsError:
+        os.unlink(name, dir_fd=handle)
+        return os.open(name, _NEW, 0o600, dir_fd=handle)
+
+
+def _link(name: str, new: str, handle: int) -> None:
+    os.link(name, new, src_dir_fd=handle, dst_dir_fd=handle, follow_symlinks=False)
+
+
+def sync(files: Opened) -> None:
+    """Return when the contents of these files are on disk. Touches nothing but their handles."""
+    for path, handle in files:
+        try:
+            if len(files) > 1:
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        except OSError as error:
+            raise host_error(error, path, "bring it to disk") from None
+    for path, handle in files:
+        try:
             os.fsync(handle)
-    except OSError as error:
-        raise host_error(error, path, "bring it to disk") from None
+        except OSError as error:
+            raise host_error(error, path, "bring it to disk") from None
 
 
 def _fill(opened: int, content: bytes, uid: int, gid: int, mode: int) -> None:

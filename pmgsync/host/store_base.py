@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,8 @@ class StoreBase:
         self._database = connect(self._path)
         try:
             self._state = self._read_state()
+            # Only pruning makes contents idle, so that most commits need not ask.
+            self._any_idle = self._have_idle()
         except BaseException:
             self._database.close()
             raise
@@ -97,6 +99,10 @@ class StoreBase:
                 raise ValueError(f"the newest version is {newest}, not {state.head}")
             return state
 
+    def _have_idle(self) -> bool:
+        with self._turn():
+            return bool(self._rows("select 1 from idle limit 1"))
+
     def _rows(self, query: str, *values: str | int | None) -> list[Row]:
         found: list[Row] = self._database.execute(query, values).fetchall()
         return found
@@ -105,6 +111,11 @@ class StoreBase:
         self._database.executemany(
             "insert or ignore into content (digest, data) values (?, ?)", contents.items()
         )
-        self._database.executemany(
-            "delete from idle where digest = ?", [(digest,) for digest in contents]
-        )
+        self._wake(contents)
+
+    def _wake(self, digests: Iterable[Digest]) -> None:
+        """These contents are needed now; the next pruning leaves them."""
+        if self._any_idle:
+            self._database.executemany(
+                "delete from idle where digest = ?", [(digest,) for digest in digests]
+            )

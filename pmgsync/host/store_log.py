@@ -71,12 +71,13 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         """See the port."""
         version, row = rows.version_row(record)
         with self._turn():
-            if version <= self._state.head:
-                raise RuntimeError(f"version {version} is not after {self._state.head}")
+            before = self._state.head
+            if version <= before:
+                raise RuntimeError(f"version {version} is not after {before}")
             with self._writing(replace(self._state, head=version)):
                 self._insert_contents(contents)
                 self._insert_version(version, row, record)
-            self._remember_next(version, record)
+            self._remember_next(before, version, record)
 
     def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
         """See the port. Stops where a version is missing, for what follows does not follow."""
@@ -154,13 +155,15 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         contents: Mapping[Digest, bytes],
     ) -> None:
         """One transaction: these records and contents, and `state` with the head that they make."""
-        head = max(state.head, *(version for version, _, _ in new), 0)
+        before = state.head
+        head = max(before, *(version for version, _, _ in new), 0)
         with self._writing(replace(state, head=head)):
             self._insert_contents(contents)
             for version, row, record in new:
                 self._insert_version(version, row, record)
         for version, _, record in new:
-            self._remember_next(version, record)
+            self._remember_next(before, version, record)
+            before = version
 
     def finish(self, intent: Intent) -> None:
         """See the port."""
@@ -198,6 +201,7 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
                 self._database.execute(_DROP_OLD_DELETES, {"floor": floor})
                 for statement in _DROP_UNUSED:
                     self._database.execute(statement)
+            self._any_idle = self._have_idle()
             kept = {version for version in self._manifests if not 0 < version < floor}
             self._manifests = {version: self._manifests[version] for version in kept}
             return dropped
@@ -247,12 +251,10 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         for old in list(self._manifests)[1 : -_REMEMBERED + 1]:  # the first is the empty state
             del self._manifests[old]
 
-    def _remember_next(self, version: int, record: LogRecord) -> None:
-        """What `record`, newly added, makes of the state before, if that is in memory."""
-        below = [known for known in self._manifests if known < version]
-        before = self._rows("select max(version) from version where version < ?", version)
-        parent = self._manifests.get(rows.int_of(before[0][0] or 0))
-        if below and parent is not None:
+    def _remember_next(self, before: int, version: int, record: LogRecord) -> None:
+        """What `record`, newly added, makes of the state `before` it, if that is in memory."""
+        parent = self._manifests.get(before)
+        if parent is not None:
             self._remember(version, parent.changed(record.change.puts, record.change.deletes))
 
     def _require_pending(self, intent: Intent) -> None:
@@ -264,6 +266,4 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         self._database.executemany(
             "insert into entry values (?, ?, ?, ?, ?, ?)", rows.entry_rows(version, record.change)
         )
-        self._database.executemany(
-            "delete from idle where digest = ?", [(put.digest,) for put in record.change.puts]
-        )
+        self._wake(put.digest for put in record.change.puts)

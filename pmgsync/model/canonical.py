@@ -27,7 +27,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 def encode(value: Json) -> bytes:
     """The canonical bytes of `value`."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def decode(data: bytes, what: str, *, most: int = MAX_DOCUMENT_BYTES) -> Fields:
@@ -35,12 +35,7 @@ def decode(data: bytes, what: str, *, most: int = MAX_DOCUMENT_BYTES) -> Fields:
     if len(data) > most:
         raise MalformedError(f"{what} is larger than {most} bytes")
     try:
-        value: object = json.loads(
-            data.decode("utf-8"),
-            parse_float=_refuse,
-            parse_constant=_refuse,
-            object_pairs_hook=_members,
-        )
+        value: object = _DECODER.decode(data.decode("utf-8"))
         if _SURROGATE.search(data):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
@@ -57,6 +52,11 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(members) != len(pairs):
         raise ValueError("an object names a member twice")
     return members
+
+
+# Made once: a new one for every small document costs more than the document.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse, object_pairs_hook=_members)
 
 
 class Fields:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -39,12 +40,12 @@ class PublicKey:
     @property
     def key_id(self) -> str:
         """SHA-256 of the raw bytes, in hex."""
-        return hashlib.sha256(self.raw).hexdigest()
+        return _key_id(self.raw)
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Is `signature` this key's signature of `message`?"""
         try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+            _loaded(self.raw).verify(signature, message)
         except InvalidSignature:
             return False
         return True
@@ -57,6 +58,17 @@ class PublicKey:
     def from_text(cls, text: str) -> PublicKey:
         """The key that `to_text` wrote; `MalformedError` otherwise."""
         return cls(decode_base64(text, "a public key"))
+
+
+# Those of a cluster's members, again and again.
+@lru_cache(maxsize=1024)
+def _key_id(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _loaded(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
 
 
 class Signer(Protocol):
