@@ -4,11 +4,10 @@ python docs/man/generate.py
 """
 
 import argparse
-from importlib import import_module
 from pathlib import Path
 
 from pmgsync.cli.command import Command, parser_of
-from pmgsync.cli.main import COMMANDS, GENERAL_OPTIONS, INTERRUPTED, PIPE_CLOSED
+from pmgsync.cli.main import GENERAL_OPTIONS, INTERRUPTED, PIPE_CLOSED, every_command
 from pmgsync.errors import EXIT_CODE_MEANINGS
 
 PAGE = Path(__file__).with_name("pmgsync.1")
@@ -55,7 +54,7 @@ curl \-\-unix\-socket /run/pmgsync/control.sock http://localhost/v1/status
 
 def page() -> str:
     """The whole page."""
-    commands = [section(name) for name in COMMANDS]
+    commands = [section(name, command) for name, command in every_command()]
     return "".join([HEAD, general_options(), ".SH COMMANDS\n", *commands, exit_codes(), TAIL])
 
 
@@ -66,12 +65,11 @@ def general_options() -> str:
     return "".join([".SH OPTIONS\n", *lines])
 
 
-def section(name: str) -> str:
+def section(name: str, command: Command) -> str:
     """One command: usage, what it does, options, examples."""
-    entry = COMMANDS[name]
-    command: Command = getattr(import_module(f"pmgsync.cli.{entry.module}"), entry.attribute)
     parser = parser_of(name, command)
-    lines = [f".SS {escaped(usage(name, parser))}", escaped(command.about)]
+    heading = f"{name} VERB ..." if command.verbs else usage(name, parser)
+    lines = [f".SS {escaped(heading)}", escaped(command.about)]
     lines += [".PP", escaped(command.more)] if command.more else []
     for action in options(parser):
         lines += [".TP", f".B {escaped(spelling(action))}", escaped(action.help or "")]

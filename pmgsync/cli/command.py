@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from textwrap import fill
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pmgsync.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
@@ -34,15 +35,17 @@ class Command(NamedTuple):
     """One command. `run` returns its exit code or raises an error that has one.
 
     `examples` are pairs of a command line and what it is for; `codes` the exit codes it may end
-    with besides fine, error and usage.
+    with besides fine, error and usage. A command with `verbs` (`pmgsync NAME VERB`) has no `run` of
+    its own.
     """
 
     about: str
     examples: tuple[tuple[str, str], ...]
-    run: Callable[[argparse.Namespace, Place], int]
+    run: Callable[[argparse.Namespace, Place], int] = lambda _options, _place: ExitCode.USAGE
     configure: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
     codes: tuple[ExitCode, ...] = ()
     more: str = ""
+    verbs: Mapping[str, Command] = MappingProxyType({})
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,6 +68,7 @@ def parser_of(name: str, command: Command) -> Parser:
     """The parser of `pmgsync NAME`, with the examples and exit codes that its help shows."""
     parser = Parser(
         prog=f"pmgsync {name}",
+        usage=f"pmgsync {name} VERB ..." if command.verbs else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -86,7 +90,18 @@ def _epilog(command: Command) -> str:
     meanings = [f"  {int(code):>3}  {EXIT_CODE_MEANINGS[code]}" for code in codes]
     blocks = ["examples:", *examples, "", "exit codes:", *meanings]
     more = [fill(command.more, HELP_WIDTH), ""] if command.more else []
-    return "\n".join([*more, *blocks])
+    return "\n".join([*_verb_lines(command), *more, *blocks])
+
+
+def _verb_lines(command: Command) -> list[str]:
+    if not command.verbs:
+        return []
+    width = max(map(len, command.verbs))
+    verbs = [
+        fill(f"  {verb:{width}}  {one.about}", HELP_WIDTH, subsequent_indent=" " * (width + 4))
+        for verb, one in command.verbs.items()
+    ]
+    return ["verbs:", *verbs, ""]
 
 
 def print_json(document: Mapping[str, Any]) -> None:

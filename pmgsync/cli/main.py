@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from pmgsync.errors import EXIT_CODE_MEANINGS, ExitCode, PmgsyncError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pmgsync.cli.command import Command
 
 INTERRUPTED = 130
 """What a shell shows for a command that Ctrl-C ended."""
@@ -48,6 +50,7 @@ COMMANDS = {
         "hold_commands", "RELEASE", "publish the edits made since `hold` as one version"
     ),
     "confirm": Entry("hold_commands", "CONFIRM", "let a version through that was held for safety"),
+    "config": Entry("config_command", "CONFIG", "show and change the options of pmg.conf"),
     "custom-check": Entry(
         "custom_check_command", "CUSTOM_CHECK", "try the admin's own check of mails"
     ),
@@ -86,11 +89,13 @@ def _run(argv: list[str]) -> int:
         print(_FLAGS[name]())
         return ExitCode.FINE
     if name not in COMMANDS:
-        raise UsageError(f"unknown command {name!r}", mend=_suggestion(name))
-    from pmgsync.cli.command import Command, Place, parser_of
+        raise UsageError(f"unknown command {name!r}", mend=suggestion(name, COMMANDS, "pmgsync"))
+    from pmgsync.cli.command import Place, parser_of
 
     entry = COMMANDS[name]
     command: Command = getattr(import_module(f"pmgsync.cli.{entry.module}"), entry.attribute)
+    if command.verbs:
+        name, command, rest = _verb(name, command, rest)
     options = parser_of(name, command).parse_args(rest)
     root = Path(options.root)
     if not root.is_dir():
@@ -98,7 +103,7 @@ def _run(argv: list[str]) -> int:
     return command.run(options, Place(root.absolute(), **_terminal()))
 
 
-def split(argv: Sequence[str]) -> tuple[str, list[str]]:
+def split(argv: Sequence[str], program: str = "pmgsync") -> tuple[str, list[str]]:
     """The command's name, or a flag that stands for one, and the arguments without it."""
     position = 0
     while position < len(argv) and argv[position].startswith("-"):
@@ -106,18 +111,42 @@ def split(argv: Sequence[str]) -> tuple[str, list[str]]:
         if word in _FLAGS:
             break
         if word != "--root" and not word.startswith("--root="):
-            raise UsageError(f"unknown option {word}", mend="see `pmgsync --help`")
+            raise UsageError(f"unknown option {word}", mend=f"see `{program} --help`")
         position += 2 if word == "--root" else 1
     if position >= len(argv):
-        raise UsageError("say which command", mend="see `pmgsync --help`")
+        raise UsageError("say which command", mend=f"see `{program} --help`")
     return argv[position], [*argv[:position], *argv[position + 1 :]]
 
 
-def _suggestion(name: str) -> str:
+def _verb(name: str, command: Command, rest: list[str]) -> tuple[str, Command, list[str]]:
+    """The command that a verb of `command` is, its whole name, and the arguments without the
+    verb.
+    """
+    program = f"pmgsync {name}"
+    verb, others = split(rest, program)
+    if verb in _FLAGS:
+        return name, command, ["--help"]
+    if verb not in command.verbs:
+        raise UsageError(
+            f"`{program}` has no {verb!r}", mend=suggestion(verb, command.verbs, program)
+        )
+    return f"{name} {verb}", command.verbs[verb], others
+
+
+def suggestion(word: str, known: Iterable[str], program: str) -> str:
+    """The mend for a word that is not one of those `known` after `program`."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, COMMANDS, 1)
-    return f"did you mean `pmgsync {close[0]}`?" if close else "see `pmgsync --help`"
+    close = get_close_matches(word, list(known), 1)
+    return f"did you mean `{program} {close[0]}`?" if close else f"see `{program} --help`"
+
+
+def every_command() -> Iterator[tuple[str, Command]]:
+    """Every command with its whole name (`log`, `config`, `config set`), loaded."""
+    for name, entry in COMMANDS.items():
+        command = getattr(import_module(f"pmgsync.cli.{entry.module}"), entry.attribute)
+        yield name, command
+        yield from ((f"{name} {verb}", one) for verb, one in command.verbs.items())
 
 
 def overview() -> str:

@@ -38,6 +38,12 @@ class Finding:
         section = f" (section '{self.section}')" if self.section else ""
         return f"line {self.line}{section} - {self.what}"
 
+    @property
+    def told(self) -> str:
+        """What was found, for a line that names the place itself."""
+        skipped = f"the section '{self.section}' is skipped: " if self.skips else ""
+        return skipped + self.what
+
     def warning(self, file: str) -> str:
         """The line that PMG's own reader of section files prints for this; `file` as it names it
         (`/etc/pmg/pmg.conf`).

@@ -27,6 +27,7 @@ from pmgsync.pmgconf.values import OptionRule, ValueType
 MOST_FINDINGS = 10_000
 """Of a file with more, only so many are kept; one more says how many there were."""
 
+_BYTE_ORDER_MARK = "\ufeff"
 _BLANK = re.compile(f"[{BLANKS}]+")
 
 Rules = Mapping[str, OptionRule]
@@ -137,29 +138,29 @@ def dump(sections: Iterable[Section], grammar: Grammar) -> bytes:
     """
     blocks = []
     for section in sections:
-        lines = option_lines(section, grammar.types[section.type])
+        lines = option_lines(section, grammar.types[section.type]).values()
         blocks.append("\n".join([grammar.heading(section), *lines, "\n"]))
     return "".join(blocks).encode("utf-8", "surrogateescape")
 
 
-def option_lines(section: Section, rules: Rules) -> list[str]:
-    """The lines of the section's options as PMG writes them. Empty values are left out, and so are
-    a comment that is `0` and a `disable` that is not set.
+def option_lines(section: Section, rules: Rules) -> dict[str, str]:
+    """The lines of the section's options as PMG writes them, in its order, by name. Empty values
+    are left out, and so are a comment that is `0` and a `disable` that is not set.
     """
-    names = sorted(section.options, key=lambda name: (_rank(name, rules[name]), name))
-    lines = []
-    for name in names:
+    lines: dict[str, str] = {}
+    for name in writing_order(section.options, rules):
         value = rules[name].written(section.options[name].value)
         if name == "disable":
-            lines += ["\tdisable"] if value == "1" else []
+            lines |= {name: "\tdisable"} if value == "1" else {}
         elif value and not (name == "comment" and value == "0"):
-            lines.append(f"\t{name} {value}")
+            lines[name] = f"\t{name} {value}"
     return lines
 
 
-def _rank(name: str, rule: OptionRule) -> int:
+def writing_order(names: Iterable[str], rules: Rules) -> list[str]:
+    """The order of PMG's writer: `comment`, `disable`, the required options, the others."""
     first = {"comment": 0, "disable": 1}
-    return first.get(name, 2 if rule.required else 3)
+    return sorted(names, key=lambda name: (first.get(name, 3 - rules[name].required), name))
 
 
 def section_of(kind: str, section_id: str, options: Mapping[str, str]) -> Section:
@@ -231,9 +232,19 @@ class _Parser:
             self.found += 1
             return
         shown = "(not shown)" if self.grammar.is_secret else mask_unmistakable(line)
-        what, mend = f"ignore config line: {shown}", "mend or remove it"
         severity = Severity.ERROR if line.strip(BLANKS) else Severity.WARNING
+        what, mend = f"ignore config line: {shown}", self._mend_of(line, inside=bool(section))
         self._find(Finding(number, what, section, mend, severity))
+
+    def _mend_of(self, line: str, *, inside: bool) -> str:
+        """What most likely keeps PMG from reading the line as its author meant it."""
+        if line.endswith("\r"):
+            return "give the file line ends without CR"
+        if line.startswith(_BYTE_ORDER_MARK):
+            return "remove the byte order mark before it"
+        if inside and self.grammar.header(line):
+            return "put an empty line before it"
+        return "remove it, or write it as ` OPTION VALUE` in a section"
 
     def _section(self, at: int, kind: str, name: str, lines: Iterator[tuple[int, str]]) -> None:
         fault = self.grammar.id_fault(name)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pmgsync.cli.answers import ASKED, LAST_KNOWN, NodeInfo
-from pmgsync.cli.main import COMMANDS, GENERAL_OPTIONS
+from pmgsync.cli.main import COMMANDS, GENERAL_OPTIONS, every_command
 from pmgsync.errors import DeadlineError, InvalidError
 from pmgsync.model.status import NodeState
 from tests.control.fake_node import (
@@ -31,9 +31,9 @@ STRANGER = NodeInfo("mail9", None, "", "0.1.0", 1, 1, None)
 # --- help and usage -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [name for name, _ in every_command()])
 def test_help_has_examples_and_exit_codes(name: str) -> None:
-    code, out, err = outcome(name, "--help")
+    code, out, err = outcome(*name.split(), "--help")
     assert (code, err) == (0, "")
     assert out.startswith(f"usage: pmgsync {name}")
     examples = out.partition("examples:\n")[2]
@@ -77,6 +77,14 @@ def test_the_overview_names_every_command(words: list[str]) -> None:
         (["join", "192.0.2.1"], "required: --token"),
         (["status", "--root", "/nowhere/at/all"], "--root /nowhere/at/all: is not a folder"),
         (["--root"], "say which command"),
+        (["config"], "say which command; see `pmgsync config --help`"),
+        (["config", "sett"], "`pmgsync config` has no 'sett'; did you mean `pmgsync config set`?"),
+        (["config", "--loud"], "unknown option --loud; see `pmgsync config --help`"),
+        (["config", "get", "mail.realy"], "mail.realy: there is no such option; did you mean"),
+        (["config", "get", "filter-timeout"], "did you mean mail.filter-timeout?"),
+        (["config", "get", "lifetime"], "did you mean spamquar.lifetime or virusquar.lifetime?"),
+        (["config", "get", "x\ny"], "x\\ny: there is no such option; see `pmgsync config list`"),
+        (["config", "list", "mial"], "argument SECTION: invalid choice: 'mial'"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_2(words: list[str], line: str) -> None:

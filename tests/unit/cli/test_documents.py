@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from pmgsync.cli import api
-from pmgsync.cli.main import COMMANDS, GENERAL_OPTIONS
+from pmgsync.cli.main import GENERAL_OPTIONS, every_command
 from pmgsync.errors import EXIT_CODE_MEANINGS
 from pmgsync.model.manifest import MAX_FILE_BYTES
 from pmgsync.model.scope import SCOPE, is_leaving, rule_for
@@ -32,9 +32,9 @@ def test_the_manual_page_is_what_the_commands_say() -> None:
         check=True,
     ).stdout
     assert (DOCS / "man/pmgsync.1").read_text() == written, "run: python docs/man/generate.py"
-    for name in COMMANDS:
+    for name, command in every_command():
         troff = name.replace("-", "\\-")
-        assert f"\n.SS {troff} [options]" in written
+        assert f"\n.SS {troff} {'VERB' if command.verbs else '[options]'}" in written
     assert "\n.SS kept [options] [NUMBER]\n" in written
     assert "\n.SS show [options] VERSION\n" in written
     for option in GENERAL_OPTIONS:
