@@ -1,6 +1,6 @@
 """The 87 options of `pmg.conf`, as data: what each may hold, what it is by default, what it means.
 
-From these tables come validation, the template variables, `pmgsync config`, the documentation and
+From these tables come validation, the template variables, `pmgsync config`, `docs/options.md` and
 shell completion. Names, limits and defaults are PMG's; the meanings are our own words.
 """
 
