@@ -79,6 +79,14 @@ class NotMemberError(OperatorError):
     """This node belongs to no cluster yet, or the named one is not in it."""
 
 
+class NoLongerMemberError(NotMemberError):
+    """This node was removed from its cluster, and the master's signed `notice` proves it."""
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "", notice: bytes) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.notice = notice
+
+
 class NoMasterError(OperatorError):
     """The command needs the master, and this node is not the master or cannot reach it."""
 
@@ -130,6 +138,16 @@ class OutOfScopeError(PeerError):
 
 class NotAllowedError(PeerError):
     """The caller may not make this call."""
+
+
+class RemovedError(NotAllowedError):
+    """The caller was a member and is none any more. `notice` is the master's signed word on it, in
+    its envelope; empty where there is none.
+    """
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "", notice: bytes = b"") -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.notice = notice
 
 
 class HostError(PmgsyncError):

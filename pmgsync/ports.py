@@ -362,6 +362,12 @@ class Upkeep(Protocol):
         forgotten.
         """
 
+    def forget_history(self) -> None:
+        """Forget all versions, what runs, and all notes, as if this node had never been a member.
+
+        Keepsakes stay. `RuntimeError` while an activation is in progress.
+        """
+
 
 class Store(History, ContentStore, Journal, KeepsakeStore, Notebook, Upkeep, Protocol):
     """One node's database: all of the above over one transaction log."""
@@ -408,6 +414,16 @@ class FollowHandler(Protocol):
 
     async def follow(self, member: Member, stream: MasterEnd) -> None:
         """Serve `stream` until it ends."""
+
+
+class MemberRequests(Protocol):
+    """What a member may ask of the master; the transport has checked who asks."""
+
+    def leave(self, member: Member) -> bytes:
+        """`member` is none any more; the signed notice of it (see `model.removal`).
+
+        Durable when it returns. `InvalidError` for the master itself.
+        """
 
 
 # --- joining -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from pmgsync.errors import HostError, PeerError, PmgsyncError, TransportError
+from pmgsync.errors import HostError, PeerError, PmgsyncError, RemovedError, TransportError
 from pmgsync.model.membership import Member
 from pmgsync.model.messages import Pulse, ToAgent, ToMaster
 from pmgsync.ports import AgentEnd, Clock, Dialer
@@ -49,6 +49,8 @@ class Link:
     opening: Callable[[], list[ToMaster]]
     on_message: Callable[[ToAgent], list[ToMaster]]
     on_up: Callable[[], None]
+    on_removed: Callable[[RemovedError], None] = lambda _error: None
+    """Raises what ends the link, where the master's word on the removal is proven."""
     config: LinkConfig = field(default_factory=LinkConfig)
     last_heard: int | None = None
     trouble: str = NOT_YET
@@ -90,6 +92,13 @@ class Link:
 
     async def _follow_once(self) -> None:
         """One stream, from dial to end. Returns if it had been up: the next try comes soon."""
+        try:
+            await self._follow_stream()
+        except RemovedError as error:
+            self.on_removed(error)
+            raise
+
+    async def _follow_stream(self) -> None:
         stream = await self.dialer.dial(self.master())
         try:
             self.on_up()

@@ -35,11 +35,18 @@ from pmgsync.agent.follower import (
 from pmgsync.agent.link import Link, LinkConfig
 from pmgsync.agent.plan import Advance
 from pmgsync.agent.tree_work import Repaired, TreeWork, is_small
-from pmgsync.errors import CheckFailedError, HostError
+from pmgsync.errors import (
+    CheckFailedError,
+    HostError,
+    NoLongerMemberError,
+    PeerError,
+    RemovedError,
+)
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import Signer
 from pmgsync.model.messages import Hello, Need, Pulse, Resync, SignedReport, ToAgent, ToMaster
+from pmgsync.model.removal import accept_removal
 from pmgsync.model.report import MAX_NOTES, REPORT_TYPE, Outcome, Report
 from pmgsync.model.trust import Head, TrustedHistory
 from pmgsync.ports import ChangeSource, Clock, Dialer, Look, Store
@@ -127,6 +134,7 @@ class AgentRole:
             opening=self._opening,
             on_message=self._on_message,
             on_up=self._on_up,
+            on_removed=self._on_removed,
             config=self._config.link,
         )
 
@@ -277,6 +285,19 @@ class AgentRole:
         # What was asked for on the stream before will not come.
         needs = [word for word in map(self._perform, self._follower.still_lacking()) if word]
         return [hello, self._signed(report), *needs, Pulse(want_view=True)]
+
+    def _on_removed(self, error: RemovedError) -> None:
+        """The master says that this node was removed; it counts only with its signature."""
+        membership = self._history.membership
+        try:
+            accept_removal(error.notice, membership, self._parts.signer.public_key)
+        except PeerError as doubt:
+            log.warning("the master says that this node was removed, without proof: %s", doubt)
+            return
+        raise NoLongerMemberError(
+            f"this node was removed from the cluster by {membership.master_member.label}",
+            notice=error.notice,
+        )
 
     def _on_up(self) -> None:
         self._follower.stream_begins()

@@ -77,6 +77,9 @@ class Api:
             ("POST", re.compile(r"/v1/tokens"), self._tokens),
             ("POST", re.compile(r"/v1/tokens/revoke"), self._revoke_token),
             ("POST", re.compile(r"/v1/join"), self._join),
+            ("GET", re.compile(r"/v1/members"), self._members),
+            ("POST", re.compile(r"/v1/delete"), self._delete),
+            ("POST", re.compile(r"/v1/leave"), self._leave),
             ("POST", re.compile(r"/v1/hold"), self._hold),
             ("POST", re.compile(r"/v1/release"), self._release),
             ("POST", re.compile(r"/v1/confirm"), self._confirm),
@@ -148,6 +151,21 @@ class Api:
         return await join(
             self._node, call.required("address"), call.required("token"), call.text("name")
         )
+
+    async def _members(self, _call: Call) -> Mapping[str, Any]:
+        from pmgsync.cli.membership import members_document
+
+        history = self._node.history
+        # A long chain takes its time to read, and the loop has heartbeats to send.
+        return await asyncio.to_thread(members_document, history.chain)
+
+    async def _delete(self, call: Call) -> Mapping[str, Any]:
+        return self._node.require_master().remove(call.required("member"))
+
+    async def _leave(self, _call: Call) -> Mapping[str, Any]:
+        from pmgsync.cli.leaving import leave
+
+        return await leave(self._node)
 
     async def _hold(self, call: Call) -> Mapping[str, Any]:
         session = call.connection if call.flag("session") else None

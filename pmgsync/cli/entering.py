@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from pmgsync.cli.leaving import forget_cluster
 from pmgsync.cli.machine import address_towards, host_address, node_address, node_name
 from pmgsync.cli.node import BEGUN, DATABASE, Node
 from pmgsync.cli.pmg_keys import gather_pmg_keys
@@ -34,6 +35,8 @@ async def create(node: Node, name: str | None, address: str | None) -> Mapping[s
     """Found a cluster with `node` as its master, from what lies in its tree."""
     async with node.busy:
         _require_outsider(node)
+        if node.removed is not None:
+            forget_cluster(node)
         parts, settings = node.parts, node.settings
         own_name = node_name(node.root, name, settings.node.name)
         own_address = node_address(own_name, address, settings.node.address)
@@ -87,26 +90,30 @@ async def join(node: Node, address: str, token_text: str, name: str | None) -> M
     """
     async with node.busy:
         _require_outsider(node)
-        parts, settings = node.parts, node.settings
+        settings = node.settings
         token = Token.from_text(token_text)
         host, port = _split(address, settings.network.join_port)
         own_name = node_name(node.root, name, settings.node.name)
         own_address = settings.node.address or address_towards(host, port)
-        certificate = to_der(parts.identity.tls_certificate)
+        # New keys for each join: whoever copied the old ones has nothing, and those that were
+        # removed from a cluster are dead.
+        identity = node.new_identity(own_name)
+        certificate = to_der(identity.tls_certificate)
         request = JoinRequest(
             name=own_name,
             address=node_address(own_name, own_address, ""),
             port=settings.network.member_port,
-            identity=parts.identity.key.public_key,
+            identity=identity.key.public_key,
             certificate=certificate,
             pmg=gather_pmg_keys(node.root, certificate),
         )
-        envelope = seal(JOIN_REQUEST_TYPE, request.to_bytes(), parts.identity.key).to_bytes()
+        envelope = seal(JOIN_REQUEST_TYPE, request.to_bytes(), identity.key).to_bytes()
         links = await join_exchange(host, port, token, lambda: envelope)
         chain = tuple(Envelope.from_bytes(link) for link in links)
         _require_master_of(token, chain)
-        await node.begin(chain, durable=False)
-        return await _joined(node)
+        before = _newest_keepsake(node)
+        await node.begin_anew(identity, chain)
+        return await _joined(node, before)
 
 
 def _require_master_of(token: Token, chain: tuple[Envelope, ...]) -> None:
@@ -120,12 +127,17 @@ def _require_master_of(token: Token, chain: tuple[Envelope, ...]) -> None:
         )
 
 
-async def _joined(node: Node) -> Mapping[str, Any]:
+def _newest_keepsake(node: Node) -> int:
+    """Its number; 0 where nothing is kept."""
+    return max((kept.number for kept in node.parts.store.keepsakes(most=1)), default=0)
+
+
+async def _joined(node: Node, before: int) -> Mapping[str, Any]:
     agent = node.require_agent()
     late = await _first_version_is_late(node)
     membership = agent.history.membership
     me = next(m for m in membership.members if m.cid == node.cid)
-    kept = node.parts.store.keepsakes(most=100_000)
+    kept = [one for one in node.parts.store.keepsakes(most=100_000) if one.number > before]
     return {
         "cluster": membership.cluster,
         "cid": me.cid,

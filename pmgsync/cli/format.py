@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pmgsync.cli.status_answer import LAST_KNOWN, StatusAnswer
+from pmgsync.cli.status_answer import LAST_KNOWN, REMOVED, StatusAnswer
 from pmgsync.model.paths import printable
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 
@@ -98,6 +98,8 @@ def status_view(answer: StatusAnswer, *, colour: bool = False) -> StatusView:
 
 
 def _no_member(answer: StatusAnswer) -> list[str]:
+    if answer.node.role == REMOVED:
+        return [f"{printable(answer.node.name)} belongs to no cluster any more.", ""]
     return [
         f"{printable(answer.node.name)} belongs to no cluster yet.",
         "",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-
 from pmgsync.cli.assembly import SILENT_BEATS, NodeParts
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
@@ -11,6 +9,8 @@ from pmgsync.master.admission import Admission, AdmissionParts
 from pmgsync.master.cluster_file import keep_cluster_conf
 from pmgsync.master.feed import FeedConfig, Feeds
 from pmgsync.master.publish import Publisher
+from pmgsync.master.register import Register
+from pmgsync.master.requests import Requests
 from pmgsync.master.role import MasterConfig, MasterParts, MasterRole
 from pmgsync.master.roster import Roster
 from pmgsync.master.tokens import Tokens
@@ -37,16 +37,27 @@ def build_master(
     role = _role(parts, history, roster, feeds, source, settings)
     tokens = Tokens(parts.store, parts.clock)
 
-    def admitted(_member: Member) -> None:
+    def announce() -> None:
+        # The server first: it cuts removed members at once, with the signed reason.
         server.trust(_certificates(history.membership))
         role.membership_changed()
 
+    register = Register(
+        history, parts.identity.key, parts.clock, parts.identity.write_chain, announce
+    )
     server = MemberServer(
         parts.tls,
         lookup=lambda fingerprint: history.membership.holder_of(fingerprint),
         follow=feeds,
-        join=_admission(parts, history, tokens, admitted, lambda: roster.connected),
+        join=Admission(
+            tokens,
+            register,
+            parts.clock,
+            AdmissionParts(check_certificate, lambda: roster.connected),
+        ),
+        requests=Requests(register),
         certificates=_certificates(history.membership),
+        notice=register.notice_for,
     )
     network = settings.network
     return MasterSide(
@@ -55,6 +66,7 @@ def build_master(
         history=history,
         store=parts.store,
         tokens=tokens,
+        register=register,
         server=server,
         certificate=parts.identity.tls_certificate,
         members=Listen(me.address, network.member_port, "[network] member_port"),
@@ -94,17 +106,6 @@ def _role(
             heartbeat_s=settings.network.heartbeat_ms / 1000,
         ),
     )
-
-
-def _admission(
-    parts: NodeParts,
-    history: TrustedHistory,
-    tokens: Tokens,
-    admitted: Callable[[Member], None],
-    connected: Callable[[], Collection[int]],
-) -> Admission:
-    doors = AdmissionParts(check_certificate, parts.identity.write_chain, admitted, connected)
-    return Admission(tokens, history, parts.identity.key, parts.clock, doors)
 
 
 def _certificates(membership: Membership) -> list[bytes]:

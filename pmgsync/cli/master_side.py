@@ -14,6 +14,7 @@ from pmgsync.errors import OperatorError
 from pmgsync.master.feed import Feeds
 from pmgsync.master.holds import Hold
 from pmgsync.master.publish import Published
+from pmgsync.master.register import Register
 from pmgsync.master.role import MasterRole
 from pmgsync.master.settled import Settled
 from pmgsync.master.tokens import IssuedToken, Tokens
@@ -37,6 +38,7 @@ class MasterSide:
     history: TrustedHistory
     store: History
     tokens: Tokens
+    register: Register
     server: MemberServer
     certificate: bytes
     members: Listen
@@ -73,6 +75,21 @@ class MasterSide:
             "address": address,
             "token": text,
             "expires": issued.expires if issued else 0,
+        }
+
+    def remove(self, who: str) -> Mapping[str, Any]:
+        """Remove the member with that name or cid; what was removed, and by which membership."""
+        member = self.register.find(who)
+        connected = member.cid in self.server.connected
+        self.register.remove(member)
+        membership = self.register.membership
+        return {
+            "cid": member.cid,
+            "name": member.name,
+            "epoch": membership.epoch,
+            "serial": membership.serial,
+            "joined": member.keys is not None,
+            "connected": connected,
         }
 
     def list_tokens(self) -> Mapping[str, Any]:

@@ -2,17 +2,78 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.format import table
 from pmgsync.cli.version_format import moment
 from pmgsync.model.paths import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
-    from pmgsync.cli.member_answers import TokenLine
+    from pmgsync.cli.member_answers import LinkLine, MemberLine, MembersAnswer, TokenLine
+
+
+def members_text(answer: MembersAnswer, zone: tzinfo | None = None) -> str:
+    """What `pmgsync members` prints."""
+    heads = ("NODE", "ADDRESS", "ROLE", "SINCE", "SIGNED BY", "FINGERPRINT")
+    lines = table([heads, *(_member_row(member, zone) for member in answer.members)])
+    if answer.former:
+        names = ", ".join(f"{printable(former.name)}({former.cid})" for former in answer.former)
+        lines += ["", f"left or removed, their numbers wait for them: {names}"]
+    return "\n".join([_cluster_line(answer, zone), "", *(f"  {line}".rstrip() for line in lines)])
+
+
+def _cluster_line(answer: MembersAnswer, zone: tzinfo | None) -> str:
+    link = answer.link
+    when = f" of {moment(link.created, zone)}" if link.created is not None else ""
+    return (
+        f"cluster {printable(answer.cluster[:4])}…  membership {link.epoch}.{link.serial}{when}, "
+        f"signed by {_signers(link)}"
+    )
+
+
+def _member_row(member: MemberLine, zone: tzinfo | None) -> tuple[str, ...]:
+    since = member.since
+    when = f"  {moment(since.created, zone)}" if since.created is not None else ""
+    return (
+        f"{printable(member.name)}({member.cid})",
+        printable(member.address),
+        printable(member.role) if member.fingerprint else "expected",
+        f"{since.epoch}.{since.serial}{when}",
+        _signers(since),
+        printable(member.fingerprint) if member.fingerprint else "has not joined yet",
+    )
+
+
+def _signers(link: LinkLine) -> str:
+    return ", ".join(printable(signer) for signer in link.signers) or "nobody who is known"
+
+
+def removed_text(removed: Mapping[str, Any]) -> str:
+    """What `pmgsync delete` prints."""
+    label = f"{printable(str(removed['name']))}({removed['cid']})"
+    lines = [f"removed {label}; membership {removed['epoch']}.{removed['serial']} lacks it"]
+    if removed["joined"]:
+        cut = "its stream is cut and " if removed["connected"] else ""
+        lines.append(f"{cut}its keys open nothing any more, for ever")
+        lines.append("its configuration stays on it as it is; wipe it there if it must not be used")
+    return "\n".join(lines)
+
+
+def left_text(left: Mapping[str, Any]) -> str:
+    """What `pmgsync leave` prints."""
+    lines = [
+        f"left cluster {printable(str(left['cluster'])[:4])}…; this node keeps its configuration "
+        "as it is, and nothing is synced any more"
+    ]
+    if left["untold"]:
+        lines += [
+            f"the master could not be told: {printable(str(left['untold']))}",
+            f"so say `pmgsync delete {printable(str(left['name']))}` on {left['master']}",
+        ]
+    return "\n".join(lines)
 
 
 def tokens_text(tokens: Sequence[TokenLine], zone: tzinfo | None = None) -> str:

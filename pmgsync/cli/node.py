@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +25,7 @@ from pmgsync.cli.answers import (
     ASKED,
     LAST_KNOWN,
     LIVE,
+    REMOVED,
     NodeInfo,
     Release,
     ShownVersion,
@@ -31,9 +33,11 @@ from pmgsync.cli.answers import (
 )
 from pmgsync.cli.assembly import NodeParts, build_agent
 from pmgsync.cli.machine import node_name
+from pmgsync.cli.removal import REJOIN, Removed, removal_in, removal_of, stand_aside
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import (
     MalformedError,
+    NoLongerMemberError,
     NoMasterError,
     NotMemberError,
     StoreDamagedError,
@@ -96,11 +100,14 @@ class Node:
         )
         self.agent: AgentRole | None = None
         self.master: MasterSide | None = None
+        self.removed: Removed | None = None
+        """The cluster that this node was removed from, while it belongs to no other."""
         self.busy = asyncio.Lock()
-        """Held while this node founds or joins a cluster."""
+        """Held while this node founds, joins or leaves a cluster."""
         self.on_status: Callable[[str], None] = lambda _line: None
         self._source: LoopSource | InotifySource | None = None
         self._roles: asyncio.Task[None] | None = None
+        self._standing_aside: asyncio.Future[None] | None = None
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._began = clock.monotonic()
 
@@ -109,7 +116,8 @@ class Node:
     async def start(self) -> None:
         """Finish or undo what a crash interrupted, then start the roles of this node, if any."""
         chain = tuple(self.parts.identity.read_chain())
-        if chain:
+        self.removed = removal_of(self.parts, chain)
+        if chain and self.removed is None:
             await self.begin(chain)
 
     async def begin(self, chain: tuple[Envelope, ...], *, durable: bool = True) -> None:
@@ -154,6 +162,22 @@ class Node:
 
         return InotifySource(self.root)
 
+    async def begin_anew(self, identity: Identity, chain: tuple[Envelope, ...]) -> None:
+        """Take up the roles that `chain` gives to the holder of `identity`, which is new.
+
+        A history that is here is forgotten: a node that joins gets all of it anew. Where something
+        stands in the way, this node belongs to no cluster.
+        """
+        identity.replace_files()
+        self.parts = replace(self.parts, identity=identity)
+        self.parts.store.forget_history()
+        self.removed = None
+        await self.begin(chain, durable=False)
+
+    def new_identity(self, name: str) -> Identity:
+        """New keys for this node, written down nowhere yet."""
+        return self.parts.identity.renewed(lambda: make_certificate(name, self.parts.clock.now()))
+
     def _require_history(self) -> None:
         """A master without its log would begin anew at version 1, which no node may follow."""
         if self.parts.store.head()[1] is None and (self.root / BEGUN).exists():
@@ -167,8 +191,8 @@ class Node:
         """Wait until something went wrong that the daemon cannot live with, and raise it."""
         await asyncio.shield(self._failed)
 
-    async def stop(self) -> None:
-        """End the roles in good order and give back what they took."""
+    async def end_roles(self) -> None:
+        """End the roles in good order and give back what they took. What is on disk stays."""
         if self._roles is not None:
             self._roles.remove_done_callback(self._roles_ended)
             self._roles.cancel()
@@ -177,12 +201,22 @@ class Node:
             await self.master.stop()
         if self._source is not None:
             self._source.close()
+        self.agent = self.master = self._source = self._roles = None
+
+    async def stop(self) -> None:
+        """End the roles in good order and give back what they took."""
+        await self.end_roles()
         await asyncio.to_thread(self._worker.shutdown)
         self.parts.store.close()
 
     def reload(self, settings: Settings) -> None:
         """Take up new settings; those that a role was built with count from the next start."""
         self.settings = settings
+
+    @property
+    def own_name(self) -> str:
+        """What this node calls itself while no membership names it."""
+        return node_name(self.root, None, self.settings.node.name)
 
     @property
     def cid(self) -> int:
@@ -197,6 +231,12 @@ class Node:
         role = "master" if self.master is not None else "node"
         cluster = self.agent.history.membership.cluster
         return f"{role} of cluster {cluster[:8]}, version {self.agent.active.position.version}"
+
+    @property
+    def _role(self) -> str:
+        if self.agent is None:
+            return REMOVED if self.removed else "none"
+        return "master" if self.master is not None else "node"
 
     async def _run_roles(self) -> None:
         if self.agent is None:
@@ -229,9 +269,18 @@ class Node:
             log.info("forgot %d old versions", forgotten)
 
     def _roles_ended(self, roles: asyncio.Task[None]) -> None:
-        if not self._failed.done():
-            error = None if roles.cancelled() else roles.exception()
+        error = None if roles.cancelled() else roles.exception()
+        if removal := removal_in(error):
+            self._standing_aside = asyncio.ensure_future(self._stand_aside(removal))
+        elif not self._failed.done():
             self._failed.set_exception(error or RuntimeError("the roles ended by themselves"))
+
+    async def _stand_aside(self, removal: NoLongerMemberError) -> None:
+        """This node was removed: nothing is synced any more, and its files stay as they are."""
+        log.warning("%s; its configuration stays as it is", removal)
+        await self.end_roles()
+        self.removed = stand_aside(self.parts, removal)
+        self.on_status(self.status_line)
 
     async def _run_blocking(self, work: Callable[[], T]) -> T:
         # Shielded: what changes the tree is never left half-way by a stop; the stop waits for it.
@@ -253,6 +302,8 @@ class Node:
 
     def require_agent(self) -> AgentRole:
         """The agent; `NotMemberError` while this node belongs to no cluster."""
+        if self.removed is not None:
+            raise NotMemberError(str(self.removed), mend=REJOIN)
         if self.agent is None:
             raise NotMemberError(
                 "this node belongs to no cluster",
@@ -272,6 +323,12 @@ class Node:
             )
         return self.master
 
+    @property
+    def history(self) -> TrustedHistory:
+        """What this node believes; on the master, what it has just made true."""
+        agent = self.require_agent()
+        return self.master.history if self.master is not None else agent.history
+
     async def status(self, *, fresh: bool = False) -> StatusAnswer:
         """The cluster as this node knows it: live, just asked for (always if it is to be `fresh`),
         or the last known view with its age.
@@ -279,7 +336,8 @@ class Node:
         if self.master is not None:
             return self._answer(self.master.status(), LIVE, 0, self._attention())
         if self.agent is None:
-            return self._answer(None, LAST_KNOWN, 0, ())
+            lines = (f"{self.removed}; {REJOIN}",) if self.removed else ()
+            return self._answer(None, LAST_KNOWN, 0, lines)
         view, now = self.agent.view, self.parts.clock.now()
         if fresh or view is None or not self.agent.link.up or now - view[1] >= FRESH_MS:
             view = await self.agent.ask_view(ASK_SECONDS)
@@ -306,9 +364,9 @@ class Node:
         agent = self.agent
         me = self._me_in(agent.history) if agent is not None else None
         info = NodeInfo(
-            name=me.name if me else node_name(self.root, None, self.settings.node.name),
+            name=me.name if me else self.own_name,
             cid=me.cid if me else None,
-            role="master" if self.master is not None else "node" if agent is not None else "none",
+            role=self._role,
             version=__version__,
             pid=os.getpid(),
             uptime_ms=round((self.parts.clock.monotonic() - self._began) * 1000),

@@ -16,6 +16,8 @@ LIVE = "live"
 ASKED = "master"
 LAST_KNOWN = "last known"
 SOURCES = (LIVE, ASKED, LAST_KNOWN)
+REMOVED = "removed"
+"""The role of a node that was removed from its cluster and belongs to no other."""
 
 
 @dataclass(frozen=True, slots=True)

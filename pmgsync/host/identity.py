@@ -59,6 +59,24 @@ class Identity:
         _require_pem(folder / "tls.crt", certificate, b"CERTIFICATE")
         return cls(folder, _key_of(folder / "identity.key", raw), tls_key, certificate)
 
+    def renewed(self, make_certificate: MakeCertificate) -> Identity:
+        """Another identity with new keys, for the same folder; nothing is written yet."""
+        tls_key, certificate = make_certificate()
+        return Identity(self.folder, SigningKey.generate(), tls_key, certificate)
+
+    def replace_files(self) -> None:
+        """Put this identity in the place of the one in the folder, which is gone then.
+
+        The chain goes first: it names the old keys, and without it this node belongs to no cluster,
+        whatever a crash leaves of either identity.
+        """
+        _remove(self.folder / "chain.json")
+        _sync_folder(self.folder)
+        _remove(self.folder / "tls.crt")
+        _replace(self.folder / "identity.key", self.key.to_raw())
+        _replace(self.folder / "tls.key", self.tls_key)
+        _replace(self.folder / "tls.crt", self.tls_certificate)
+
     def read_chain(self) -> list[Envelope]:
         """The membership chain, oldest first; empty where this node belongs to no cluster yet."""
         return _read_chain(self.folder)
@@ -148,6 +166,17 @@ def _remove(path: Path) -> None:
         raise host_error(error, str(path), "remove it") from None
 
 
+def _sync_folder(folder: Path) -> None:
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise host_error(error, str(folder), "write it") from None
+
+
 def _replace(path: Path, content: bytes) -> None:
     """Put `content` at `path`, whole and durable."""
     beside = path.with_name(f".{path.name}.new")
@@ -161,11 +190,7 @@ def _replace(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             beside.unlink()

@@ -206,6 +206,16 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
             self._manifests = {version: self._manifests[version] for version in kept}
             return dropped
 
+    def forget_history(self) -> None:
+        """See the port. The contents go with the next prunings."""
+        with self._turn():
+            if self._state.intent is not None:
+                raise RuntimeError("an activation is in progress")
+            with self._writing(State()):
+                for table in ("version", "entry", "note"):
+                    self._database.execute(f"delete from {table}")  # noqa: S608 - our own names
+            self._manifests = {0: Manifest()}
+
     def _oldest_needed(self, keep_versions: int) -> int:
         newest = self._rows(
             "select version from version order by version desc limit ?", max(1, keep_versions)

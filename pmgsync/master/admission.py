@@ -5,11 +5,11 @@ secret. 2. Admit: the node's proof over its request; a wrong one counts against 
 request: signed by the identity it names, with a certificate of the right kind. 4. Its place: the
 cid that its name has or had, else a new one; keys and address that nobody else has. 5. The token is
 used up, durably, before anything else; so it lets in one node at most. 6. The new membership,
-signed, is written down, and only then believed, announced and answered.
+signed, is written down, and only then believed, announced and answered (`register.py`).
 
 If step 6 cannot be written down, nothing was let in and the token is good again. A node that joins
 again under its own name with a fresh token gets its place back with the new keys; the old ones are
-dead at once.
+dead at once, and for ever.
 """
 
 import logging
@@ -19,8 +19,9 @@ from secrets import token_bytes
 
 from pmgsync.errors import BadSignatureError, InvalidError, MalformedError, NotAllowedError
 from pmgsync.master.limiter import PeerLimiter
+from pmgsync.master.register import Register
 from pmgsync.master.tokens import IssuedToken, Tokens
-from pmgsync.model.envelope import Envelope, seal
+from pmgsync.model.envelope import Envelope
 from pmgsync.model.joining import (
     MAX_REQUEST_BYTES,
     NONCE_BYTES,
@@ -28,23 +29,10 @@ from pmgsync.model.joining import (
     JoinRequest,
     require_proof,
 )
-from pmgsync.model.keys import Signer
-from pmgsync.model.membership import (
-    MEMBERSHIP_TYPE,
-    Member,
-    MemberKeys,
-    Membership,
-    admit,
-    follows,
-    place_for,
-)
-from pmgsync.model.trust import TrustedHistory
+from pmgsync.model.membership import Member, MemberKeys, admit, place_for
 from pmgsync.ports import Clock, JoinGrant
 
 log = logging.getLogger(__name__)
-
-MAX_CHAIN_BYTES = 48 << 20
-"""Below what can be read back from the file and what a joining node takes (64 MiB each)."""
 
 _MEND = "get a new token with `pmgsync join-cmd` on the master"
 
@@ -53,14 +41,11 @@ _MEND = "get a new token with `pmgsync join-cmd` on the master"
 class AdmissionParts:
     """What admission is handed.
 
-    `check_certificate` raises for a certificate (DER) that is not of the right kind. `write_chain`
-    makes the chain durable. `admitted` is told of each new member, after that. `connected` names
-    the members that have a stream: nobody takes the place of one of them.
+    `check_certificate` raises for a certificate (DER) that is not of the right kind. `connected`
+    names the members that have a stream: nobody takes the place of one of them.
     """
 
     check_certificate: Callable[[bytes], None]
-    write_chain: Callable[[tuple[Envelope, ...]], None]
-    admitted: Callable[[Member], None]
     connected: Callable[[], Collection[int]] = tuple
     random: Callable[[int], bytes] = token_bytes
 
@@ -71,15 +56,13 @@ class Admission:
     def __init__(
         self,
         tokens: Tokens,
-        history: TrustedHistory,
-        signer: Signer,
+        register: Register,
         clock: Clock,
         parts: AdmissionParts,
         limiter: PeerLimiter | None = None,
     ) -> None:
         self._tokens = tokens
-        self._history = history
-        self._signer = signer
+        self._register = register
         self._clock = clock
         self._parts = parts
         self._limiter = PeerLimiter() if limiter is None else limiter
@@ -103,17 +86,18 @@ class Admission:
             self._tokens.proved_wrong(token)
             raise
         member = self._member(request, peer)
-        membership = admit(self._history.membership, self._history.chain[-1], member)
-        envelope = self._link(membership, peer)
+        register = self._register
+        membership = admit(register.membership, register.last, member, now=self._clock.now())
+        envelope = register.draft(membership, peer)
         self._tokens.use(token)
         try:
-            self._take_in(envelope)
+            register.enter(envelope)
         except BaseException:
             self._tokens.unuse(token)
             raise
         log.info("%s joined from %s", member.label, peer)
-        self._parts.admitted(member)
-        chain = tuple(envelope.to_bytes() for envelope in self._history.chain)
+        register.announce()
+        chain = tuple(envelope.to_bytes() for envelope in register.chain)
         return JoinGrant(chain, exchange.chain_proof(chain))
 
     def _good(self, token_id: str, peer: str) -> IssuedToken:
@@ -127,7 +111,7 @@ class Admission:
             raise MalformedError(f"a join request of {len(data)} bytes", where=peer)
         request = JoinRequest.from_envelope(Envelope.from_bytes(data))
         self._parts.check_certificate(request.certificate)
-        membership = self._history.membership
+        membership = self._register.membership
         known = membership.named(request.name)
         if known is not None and known.cid == membership.master:
             raise InvalidError(
@@ -141,31 +125,21 @@ class Admission:
                 where=peer,
                 mend="give the new node another name; or stop pmgsyncd on the old one first",
             )
+        keys = MemberKeys(request.identity, request.certificate)
+        if self._register.lineage().is_dead(keys):
+            raise InvalidError(
+                "its key was a member's that was removed or joined anew since, so it is dead",
+                where=peer,
+                mend="say `pmgsync join` there again: it makes new keys",
+            )
         return Member(
             cid=place_for(membership, request.name),
             name=known.name if known else request.name,
             address=request.address,
             port=request.port,
             pmg=request.pmg,
-            keys=MemberKeys(request.identity, request.certificate),
+            keys=keys,
         )
-
-    def _link(self, membership: Membership, peer: str) -> Envelope:
-        """The new link, signed and tried on. A chain that nobody could read back gets no longer."""
-        envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer)
-        follows(self._history.membership, self._history.chain[-1], envelope)
-        if sum(len(link.to_bytes()) for link in (*self._history.chain, envelope)) > MAX_CHAIN_BYTES:
-            raise InvalidError(
-                f"the membership chain would be larger than {MAX_CHAIN_BYTES >> 20} MiB",
-                where=peer,
-                mend="this cluster takes in no more nodes; see docs/adr/0007",
-            )
-        return envelope
-
-    def _take_in(self, envelope: Envelope) -> None:
-        """Write down, believe; nothing is believed that is not written down."""
-        self._parts.write_chain((*self._history.chain, envelope))
-        self._history.accept_membership(envelope)
 
 
 @dataclass(frozen=True, slots=True)

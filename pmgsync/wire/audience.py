@@ -17,7 +17,7 @@ from pmgsync.errors import NotAllowedError
 from pmgsync.model.manifest import Digest
 from pmgsync.model.membership import Member
 from pmgsync.wire.tls import fingerprint_of
-from pmgsync.wire.v1 import follow_pb2, join_pb2
+from pmgsync.wire.v1 import follow_pb2, join_pb2, register_pb2
 
 
 class Audience(Enum):
@@ -32,7 +32,13 @@ class Audience(Enum):
 FOLLOW = f"/{follow_pb2.DESCRIPTOR.services_by_name['Follow'].full_name}/Follow"
 JOIN = f"/{join_pb2.DESCRIPTOR.services_by_name['Join'].full_name}/Join"
 
-AUDIENCES: Mapping[str, Audience] = {FOLLOW: Audience.MEMBER, JOIN: Audience.ANYONE}
+CHANGE = f"/{register_pb2.DESCRIPTOR.services_by_name['Register'].full_name}/Change"
+
+AUDIENCES: Mapping[str, Audience] = {
+    FOLLOW: Audience.MEMBER,
+    CHANGE: Audience.MEMBER,
+    JOIN: Audience.ANYONE,
+}
 
 Lookup = Callable[[Digest], Member | None]
 """The member whose certificate has this digest, by the membership of this moment."""

@@ -149,4 +149,5 @@ class ClientStream:
         code = await self._call.code()
         if code is StatusCode.OK:
             return TransportError("the master has ended the stream", where=self._where)
-        return family_of(code, await self._call.details() or "", self._where)
+        details, trailing = await self._call.details(), await self._call.trailing_metadata()
+        return family_of(code, details or "", self._where, trailing)

@@ -5,6 +5,7 @@ untrusted text: it is cut and stripped of control characters before it reaches a
 """
 
 import asyncio
+from collections.abc import Iterable
 
 import grpc
 from grpc import StatusCode
@@ -16,10 +17,14 @@ from pmgsync.errors import (
     OperatorError,
     PeerError,
     PmgsyncError,
+    RemovedError,
     TransportError,
 )
+from pmgsync.model.removal import MAX_REMOVAL_BYTES
 
 MAX_LINE = 500
+NOTICE = "pmgsync-removal-bin"
+"""What the signed notice of a removal is called beside the status of the call that it ends."""
 MEND = "start pmgsyncd there or mend the network"
 
 _GRPC_FAILED = ("failed to connect to all addresses", "connections to all backends failing")
@@ -67,6 +72,13 @@ def status_of(error: BaseException) -> tuple[StatusCode, str]:
     return StatusCode.UNAVAILABLE, one_line(str(error))
 
 
+def trailing_of(error: BaseException) -> tuple[tuple[str, bytes], ...]:
+    """What travels beside the status of `error`."""
+    if isinstance(error, RemovedError) and 0 < len(error.notice) <= MAX_REMOVAL_BYTES:
+        return ((NOTICE, error.notice),)
+    return ()
+
+
 def unreachable(cause: str, where: str) -> TransportError:
     """The error of a connection that did not come to be, whatever the words of `cause`: those of
     the system, or those of grpc around them.
@@ -78,12 +90,19 @@ def unreachable(cause: str, where: str) -> TransportError:
 
 def error_of(error: grpc.aio.AioRpcError, where: str) -> PmgsyncError:
     """The error that the peer at `where` meant; `TransportError` for what the network does."""
-    return family_of(error.code(), error.details() or "", where)
+    return family_of(error.code(), error.details() or "", where, error.trailing_metadata())
 
 
-def family_of(code: StatusCode, details: str, where: str) -> PmgsyncError:
+def family_of(
+    code: StatusCode,
+    details: str,
+    where: str,
+    trailing: Iterable[tuple[str, str | bytes]] | None = None,
+) -> PmgsyncError:
     """The error of a call that ended with `code`."""
     line = one_line(details) or "ended without a word"
+    if code is StatusCode.PERMISSION_DENIED and (notice := dict(trailing or ()).get(NOTICE)):
+        return RemovedError(line, where=where, notice=notice if type(notice) is bytes else b"")
     if code is StatusCode.UNAVAILABLE and line.startswith(_GRPC_FAILED):
         return unreachable(line, where)
     if code is StatusCode.UNAVAILABLE and line.lower().startswith(_GRPC_BROKE):

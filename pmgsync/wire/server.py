@@ -14,7 +14,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,17 +23,17 @@ from urllib.parse import unquote
 import grpc
 
 from pmgsync.errors import (
-    NotAllowedError,
     OperatorError,
     PmgsyncError,
+    RemovedError,
     TransportError,
 )
-from pmgsync.model.membership import Member
-from pmgsync.ports import FollowHandler, JoinHandler
-from pmgsync.wire import join_service
-from pmgsync.wire.audience import CALLER, FOLLOW, JOIN, Guard, Lookup
+from pmgsync.model.membership import Member, MemberKeys
+from pmgsync.ports import FollowHandler, JoinHandler, MemberRequests
+from pmgsync.wire import join_service, register_call
+from pmgsync.wire.audience import CALLER, CHANGE, FOLLOW, JOIN, Guard, Lookup
 from pmgsync.wire.master_end import ServerStream, StreamContext
-from pmgsync.wire.refusals import one_line, status_of
+from pmgsync.wire.refusals import one_line, status_of, trailing_of
 from pmgsync.wire.tls import (
     MemberTrust,
     TlsIdentity,
@@ -67,16 +67,21 @@ class MemberServer:
         lookup: Lookup,
         follow: FollowHandler,
         join: JoinHandler,
+        requests: MemberRequests | None = None,
         certificates: Iterable[bytes] = (),
+        notice: Callable[[MemberKeys], bytes] = lambda _keys: b"",
         join_seconds: float = join_service.EXCHANGE_SECONDS,
     ) -> None:
         """Show `identity`; let in the members that `lookup` knows and whose `certificates` are
-        pinned.
+        pinned. `notice` makes the signed word for one who is removed; without `requests`, members
+        may follow and nothing else.
         """
         self._identity = identity
         self._lookup = lookup
         self._follow = follow
         self._join = join_service.JoinService(join, seconds=join_seconds)
+        self._requests = requests
+        self._notice = notice
         self._trust = MemberTrust(identity, certificates)
         self._streams: dict[int, _Serving] = {}
         self._server: grpc.aio.Server | None = None
@@ -89,7 +94,7 @@ class MemberServer:
             # Before either is bound: a server that never started keeps what it has bound.
             _probe(listen)
         server = grpc.aio.server(interceptors=[Guard(self._lookup)], options=server_options())
-        server.add_generic_rpc_handlers((_Routes({FOLLOW: self._serve, JOIN: self._serve_join}),))
+        server.add_generic_rpc_handlers((_Routes(self._handlers()),))
         try:
             self.member_port = _bind(server, members, self._trust.credentials)
             self.join_port = _bind(server, strangers, stranger_credentials(self._identity))
@@ -99,6 +104,12 @@ class MemberServer:
             raise
         self._server = server
 
+    def _handlers(self) -> dict[str, Any]:
+        handlers: dict[str, Any] = {FOLLOW: self._serve, JOIN: self._serve_join}
+        if self._requests is not None:
+            handlers[CHANGE] = register_call.serving(self._requests)
+        return handlers
+
     def trust(self, certificates: Iterable[bytes]) -> None:
         """The membership changed: pin these certificates, cut the streams of removed members."""
         self._trust.trust(certificates)
@@ -106,12 +117,13 @@ class MemberServer:
             keys = serving.member.keys
             now = self._lookup(keys.fingerprint) if keys else None
             if now is None or now.cid != serving.member.cid:
-                self.cut(serving.member.cid)
+                self._cut(serving)
 
-    def cut(self, cid: int, why: str = "this node was removed from the cluster") -> None:
-        """End the stream of the member `cid`, if it has one. Its next call is checked like any."""
-        if serving := self._streams.get(cid):
-            serving.end(NotAllowedError(why))
+    def _cut(self, serving: "_Serving") -> None:
+        """End a stream, with the signed reason. The next call is checked like any."""
+        keys = serving.member.keys
+        notice = self._notice(keys) if keys else b""
+        serving.end(RemovedError("this node was removed from the cluster", notice=notice))
 
     @property
     def connected(self) -> frozenset[int]:
@@ -188,7 +200,7 @@ class _Serving:
             if error is not None:
                 status, line = status_of(error)
                 log.info("%s: its stream ends: %s", self.member.label, line)
-                await self._context.abort(status, line)
+                await self._context.abort(status, line, trailing_of(error))
         finally:
             # Also when grpc cancels us, which is how it says that the agent is gone.
             self._stream.fail(TransportError("the connection broke", where=self.member.label))

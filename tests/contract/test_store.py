@@ -424,3 +424,43 @@ def test_a_full_disk_is_told_and_changes_nothing(tmp_path: Path, small_disk: Pat
             assert store.missing([big.change.puts[0].digest])
             store.write_note("still", "works")
             assert store.note("still") == "works"
+
+
+# --- forgetting the cluster -----------------------------------------------------------------------
+
+
+def test_a_forgotten_history_is_as_if_there_had_been_none(world: World) -> None:
+    for number in range(5):
+        record = world.publish({DOMAINS: b"%d" % number})
+    world.store.adopt(Position(1, 5), [record], {})
+    world.store.write_note("view", ["x", 1])
+    kept = world.store.keep(DOMAINS, b"mine", "edited here", 7)
+    world.store.forget_history()
+    for store in world.lives():
+        assert store.head()[1] is None
+        assert store.head()[0].position == store.active().position == NOWHERE
+        assert store.active().manifest == Manifest()
+        assert list(store.lines(most=10)) == []
+        assert store.note("view") is None
+        assert list(store.keepsakes()) == [kept]
+        assert store.content(digest_of(b"mine")) == b"mine"
+
+
+def test_another_history_begins_where_one_was_forgotten(world: World) -> None:
+    world.publish({DOMAINS: b"old"})
+    world.publish({DOMAINS: b"older"})
+    world.store.forget_history()
+    world.author = Author()
+    first = world.publish({TRANSPORT: b"new"})
+    for store in world.lives():
+        assert store.head()[0].position == Position(1, 1)
+        assert store.record(1) == first
+        assert set(store.manifest_at(1)) == {TRANSPORT}
+
+
+def test_nothing_is_forgotten_in_the_middle_of_an_activation(world: World) -> None:
+    record = world.publish({DOMAINS: b"a"})
+    world.store.begin(Intent(NOWHERE, Position(1, 1), STEPS), [record], {})
+    with pytest.raises(RuntimeError):
+        world.store.forget_history()
+    assert world.store.pending() is not None

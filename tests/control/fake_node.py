@@ -27,8 +27,14 @@ from pmgsync.cli.answers import (
     StatusAnswer,
 )
 from pmgsync.cli.control_client import SOCKET
-from pmgsync.cli.member_answers import TokenLine
-from pmgsync.errors import OperatorError, UsageError
+from pmgsync.cli.member_answers import (
+    FormerLine,
+    LinkLine,
+    MemberLine,
+    MembersAnswer,
+    TokenLine,
+)
+from pmgsync.errors import NotMemberError, OperatorError, UsageError
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 from pmgsync.wire.control import ControlServer
 
@@ -80,6 +86,27 @@ def status_answer(status: ClusterStatus | None, **more: object) -> StatusAnswer:
     return StatusAnswer(**values)
 
 
+def members_answer() -> MembersAnswer:
+    """Three members, the last of them not joined, and one who left."""
+    first, later = LinkLine(1, 1, NOW, ("mail1(1)",)), LinkLine(1, 3, None, ("mail1(1)",))
+    prints = ["-".join([letter * 4] * 6) for letter in "AB"]
+    return MembersAnswer(
+        cluster="4f1cdd54f2f09f24",
+        link=later,
+        recovery="ee" * 32,
+        members=(
+            MemberLine(
+                1, "mail1", "192.0.2.1", 7643, "master", first, prints[0], "11" * 32, "12" * 32
+            ),
+            MemberLine(
+                2, "mail2", "192.0.2.2", 7643, "node", later, prints[1], "21" * 32, "22" * 32
+            ),
+            MemberLine(4, "mail4", "192.0.2.4", 7643, "node", first, None, None, None),
+        ),
+        former=(FormerLine(3, "mail3"),),
+    )
+
+
 class FakeNode:
     """Answers from what a test put into it, and writes down what it was asked."""
 
@@ -93,6 +120,8 @@ class FakeNode:
         self.release = Release(15, 3, tuple(Arrival(n, f"mail{n}", ARRIVED, 12) for n in (1, 2, 3)))
         self.waited = self.release
         self.cancelled = 0
+        self.untold = ""
+        self.members = members_answer()
         self.tokens: tuple[TokenLine, ...] = (
             TokenLine("3f2a000000000000", "good", NOW + 900_000, 0),
             TokenLine("77aa000000000000", "used", NOW + 60_000, 2),
@@ -167,6 +196,21 @@ class FakeNode:
     ) -> Mapping[str, Any]:
         line = next(line for line in self.tokens if line.token.startswith(body["token"]))
         return replace(line, state="revoked").to_json()
+
+    async def _get_members(self, *_: object) -> Mapping[str, Any]:
+        return self.members.to_json()
+
+    async def _post_delete(
+        self, _query: object, body: Mapping[str, Any], *_: object
+    ) -> Mapping[str, Any]:
+        if body["member"] == "mail9":
+            raise NotMemberError("is no member of this cluster", where="mail9")
+        words = {"epoch": 1, "serial": 5, "joined": True, "connected": True}
+        return {"cid": 3, "name": body["member"], **words}
+
+    async def _post_leave(self, *_: object) -> Mapping[str, Any]:
+        words = {"cluster": "4f1cdd54f2f09f24", "cid": 2, "name": "mail2", "master": "mail1(1)"}
+        return {**words, "untold": self.untold}
 
     async def _post_join(
         self, _query: object, body: Mapping[str, Any], *_: object

@@ -50,3 +50,60 @@ def test_tokens_typed_wrong(words: list[str], line: str) -> None:
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert line in err
+
+
+# --- members, delete, leave -----------------------------------------------------------------------
+
+
+def test_members_are_listed_with_origin_and_fingerprint(served: Served, tmp_path: Path) -> None:
+    code, out, err = outcome("members", "--root", tmp_path)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "cluster 4f1c…  membership 1.3, signed by mail1(1)"
+    assert lines[2].split() == [
+        *("NODE", "ADDRESS", "ROLE", "SINCE", "SIGNED", "BY", "FINGERPRINT"),
+    ]
+    first = ["mail1(1)", "192.0.2.1", "master", "1.1", "2026-02-02", "02:40:00", "mail1(1)"]
+    assert lines[3].split() == [*first, "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA"]
+    assert lines[4].split() == [
+        *("mail2(2)", "192.0.2.2", "node", "1.3", "mail1(1)", "BBBB-BBBB-BBBB-BBBB-BBBB-BBBB"),
+    ]
+    assert lines[5].split()[2:4] == ["expected", "1.1"]
+    assert lines[5].endswith("has not joined yet")
+    assert lines[7].strip() == "left or removed, their numbers wait for them: mail3(3)"
+    code, out, _ = outcome("members", "--json", "--root", tmp_path)
+    assert json.loads(out) == json.loads(json.dumps(served.node.members.to_json()))
+
+
+def test_a_removal_is_said_plainly(served: Served, tmp_path: Path) -> None:
+    code, out, _ = outcome("delete", "mail3", "--root", tmp_path)
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "removed mail3(3); membership 1.5 lacks it",
+            "its stream is cut and its keys open nothing any more, for ever",
+            "its configuration stays on it as it is; wipe it there if it must not be used",
+        ],
+    )
+    assert served.node.calls[-1][3] == {"member": "mail3"}
+    code, out, err = outcome("delete", "mail9", "--root", tmp_path)
+    assert (code, out) == (1, "")
+    assert err == "pmgsync: mail9: is no member of this cluster\n"
+    assert outcome("delete", "--root", tmp_path)[0] == 2
+
+
+def test_leaving_says_what_is_left_to_do(served: Served, tmp_path: Path) -> None:
+    code, out, _ = outcome("leave", "--root", tmp_path)
+    assert (code, out) == (
+        0,
+        "left cluster 4f1c…; this node keeps its configuration as it is, and nothing is synced "
+        "any more\n",
+    )
+    served.node.untold = "192.0.2.1:7643: connection refused"
+    _, out, _ = outcome("leave", "--root", tmp_path)
+    assert out.splitlines()[1:] == [
+        "the master could not be told: 192.0.2.1:7643: connection refused",
+        "so say `pmgsync delete mail2` on mail1(1)",
+    ]
+    _, out, _ = outcome("leave", "--json", "--root", tmp_path)
+    assert json.loads(out)["untold"] == served.node.untold

@@ -206,6 +206,13 @@ class MemoryStore(Store):
         self._drop_unused(disk)
         return len(old)
 
+    def forget_history(self) -> None:
+        disk = self._write("forget history")
+        if disk.intent is not None:
+            raise RuntimeError("an activation is in progress")
+        disk.log, disk.before, disk.active = {}, Manifest(), NOWHERE
+        disk.notes.clear()
+
     def _drop_unused(self, disk: _Disk) -> None:
         used = {kept.digest for kept in disk.keepsakes}
         used |= self.manifest_at(min(disk.log, default=0)).digests

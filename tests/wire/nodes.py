@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from pmgsync.errors import NotAllowedError
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Digest
 from pmgsync.model.membership import Member, MemberKeys, PmgKeys
-from pmgsync.ports import FollowHandler, JoinAttempt, JoinHandler, MasterEnd
+from pmgsync.ports import FollowHandler, JoinAttempt, JoinHandler, MasterEnd, MemberRequests
 from pmgsync.wire.certificates import make_certificate, to_der
 from pmgsync.wire.server import Listen, MemberServer
 from pmgsync.wire.tls import TlsIdentity
@@ -130,6 +130,8 @@ async def master(
     *members: Node,
     follow: FollowHandler | None = None,
     join: JoinHandler | None = None,
+    requests: MemberRequests | None = None,
+    notice: Callable[[MemberKeys], bytes] = lambda _keys: b"",
     join_seconds: float = 20.0,
 ) -> AsyncIterator[Master]:
     """A master over real sockets that knows `members`."""
@@ -140,7 +142,9 @@ async def master(
         lookup=lambda fingerprint: known.get(fingerprint),
         follow=follow or Visitors(),
         join=join or NoJoining(),
+        requests=requests,
         certificates=[member.certificate for member in members],
+        notice=notice,
         join_seconds=join_seconds,
     )
     await server.start(Listen(LOOPBACK, 0), Listen(LOOPBACK, 0, "join_port"))

@@ -12,9 +12,10 @@ from pmgsync.errors import (
     PmgsyncError,
     StoreError,
 )
-from pmgsync.master import admission
+from pmgsync.master import register
 from pmgsync.master.admission import Admission, AdmissionParts, Attempt
 from pmgsync.master.limiter import PeerLimiter
+from pmgsync.master.register import Register
 from pmgsync.master.tokens import Tokens
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.joining import (
@@ -71,14 +72,12 @@ class Gate:
         self.write_error: PmgsyncError | None = None
         self.certificate_error: PmgsyncError | None = None
         self.connected: set[int] = set()
-        parts = AdmissionParts(self._check, self._write, self._admit, lambda: self.connected)
+        self.register = Register(
+            self.history, sample.MASTER, self.clock, self._write, self._announce
+        )
+        parts = AdmissionParts(self._check, lambda: self.connected)
         self.admission = Admission(
-            self.tokens,
-            self.history,
-            sample.MASTER,
-            self.clock,
-            parts,
-            PeerLimiter(burst=50),
+            self.tokens, self.register, self.clock, parts, PeerLimiter(burst=50)
         )
 
     def _check(self, certificate: bytes) -> None:
@@ -90,9 +89,10 @@ class Gate:
             raise self.write_error
         self.chain = chain
 
-    def _admit(self, member: Member) -> None:
+    def _announce(self) -> None:
         assert self.chain == self.history.chain  # durable before anybody hears of it
-        self.admitted.append(member)
+        before = TrustedHistory(self.chain[:-1]).membership.members
+        self.admitted += [m for m in self.history.membership.members if m not in before]
 
     def token(self) -> Token:
         return self.tokens.issue(digest_of(b"certificate 1"))
@@ -311,6 +311,24 @@ def test_nobody_takes_the_place_of_a_node_that_is_connected() -> None:
     assert gate.history.membership.member(2).address == "127.0.0.9"
 
 
+def test_a_dead_key_never_gets_in_again() -> None:
+    gate = Gate()
+    gate.register.remove(gate.history.membership.member(2))
+    token = gate.token()
+    for revived in (
+        (request_of(2), sample.key(2)),  # all as it was
+        (replace(request_of(2), certificate=b"fresh"), sample.key(2)),
+        (replace(request_of(8, name="other"), certificate=b"certificate 2"), sample.key(8)),
+    ):
+        with pytest.raises(InvalidError, match="so it is dead"):
+            gate.join(token, *revived)
+    anew = replace(request_of(8, name="mx2", address="127.0.0.2"), certificate=b"new")
+    gate.join(token, anew, sample.key(8))
+    assert gate.history.membership.member(2).keys is not None
+    with pytest.raises(InvalidError, match="so it is dead"):
+        gate.join(gate.token(), request_of(2), sample.key(2))
+
+
 # --- durability ----------------------------------------------------------------------------------
 
 
@@ -340,7 +358,7 @@ def test_a_chain_that_could_not_be_read_back_gets_no_longer(
 ) -> None:
     gate = Gate()
     token = gate.token()
-    monkeypatch.setattr(admission, "MAX_CHAIN_BYTES", 1000)
+    monkeypatch.setattr(register, "MAX_CHAIN_BYTES", 1000)
     with pytest.raises(InvalidError, match="membership chain"):
         gate.join(token, request_of(4), sample.key(4))
     assert gate.nothing_happened()

@@ -1,0 +1,119 @@
+"""The master's pen: the one place where it makes a membership the next link of the chain.
+
+1. `draft`: sign it, and try it on as every node will. 2. `enter`: write it down, durably; only then
+believe it. 3. `announce`: only then does anybody hear of it. Nothing is believed that is not
+written down, and a chain that nobody could read back gets no longer.
+"""
+
+import logging
+from collections.abc import Callable
+
+from pmgsync.errors import InvalidError, NotMemberError
+from pmgsync.model.envelope import Envelope, seal
+from pmgsync.model.keys import Signer
+from pmgsync.model.lineage import Lineage
+from pmgsync.model.membership import (
+    MEMBERSHIP_TYPE,
+    Member,
+    MemberKeys,
+    Membership,
+    follows,
+    remove,
+)
+from pmgsync.model.removal import removal_notice
+from pmgsync.model.trust import TrustedHistory
+from pmgsync.ports import Clock
+
+log = logging.getLogger(__name__)
+
+MAX_CHAIN_BYTES = 48 << 20
+"""Below what can be read back from the file and what a joining node takes (64 MiB each)."""
+
+
+class Register:
+    """The membership chain, as its master writes it. `write_chain` makes it durable; `announce`
+    tells everybody who has to know.
+    """
+
+    def __init__(
+        self,
+        history: TrustedHistory,
+        signer: Signer,
+        clock: Clock,
+        write_chain: Callable[[tuple[Envelope, ...]], None],
+        announce: Callable[[], None],
+    ) -> None:
+        self._history = history
+        self._signer = signer
+        self._clock = clock
+        self._write_chain = write_chain
+        self._lineage = Lineage()
+        self.announce = announce
+
+    @property
+    def membership(self) -> Membership:
+        """The newest one."""
+        return self._history.membership
+
+    @property
+    def chain(self) -> tuple[Envelope, ...]:
+        """All links, oldest first."""
+        return self._history.chain
+
+    @property
+    def last(self) -> Envelope:
+        """The newest link."""
+        return self._history.chain[-1]
+
+    def draft(self, membership: Membership, where: str) -> Envelope:
+        """The new link, signed and tried on. `InvalidError` naming `where` if the chain is full."""
+        envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer)
+        follows(self.membership, self.last, envelope)
+        if sum(len(link.to_bytes()) for link in (*self.chain, envelope)) > MAX_CHAIN_BYTES:
+            raise InvalidError(
+                f"the membership chain would be larger than {MAX_CHAIN_BYTES >> 20} MiB",
+                where=where,
+                mend="this cluster takes in no more nodes; see docs/adr/0007",
+            )
+        return envelope
+
+    def enter(self, envelope: Envelope) -> None:
+        """Write down what `draft` made, then believe it."""
+        self._write_chain((*self.chain, envelope))
+        self._history.accept_membership(envelope)
+
+    def lineage(self) -> Lineage:
+        """The whole chain, folded; links that came since the last time are added."""
+        for envelope in self.chain[self._lineage.links :]:
+            self._lineage.add(envelope)
+        return self._lineage
+
+    def find(self, who: str) -> Member:
+        """The member with that name or cid; `NotMemberError` if there is none."""
+        found = self.membership.named(who)
+        if found is None and who.isascii() and who.isdecimal() and len(who) <= len(str(2**31)):
+            found = next((m for m in self.membership.members if m.cid == int(who)), None)
+        if found is None:
+            raise NotMemberError(
+                "is no member of this cluster",
+                where=who[:80],
+                mend="`pmgsync members` lists names and cids",
+            )
+        return found
+
+    def remove(self, member: Member) -> None:
+        """The member is none any more: its keys are dead, and its cid waits for its name.
+
+        Raises `InvalidError` for the master.
+        """
+        now = self._clock.now()
+        envelope = self.draft(remove(self.membership, self.last, member.cid, now=now), member.label)
+        self.enter(envelope)
+        log.info("%s is removed by membership %d", member.label, self.membership.serial)
+        self.announce()
+
+    def notice_for(self, keys: MemberKeys) -> bytes:
+        """The signed word that these keys are no member's any more; empty while they are."""
+        if any(member.keys == keys for member in self.membership.members):
+            return b""
+        return removal_notice(self.membership, keys.identity, self._signer)

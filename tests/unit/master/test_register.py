@@ -1,0 +1,101 @@
+"""The master's pen: what it writes, whom it finds, and what members may ask of it."""
+
+import pytest
+
+from pmgsync.errors import InvalidError, NotMemberError, PmgsyncError, StoreError
+from pmgsync.master.register import Register
+from pmgsync.master.requests import Requests
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.membership import Former, MemberKeys
+from pmgsync.model.removal import accept_removal
+from pmgsync.model.trust import TrustedHistory
+from tests.sim.clock import START_MS, FakeClock
+from tests.unit.model import sample
+
+
+class Desk:
+    """A register with all that it stands on."""
+
+    def __init__(self) -> None:
+        self.history = TrustedHistory([sample.seal_membership(sample.genesis())])
+        self.written: tuple[Envelope, ...] = self.history.chain
+        self.announced = 0
+        self.error: PmgsyncError | None = None
+        self.register = Register(
+            self.history, sample.MASTER, FakeClock(), self._write, self._announce
+        )
+
+    def _write(self, chain: tuple[Envelope, ...]) -> None:
+        if self.error:
+            raise self.error
+        self.written = chain
+
+    def _announce(self) -> None:
+        assert self.written == self.history.chain  # durable before anybody hears of it
+        self.announced += 1
+
+    def keys(self, cid: int) -> MemberKeys:
+        keys = self.history.membership.member(cid).keys
+        assert keys is not None
+        return keys
+
+
+@pytest.mark.parametrize("who", ["mx2", "MX2", "2"])
+def test_a_member_is_found_by_name_and_by_number(who: str) -> None:
+    assert Desk().register.find(who).cid == 2
+
+
+@pytest.mark.parametrize("who", ["", "mx9", "9", "02x", "²", "2 ", "-2", "2" * 500])
+def test_who_is_no_member_is_not_found(who: str) -> None:
+    with pytest.raises(NotMemberError, match="is no member of this cluster"):
+        Desk().register.find(who)
+
+
+def test_a_removal_is_written_down_believed_and_announced() -> None:
+    desk = Desk()
+    desk.register.remove(desk.register.find("mx2"))
+    membership = desk.history.membership
+    assert [m.cid for m in membership.members] == [1, 3]
+    assert (membership.former, membership.created) == ((Former(2, "mx2"),), START_MS)
+    assert TrustedHistory(desk.written).membership == membership
+    assert desk.announced == 1
+
+
+def test_what_cannot_be_written_down_removed_nobody() -> None:
+    desk = Desk()
+    desk.error = StoreError("disk full", where="chain.json")
+    with pytest.raises(StoreError):
+        desk.register.remove(desk.register.find("mx2"))
+    assert len(desk.history.chain) == 1
+    assert desk.announced == 0
+    desk.error = None
+    desk.register.remove(desk.register.find("mx2"))
+    assert desk.announced == 1
+
+
+def test_the_master_is_not_removed_whoever_asks() -> None:
+    desk = Desk()
+    master = desk.history.membership.master_member
+    for remove in (desk.register.remove, Requests(desk.register).leave):
+        with pytest.raises(InvalidError, match="promote another node first"):
+            remove(master)
+    assert desk.announced == 0
+
+
+def test_there_is_a_notice_for_dead_keys_only() -> None:
+    desk = Desk()
+    before, keys = desk.history.membership, desk.keys(2)
+    assert desk.register.notice_for(keys) == b""
+    desk.register.remove(desk.register.find("mx2"))
+    removal = accept_removal(desk.register.notice_for(keys), before, keys.identity)
+    assert (removal.epoch, removal.serial) == (1, 2)
+
+
+def test_a_member_that_leaves_gets_its_notice() -> None:
+    desk = Desk()
+    before, member = desk.history.membership, desk.register.find("mx2")
+    notice = Requests(desk.register).leave(member)
+    accept_removal(notice, before, sample.NODE.public_key)
+    assert desk.announced == 1
+    with pytest.raises(KeyError):
+        desk.history.membership.member(2)
