@@ -101,8 +101,9 @@ def family_of(
 ) -> PmgsyncError:
     """The error of a call that ended with `code`."""
     line = one_line(details) or "ended without a word"
-    if code is StatusCode.PERMISSION_DENIED and (notice := dict(trailing or ()).get(NOTICE)):
-        return RemovedError(line, where=where, notice=notice if type(notice) is bytes else b"")
+    notice = next((value for name, value in trailing or () if name == NOTICE), None)
+    if code is StatusCode.PERMISSION_DENIED and isinstance(notice, bytes):
+        return RemovedError(line, where=where, notice=notice)
     if code is StatusCode.UNAVAILABLE and line.startswith(_GRPC_FAILED):
         return unreachable(line, where)
     if code is StatusCode.UNAVAILABLE and line.lower().startswith(_GRPC_BROKE):
