@@ -5,10 +5,13 @@
 _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and its arguments
     verbs='' options='--help --root' valued='--root' arguments=''
     case $1 in
-        '') verbs='create join-cmd join tokens daemon status log show kept run hold release confirm config custom-check dump facts' options='--help --root --version' ;;
+        '') verbs='create join-cmd join members delete leave tokens daemon status log show kept run hold release confirm config custom-check dump facts' options='--help --root --version' ;;
         'create') options='--address --help --json --name --root' valued='--address --name --root' arguments='' ;;
         'join-cmd') options='--help --json --root' valued='--root' arguments='' ;;
         'join') options='--help --json --name --root --token' valued='--name --root --token' arguments='-' ;;
+        'members') options='--help --json --root' valued='--root' arguments='' ;;
+        'delete') options='--help --json --root' valued='--root' arguments='-' ;;
+        'leave') options='--help --json --root' valued='--root' arguments='' ;;
         'tokens') options='--help --json --root' valued='--root' arguments='list,revoke -' ;;
         'daemon') options='--help --root' valued='--root' arguments='' ;;
         'status') options='--help --json --root --watch' valued='--root' arguments='' ;;
