@@ -5,7 +5,7 @@
 _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and its arguments
     verbs='' options='--help --root' valued='--root' arguments=''
     case $1 in
-        '') verbs='create join-cmd join members delete leave tokens daemon status log show kept run hold release confirm config custom-check dump facts' options='--help --root --version' ;;
+        '') verbs='create join-cmd join members delete leave tokens daemon status log show kept run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail custom-check dump facts' options='--help --root --version' ;;
         'create') options='--address --help --json --name --root' valued='--address --name --root' arguments='' ;;
         'join-cmd') options='--help --json --root' valued='--root' arguments='' ;;
         'join') options='--help --json --name --root --token' valued='--name --root --token' arguments='-' ;;
@@ -28,6 +28,55 @@ _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and i
         'config set') options='--help --json --root' valued='--root' arguments='key value' ;;
         'config unset') options='--help --json --root' valued='--root' arguments='key' ;;
         'config describe') options='--help --json --root' valued='--root' arguments='key+' ;;
+        'domain') verbs='list add remove set-comment' ;;
+        'domain list') options='--help --json --root' valued='--root' arguments='' ;;
+        'domain add') options='--comment --help --root' valued='--comment --root' arguments='-+' ;;
+        'domain remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'domain set-comment') options='--help --root' valued='--root' arguments='- -' ;;
+        'transport') verbs='list add remove set-comment' ;;
+        'transport list') options='--help --json --root' valued='--root' arguments='' ;;
+        'transport add') options='--comment --help --no-mx --port --protocol --replace --root' valued='--comment --port --protocol --root' arguments='- -' ;;
+        'transport remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'transport set-comment') options='--help --root' valued='--root' arguments='- -' ;;
+        'network') verbs='list add remove set-comment' ;;
+        'network list') options='--help --json --root' valued='--root' arguments='' ;;
+        'network add') options='--comment --help --root' valued='--comment --root' arguments='-+' ;;
+        'network remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'network set-comment') options='--help --root' valued='--root' arguments='- -' ;;
+        'tls-policy') verbs='list add remove' ;;
+        'tls-policy list') options='--help --json --root' valued='--root' arguments='' ;;
+        'tls-policy add') options='--help --replace --root' valued='--root' arguments='- none,may,encrypt,dane,dane-only,fingerprint,verify,secure -+' ;;
+        'tls-policy remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'tls-inbound') verbs='list add remove' ;;
+        'tls-inbound list') options='--help --json --root' valued='--root' arguments='' ;;
+        'tls-inbound add') options='--help --root' valued='--root' arguments='-+' ;;
+        'tls-inbound remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'dkim-domain') verbs='list add remove set-comment' ;;
+        'dkim-domain list') options='--help --json --root' valued='--root' arguments='' ;;
+        'dkim-domain add') options='--comment --help --root' valued='--comment --root' arguments='-+' ;;
+        'dkim-domain remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'dkim-domain set-comment') options='--help --root' valued='--root' arguments='- -' ;;
+        'score') verbs='list add remove set-comment' ;;
+        'score list') options='--help --json --root' valued='--root' arguments='' ;;
+        'score add') options='--comment --help --replace --root' valued='--comment --root' arguments='- -' ;;
+        'score remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'score set-comment') options='--help --root' valued='--root' arguments='- -' ;;
+        'user') verbs='list add set remove' ;;
+        'user list') options='--help --json --root' valued='--root' arguments='' ;;
+        'user add') options='--comment --disable --email --expire --firstname --help --lastname --password-file --role --root' valued='--comment --email --expire --firstname --lastname --password-file --role --root' arguments='-' ;;
+        'user set') options='--comment --disable --email --enable --expire --firstname --help --lastname --password --password-file --role --root' valued='--comment --email --expire --firstname --lastname --password-file --role --root' arguments='-' ;;
+        'user remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'ldap') verbs='list show add set remove' ;;
+        'ldap list') options='--help --json --root' valued='--root' arguments='' ;;
+        'ldap show') options='--help --json --root' valued='--root' arguments='-' ;;
+        'ldap add') options='--accountattr --basedn --binddn --cafile --comment --disable --enable --filter --groupbasedn --groupclass --help --mailattr --mode --no-verify --password --password-file --port --root --server2 --verify' valued='--accountattr --basedn --binddn --cafile --comment --filter --groupbasedn --groupclass --mailattr --mode --password-file --port --root --server2' arguments='- -' ;;
+        'ldap set') options='--accountattr --basedn --binddn --cafile --comment --disable --enable --filter --groupbasedn --groupclass --help --mailattr --mode --no-verify --password --password-file --port --root --server1 --server2 --unset --verify' valued='--accountattr --basedn --binddn --cafile --comment --filter --groupbasedn --groupclass --mailattr --mode --password-file --port --root --server1 --server2 --unset' arguments='-' ;;
+        'ldap remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'fetchmail') verbs='list add set remove' ;;
+        'fetchmail list') options='--help --json --root' valued='--root' arguments='' ;;
+        'fetchmail add') options='--disable --help --id --interval --keep --no-keep --no-ssl --password-file --port --protocol --root --ssl' valued='--id --interval --password-file --port --protocol --root' arguments='- - -' ;;
+        'fetchmail set') options='--disable --enable --help --interval --keep --no-keep --no-ssl --password --password-file --port --protocol --root --server --ssl --target --user' valued='--interval --password-file --port --protocol --root --server --target --user' arguments='-' ;;
+        'fetchmail remove') options='--help --root' valued='--root' arguments='-+' ;;
         'custom-check') options='--help --json --root --timeout' valued='--root --timeout' arguments='-' ;;
         'dump') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
         'facts') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
@@ -49,7 +98,14 @@ _pmgsync_values() { # KEY: the values of an option of pmg.conf, where they are f
 
 _pmgsync_option_values() { # COMMAND --OPTION: the values of an option of a command, if few
     case $1 in
-
+        'transport add --protocol') echo smtp lmtp ;;
+        'user add --role') echo admin helpdesk qmanager audit ;;
+        'user set --role') echo admin helpdesk qmanager audit ;;
+        'ldap add --mode') echo ldap ldaps ldap+starttls ;;
+        'ldap set --mode') echo ldap ldaps ldap+starttls ;;
+        'ldap set --unset') echo accountattr basedn binddn bindpw cafile comment disable filter groupbasedn groupclass mailattr mode port server2 verify ;;
+        'fetchmail add --protocol') echo pop3 imap ;;
+        'fetchmail set --protocol') echo pop3 imap ;;
     esac
 }
 

@@ -34,32 +34,57 @@ class Entry(NamedTuple):
     summary: str
 
 
-COMMANDS = {
-    "create": Entry("cluster_commands", "CREATE", "found a cluster with this node as its master"),
-    "join-cmd": Entry("cluster_commands", "JOIN_CMD", "print the line that joins another node"),
-    "join": Entry("cluster_commands", "JOIN", "join a cluster"),
-    "members": Entry("member_commands", "MEMBERS", "show who belongs, with which keys"),
-    "delete": Entry("member_commands", "DELETE", "remove a node from the cluster"),
-    "leave": Entry("member_commands", "LEAVE", "take this node out of its cluster"),
-    "tokens": Entry("token_command", "TOKENS", "list or revoke join tokens"),
-    "daemon": Entry("daemon_command", "DAEMON", "run the daemon of this node"),
-    "status": Entry("status_command", "STATUS", "show which node runs what"),
-    "log": Entry("history_commands", "LOG", "list the versions"),
-    "show": Entry("history_commands", "SHOW", "show what a version changed"),
-    "kept": Entry("kept_command", "KEPT", "show what was kept aside on this node"),
-    "run": Entry("hold_commands", "RUN", "run a command; its edits become one version"),
-    "hold": Entry("hold_commands", "HOLD", "publish nothing until `release`"),
-    "release": Entry(
-        "hold_commands", "RELEASE", "publish the edits made since `hold` as one version"
-    ),
-    "confirm": Entry("hold_commands", "CONFIRM", "let a version through that was held for safety"),
-    "config": Entry("config_command", "CONFIG", "show and change the options of pmg.conf"),
-    "custom-check": Entry(
-        "custom_check_command", "CUSTOM_CHECK", "try the admin's own check of mails"
-    ),
-    "dump": Entry("dump_command", "DUMP", "print the variables of the templates"),
-    "facts": Entry("facts_command", "FACTS", "show what was found out about this machine"),
+TOPICS = {
+    "the cluster": {
+        "create": Entry(
+            "cluster_commands", "CREATE", "found a cluster with this node as its master"
+        ),
+        "join-cmd": Entry("cluster_commands", "JOIN_CMD", "print the line that joins another node"),
+        "join": Entry("cluster_commands", "JOIN", "join a cluster"),
+        "members": Entry("member_commands", "MEMBERS", "show who belongs, with which keys"),
+        "delete": Entry("member_commands", "DELETE", "remove a node from the cluster"),
+        "leave": Entry("member_commands", "LEAVE", "take this node out of its cluster"),
+        "tokens": Entry("token_command", "TOKENS", "list or revoke join tokens"),
+        "daemon": Entry("daemon_command", "DAEMON", "run the daemon of this node"),
+        "status": Entry("status_command", "STATUS", "show which node runs what"),
+    },
+    "versions": {
+        "log": Entry("history_commands", "LOG", "list the versions"),
+        "show": Entry("history_commands", "SHOW", "show what a version changed"),
+        "kept": Entry("kept_command", "KEPT", "show what was kept aside on this node"),
+        "run": Entry("hold_commands", "RUN", "run a command; its edits become one version"),
+        "hold": Entry("hold_commands", "HOLD", "publish nothing until `release`"),
+        "release": Entry(
+            "hold_commands", "RELEASE", "publish the edits made since `hold` as one version"
+        ),
+        "confirm": Entry(
+            "hold_commands", "CONFIRM", "let a version through that was held for safety"
+        ),
+    },
+    "PMG's files, shown and changed": {
+        "config": Entry("config_command", "CONFIG", "the options of pmg.conf"),
+        "domain": Entry("list_commands", "DOMAIN", "domains that PMG accepts mail for"),
+        "transport": Entry("list_commands", "TRANSPORT", "where the mail of a domain goes"),
+        "network": Entry("list_commands", "NETWORK", "networks that may send mail to anywhere"),
+        "tls-policy": Entry("list_commands", "TLS_POLICY", "TLS with the servers PMG sends to"),
+        "tls-inbound": Entry("list_commands", "TLS_INBOUND", "sender domains that must use TLS"),
+        "dkim-domain": Entry("list_commands", "DKIM_DOMAIN", "sender domains whose mail is signed"),
+        "score": Entry("list_commands", "SCORE", "scores of SpamAssassin rules"),
+        "user": Entry("user_commands", "USER", "who may log in"),
+        "ldap": Entry("ldap_commands", "LDAP", "LDAP servers that are asked for users"),
+        "fetchmail": Entry("fetchmail_commands", "FETCHMAIL", "mailboxes to fetch mail from"),
+    },
+    "what PMG makes of them": {
+        "custom-check": Entry(
+            "custom_check_command", "CUSTOM_CHECK", "try the admin's own check of mails"
+        ),
+        "dump": Entry("dump_command", "DUMP", "print the variables of the templates"),
+        "facts": Entry("facts_command", "FACTS", "show what was found out about this machine"),
+    },
 }
+"""The commands, in the order and under the headings of the overview."""
+
+COMMANDS = {name: entry for topic in TOPICS.values() for name, entry in topic.items()}
 
 
 GENERAL_OPTIONS = {
@@ -155,14 +180,16 @@ def every_command() -> Iterator[tuple[str, Command]]:
 def overview() -> str:
     """What `pmgsync --help` prints."""
     width = max(map(len, [*COMMANDS, *GENERAL_OPTIONS]))
-    commands = [f"  {name:{width}}  {entry.summary}" for name, entry in COMMANDS.items()]
+    commands = [
+        line
+        for topic, entries in TOPICS.items()
+        for line in ("", f"{topic}:", *_summaries(entries, width))
+    ]
     codes = [f"  {int(code):>3}  {meaning}" for code, meaning in EXIT_CODE_MEANINGS.items()]
     lines = [
         "usage: pmgsync [--root DIR] COMMAND ...",
         "",
         "Signed, all-or-nothing configuration sync for Proxmox Mail Gateway clusters.",
-        "",
-        "commands:",
         *commands,
         "",
         "options:",
@@ -180,6 +207,10 @@ def overview() -> str:
         "`pmgsync COMMAND --help` says more about each.",
     ]
     return "\n".join(lines)
+
+
+def _summaries(entries: dict[str, Entry], width: int) -> list[str]:
+    return [f"  {name:{width}}  {entry.summary}" for name, entry in entries.items()]
 
 
 def _version() -> str:
