@@ -22,6 +22,12 @@ _IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}")
 _LOCAL_WORD = re.compile(r"[A-Za-z0-9_+~-]+")
 _OCTET = r"(?:[0-9]+|\[[0-9]+\.\.[0-9]+\])"
 _DNSBL_ENTRY = re.compile(rf"([A-Za-z0-9.-]+)(?::?={_OCTET}(?::?\.{_OCTET}){{3}})?(?:\*-?[0-9]+)?")
+_REALM = re.compile(r"[A-Za-z][A-Za-z0-9._-]+")
+_ROLE_ASSIGNMENT = {
+    "source": re.compile("fixed|from-claim"),
+    "fixed-role": re.compile("admin|qmanager|audit|helpdesk"),
+    "role-claim": re.compile("[a-zA-Z0-9._:-]+"),
+}
 _CONFIG_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]+")
 _KEPT_IN_COMMENTS = bytes({*range(0x20, 0x7F)} - {ord("%"), ord(":")})
 
@@ -88,6 +94,25 @@ def is_config_id(text: str) -> bool:
     return _CONFIG_ID.fullmatch(text) is not None
 
 
+def is_realm(text: str) -> bool:
+    """A letter, then letters, digits, `.`, `_` or `-`: two characters at least."""
+    return _REALM.fullmatch(text) is not None
+
+
+def is_role_assignment(text: str) -> bool:
+    """`source=fixed|from-claim`, `fixed-role=ROLE`, `role-claim=WORD`, each at most once, joined by
+    commas.
+    """
+    left = dict(_ROLE_ASSIGNMENT)
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        if part.strip(BLANKS):
+            pattern = left.pop(name, None)
+            if pattern is None or not pattern.fullmatch(value):
+                return False
+    return True
+
+
 def encode_comment(text: str) -> str:
     """A comment as section files hold it: UTF-8, with `%`, `:` and what is not plain ASCII escaped
     as `%XX`.
@@ -133,4 +158,10 @@ ATTRIBUTE_LIST = Format(
     is_attribute_list,
     "simple ldap attribute name",
     "a list of LDAP attributes (letters and digits), separated by blanks, `,` or `;`",
+)
+ROLE_ASSIGNMENT = Format(
+    "property string",
+    is_role_assignment,
+    "assignment of a role",
+    "source=fixed|from-claim, fixed-role=ROLE, role-claim=CLAIM, joined by commas",
 )

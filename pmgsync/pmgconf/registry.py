@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from pmgsync.model.scope import PMG, SPAMASSASSIN
-from pmgsync.pmgconf import fetchmailrc, ldap_conf, lists, maps, user_conf
+from pmgsync.pmgconf import fetchmailrc, ldap_conf, lists, maps, realms_conf, user_conf
 from pmgsync.pmgconf.findings import Finding
 
 
@@ -61,6 +61,9 @@ REGISTRY: dict[str, FileKind] = {
     ),
     f"{PMG}/ldap.conf": FileKind(
         ldap_conf.parse, lambda parsed: ldap_conf.dump(parsed.entries.values())
+    ),
+    f"{PMG}/realms.conf": FileKind(
+        realms_conf.parse, lambda parsed: realms_conf.dump(parsed.entries.values())
     ),
     f"{PMG}/fetchmailrc": FileKind(
         fetchmailrc.parse, lambda parsed: fetchmailrc.dump(parsed.entries.values(), parsed.head)
