@@ -10,7 +10,7 @@ An edit is a function from bytes to bytes, which refuses by raising. Around it, 
 6. rename, and bring the folder to disk.
 
 A crash leaves the old file or the new one, and at most a temporary file that PMG and pmgsync
-ignore.
+ignore. Commands that only read import nothing of what writing needs.
 """
 
 from __future__ import annotations
@@ -20,21 +20,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pmgsync.cli.command import say
-from pmgsync.cli.machine import node_name
 from pmgsync.errors import HostError, InvalidError, NoMasterError, OperatorError
-from pmgsync.host.disk import DiskReader
-from pmgsync.host.disk_writer import DiskWriter
-from pmgsync.host.identity import read_place
-from pmgsync.host.lock import wait_for_lock
-from pmgsync.host.owners import Owners
+from pmgsync.host.folders import read_file
 from pmgsync.model.manifest import MAX_FILE_BYTES
-from pmgsync.model.membership import Membership
 from pmgsync.model.scope import CLUSTER_CONF, PMG, SPAMASSASSIN, require_rule
-from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pmgsync.host.disk import DiskReader
+    from pmgsync.host.disk_writer import DiskWriter
     from pmgsync.model.paths import ManagedPath
     from pmgsync.ports import Seen
 
@@ -56,7 +51,7 @@ _LOCKS = {
 
 def read_synced_file(root: Path, path: ManagedPath) -> bytes | None:
     """The content of a synced file, None where there is none. Links are never followed."""
-    return _read(DiskReader(root), path)[0]
+    return read_file(str(root), path, MAX_FILE_BYTES)
 
 
 def edit_synced_file(root: Path, path: ManagedPath, change: Change) -> bool:
@@ -65,6 +60,11 @@ def edit_synced_file(root: Path, path: ManagedPath, change: Change) -> bool:
     `NoMasterError` on a node that is not the master, `HostError` where the file cannot be read or
     written, and whatever `change` raises; the file is as it was then.
     """
+    from pmgsync.host.disk import DiskReader
+    from pmgsync.host.disk_writer import DiskWriter
+    from pmgsync.host.lock import wait_for_lock
+    from pmgsync.host.owners import Owners
+
     require_authored_here(root, path)
     owners = Owners()
     reader, writer = DiskReader(root, owners), DiskWriter(root, owners)
@@ -96,6 +96,9 @@ def require_authored_here(root: Path, path: ManagedPath) -> None:
 
 def _master_elsewhere(root: Path) -> str:
     """Name and address of the master, if that is another node; empty otherwise."""
+    from pmgsync.host.identity import read_place
+    from pmgsync.model.membership import Membership
+
     place = read_place(root)
     if place is None:
         return _pmgs_master_elsewhere(root)
@@ -108,6 +111,9 @@ def _master_elsewhere(root: Path) -> str:
 
 def _pmgs_master_elsewhere(root: Path) -> str:
     """The same without a cluster of pmgsync: PMG's own daemon puts the master's files here."""
+    from pmgsync.cli.machine import node_name
+    from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
+
     try:
         data = read_synced_file(root, CLUSTER_CONF)
         conf = parse_cluster_conf(data) if data else None

@@ -21,6 +21,8 @@ from pmgsync.model.paths import printable
 
 _ROOT_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FOLDER_FLAGS = _ROOT_FLAGS | os.O_NOFOLLOW
+# A FIFO must not hang the open, a terminal must not become ours.
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def split(path: str) -> tuple[str, str]:
@@ -79,6 +81,34 @@ def open_folder(
         yield handle
     finally:
         os.close(handle)
+
+
+def read_file(root: str, path: str, limit: int) -> bytes | None:
+    """The content of the plain file at `path` below `root`; None where there is none.
+
+    `HostError` for what cannot be read, is no plain file or is larger than `limit` bytes. For the
+    commands, which read once; `disk.py` sees to it that a file does not change meanwhile.
+    """
+    folder, name = split(path)
+    try:
+        with open_folder(root, folder) as handle:
+            opened = os.open(name, _FILE_FLAGS, dir_fd=handle)
+            try:
+                if not stat.S_ISREG(os.fstat(opened).st_mode):
+                    raise HostError("is no plain file", where=printable(path), mend="replace it")
+                with open(opened, "rb", closefd=False) as file:
+                    data = file.read(limit + 1)
+            finally:
+                os.close(opened)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise host_error(error, path, "read it") from None
+    if len(data) > limit:
+        raise HostError(
+            f"is larger than {limit} bytes", where=printable(path), mend="make it smaller"
+        )
+    return data
 
 
 def _open(root: str, folder: str, *, make: bool, kind: type[HostError]) -> int:

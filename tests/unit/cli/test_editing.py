@@ -12,6 +12,7 @@ import pytest
 
 from pmgsync.cli.editing import edit_synced_file, read_synced_file, require_authored_here
 from pmgsync.errors import HostError, InvalidError, NoMasterError, OperatorError, StoreDamagedError
+from pmgsync.host.folders import read_file
 from pmgsync.host.identity import STATE_FOLDER
 from pmgsync.host.lock import wait_for_lock
 from pmgsync.model.manifest import MAX_FILE_BYTES
@@ -105,6 +106,23 @@ def test_a_link_is_refused_and_not_followed(root: Path) -> None:
     with pytest.raises(HostError, match="link"):
         add(b"b 1\n", to=root)
     assert (root / "elsewhere").read_bytes() == b"a 1\n"
+
+
+def test_what_is_no_plain_file_is_not_read_either(root: Path) -> None:
+    os.mkfifo(root / DOMAINS)
+    with pytest.raises(HostError, match="is no plain file"):  # and nobody waits for a writer
+        read_synced_file(root, DOMAINS)
+    (root / DOMAINS).unlink()
+    (root / DOMAINS).mkdir()
+    with pytest.raises(HostError, match="is no plain file"):
+        read_synced_file(root, DOMAINS)
+    (root / DOMAINS).rmdir()
+    (root / DOMAINS).symlink_to("/etc/passwd")
+    with pytest.raises(HostError, match="is a symbolic link"):
+        read_synced_file(root, DOMAINS)
+    with pytest.raises(HostError, match="is larger than 2 bytes"):
+        read_file(str(root), "etc/hostname", 2)
+    assert read_file(str(root), "etc/no/such/folder", 2) is None
 
 
 def test_without_the_folder_nothing_is_made(tmp_path: Path) -> None:

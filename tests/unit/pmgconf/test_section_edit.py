@@ -175,3 +175,14 @@ def test_an_edit_changes_one_value_keeps_every_comment_and_is_done_once(
     assert sorted(line for line in after.split("\n") if "#" in line) == sorted(comments)
     again = edited(after, "mail.relay", "b")
     assert edited(again, "mail.relay", "c") == again.replace("relay b", "relay c")
+
+
+@given(st.binary(max_size=200), st.sampled_from(["", "section: mail\n tls 0\n", "#\n"]))
+def test_no_bytes_make_an_edit_do_anything_but_edit_or_refuse(data: bytes, before: str) -> None:
+    place = Place("pmg.conf", "mail", "mail", "tls")
+    try:
+        new = with_option(before.encode() + data, GRAMMAR, place, "1")
+    except InvalidError:
+        return
+    assert parse_pmg_conf(new).text("mail", "tls") == "1"
+    assert with_option(new, GRAMMAR, place, "1") == new
