@@ -73,7 +73,15 @@ class Activator:
     maps: MapBuilder
 
     def activate(self, plan: Plan, contents: Mapping[Digest, bytes], keep: Keep) -> tuple[str, ...]:
-        """Carry out `plan`; returns notes for the admin.
+        """Carry out `plan`, all of it; see `switch` and `settle`."""
+        with self.tree.at_once():
+            notes = self.switch(plan, contents, keep)
+            self.settle()
+            return notes
+
+    def switch(self, plan: Plan, contents: Mapping[Digest, bytes], keep: Keep) -> tuple[str, ...]:
+        """Steps 1 to 4: readers see the new files when it returns; notes for the admin. `settle`
+        comes before anything else is done here.
 
         `contents` has all that `plan.contents` names, and whatever else belongs into the store with
         `plan.records`. Raises `CheckFailedError` (the content is at fault), `StageError`,
@@ -83,11 +91,24 @@ class Activator:
         if self.journal.pending() is not None:
             raise RuntimeError("recover() comes before the next plan")
         with self.tree.at_once():
-            return self._activate(plan, contents, keep)
+            return self._switch(plan, contents, keep)
 
-    def _activate(
-        self, plan: Plan, contents: Mapping[Digest, bytes], keep: Keep
-    ) -> tuple[str, ...]:
+    def settle(self) -> None:
+        """Steps 5 to 7: what was switched is on disk, and what the node runs. Nothing to do where
+        nothing was. Raises as `switch`, with the tree as before it.
+        """
+        intent = self.journal.pending()
+        if intent is None:
+            return
+        try:
+            self._sync_folders(intent.steps)
+        except HostError as error:
+            self._switch_back(intent)
+            raise ActivateError(error.what, where=error.where, mend=error.mend) from error
+        self.journal.finish(intent)
+        self._forget(intent.steps)
+
+    def _switch(self, plan: Plan, contents: Mapping[Digest, bytes], keep: Keep) -> tuple[str, ...]:
         draft = _Draft()
         try:
             self._prepare(plan, contents, draft)
@@ -104,13 +125,11 @@ class Activator:
             error.where = _target_of(error.where, plan)
             raise
         try:
-            self._switch(intent.steps, draft.found, keep)
+            self._rename(intent.steps, draft.found, keep)
         except HostError as error:
             self._switch_back(intent)
             where = _target_of(error.where, plan)
             raise ActivateError(error.what, where=where, mend=error.mend) from error
-        self.journal.finish(intent)
-        self._forget(intent.steps)
         return tuple(draft.notes)
 
     def recover(self, keep: Keep) -> Intent | None:
@@ -192,13 +211,12 @@ class Activator:
 
     # --- 4 and 5 ---
 
-    def _switch(self, steps: Iterable[Step], found: Mapping[str, Seen | None], keep: Keep) -> None:
+    def _rename(self, steps: Iterable[Step], found: Mapping[str, Seen | None], keep: Keep) -> None:
         for step in steps:
             self._keep_late(step, found[step.target], keep)
         # Nothing else between the renames: for so long a reader can see new files beside old ones.
         for step in steps:
             self._do(step)
-        self._settle(steps)
 
     def _do(self, step: Step) -> None:
         if step.kind is StepKind.PUT:
@@ -206,7 +224,7 @@ class Activator:
         else:
             self.tree.remove(step.target)
 
-    def _settle(self, steps: Iterable[Step]) -> None:
+    def _sync_folders(self, steps: Iterable[Step]) -> None:
         folders = {step.target.rpartition("/")[0] for step in steps}
         # One that somebody removed has no names to bring to disk.
         self.tree.sync_folders(sorted(filter(self._exists, folders)))
@@ -219,7 +237,7 @@ class Activator:
                     self.tree.rename(step.backup, step.target)
             elif step.kind is StepKind.PUT and not self._exists(step.staged):
                 self.tree.remove(step.target)
-        self._settle(intent.steps)
+        self._sync_folders(intent.steps)
         self.journal.abandon(intent)
         self._tidy()
 
@@ -273,7 +291,7 @@ class Activator:
             for step in steps:
                 if step.kind is StepKind.DELETE or self._exists(step.staged):
                     self._do(step)
-            self._settle(steps)
+            self._sync_folders(steps)
         except HostError:
             return False
         return True

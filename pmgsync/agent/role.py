@@ -64,12 +64,13 @@ SAVE_VIEW_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """Seconds: until what failed is tried again, from a tree event to the look at it, between looks
-    at
-    everything without an event, between view requests.
+    """Seconds: until what failed is tried again, from new files to their last sync and the report,
+    from a tree event to the look at it, between looks at everything without an event, between view
+    requests.
     """
 
     retry_s: float = 2.0
+    settle_delay_s: float = 0.0
     drift_delay_s: float = 0.25
     rescan_s: float = 60.0
     view_s: float = 5.0
@@ -394,9 +395,9 @@ class AgentRole:
         """Say that the node runs another version now."""
         self._apply_trouble = ""
         milliseconds = round((self._parts.clock.monotonic() - self._received) * 1000)
-        log.info("runs version %s (%d ms)", self.active.position, milliseconds)
         report = self._report_of(self.active.position, Outcome.ACTIVATED, milliseconds=milliseconds)
         await self._report(report)
+        log.info("runs version %s (%d ms)", self.active.position, milliseconds)
 
     async def _apply(self, advance: Advance) -> None:
         if self._parts.store.pending() is not None:
@@ -407,12 +408,26 @@ class AgentRole:
         joining = self._tree.joining
         # A copy: more may come while a thread reads it.
         plan, gathered = self._tree.plan(advance), dict(self._follower.contents)
-        work = lambda: self._tree.advance(advance, plan, gathered)  # noqa: E731
-        self.notes = await self._blocking(work, small=is_small(plan))
+        small = is_small(plan)
+        step = self._tree.switch if small else self._tree.advance
+        self.notes = await self._blocking(lambda: step(advance, plan, gathered), small=small)
+        if small:
+            await self._settle()
         self._follower.activated(self.active)
         if joining:
             # What the node had already was not touched, but may lie there with another mode.
             self._want_look(Look(everywhere=True))
+
+    async def _settle(self) -> None:
+        """The new files can be read; the rest of the work lets other nodes' first part pass."""
+        try:
+            if self._config.settle_delay_s:
+                await self._parts.clock.sleep(self._config.settle_delay_s)
+        except asyncio.CancelledError:
+            with suppress(HostError):  # recovery finishes what cannot be finished now
+                self._tree.settle()
+            raise
+        self._tree.settle()
 
     # --- drift ---
 

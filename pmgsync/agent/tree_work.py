@@ -8,12 +8,12 @@ first, always.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pmgsync.agent import drift
-from pmgsync.agent.activate import Activator
+from pmgsync.agent.activate import Activator, Keep
 from pmgsync.agent.drift import Drift
 from pmgsync.agent.plan import Advance, Plan, map_of, plan_advance, plan_repair, stages
 from pmgsync.errors import HostError, PmgsyncError
@@ -23,6 +23,9 @@ from pmgsync.model.scope import SCOPE
 from pmgsync.model.trust import Head
 from pmgsync.ports import Clock, FileKind, Intent, Look, Store
 from pmgsync.survey import Observation, Survey
+
+Act = Callable[[Plan, Mapping[Digest, bytes], Keep], tuple[str, ...]]
+"""`Activator.activate`, or its first half."""
 
 SMALL_BYTES = 256 << 10
 SMALL_FILES = 8
@@ -48,6 +51,8 @@ class TreeWork:
     clock: Clock
     authored: bool
     active: Head = field(default_factory=Head)
+    _arriving: Head | None = None
+    """What was switched to, until `settle`."""
 
     @property
     def joining(self) -> bool:
@@ -80,9 +85,25 @@ class TreeWork:
     ) -> tuple[str, ...]:
         """Carry out `plan`, which `self.plan` made, with the contents that came; notes."""
         with self.activator.tree.at_once():
-            return self._advance(advance, plan, gathered)
+            notes = self.switch(advance, plan, gathered)
+            self.settle()
+            return notes
 
-    def _advance(
+    def switch(
+        self, advance: Advance, plan: Plan | None, gathered: Mapping[Digest, bytes]
+    ) -> tuple[str, ...]:
+        """The part of `advance` that readers wait for; `settle` is the rest, and comes next."""
+        with self.activator.tree.at_once():
+            return self._switch(advance, plan, gathered)
+
+    def settle(self) -> None:
+        """Bring what was switched to disk: from then on the node runs it. Raises as `advance`."""
+        arriving, self._arriving = self._arriving, None
+        self.activator.settle()
+        if arriving is not None:
+            self.active = arriving
+
+    def _switch(
         self, advance: Advance, plan: Plan | None, gathered: Mapping[Digest, bytes]
     ) -> tuple[str, ...]:
         observation: Observation | None = None
@@ -109,8 +130,8 @@ class TreeWork:
             self._keep(lost, observation)
         wanted = advance.manifest.digests
         fresh = {digest: data for digest, data in gathered.items() if digest in wanted}
-        notes = self._carry_out(plan, fresh)
-        self.active = Head(advance.position, advance.manifest)
+        notes = self._carry_out(plan, fresh, self.activator.switch)
+        self._arriving = Head(advance.position, advance.manifest)
         return (*drift.note(lost), *notes)
 
     # --- drift ---
@@ -182,12 +203,17 @@ class TreeWork:
 
     # --- both ---
 
-    def _carry_out(self, plan: Plan, fresh: Mapping[Digest, bytes]) -> tuple[str, ...]:
+    def _carry_out(
+        self, plan: Plan, fresh: Mapping[Digest, bytes], last: Act | None = None
+    ) -> tuple[str, ...]:
+        """All stages of `plan`, the last one by `last`, if it is not to be activated as the rest
+        is.
+        """
         *clearing, rest = stages(plan)
         for first in clearing:
             self._activate(first, {})
         try:
-            return self._activate(rest, fresh)
+            return self._activate(rest, fresh, last)
         except PmgsyncError:
             for first in clearing:
                 self._put_back_cleared(first.deletes)
@@ -202,9 +228,12 @@ class TreeWork:
                 plan = plan_repair(base.manifest, base.position, paths=ours, unmapped=())
                 self._activate(plan, {})
 
-    def _activate(self, plan: Plan, fresh: Mapping[Digest, bytes]) -> tuple[str, ...]:
+    def _activate(
+        self, plan: Plan, fresh: Mapping[Digest, bytes], act: Act | None = None
+    ) -> tuple[str, ...]:
         from_store = {d: self.store.content(d) for d in plan.contents if d not in fresh}
-        return self.activator.activate(plan, {**fresh, **from_store}, self._keep_edited)
+        act = act or self.activator.activate
+        return act(plan, {**fresh, **from_store}, self._keep_edited)
 
     def _keep(self, drifts: Iterable[Drift], observation: Observation) -> None:
         now = self.clock.now()

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+SETTLE_DELAY_S = 0.01
+"""About the time in which a version becomes visible on a handful of nodes."""
 SILENT_BEATS = 4
 """A stream is given up after so many heartbeats that did not come."""
 
@@ -95,6 +97,7 @@ def build_agent(
         chain,
         authored=master is not None,
         config=AgentConfig(
+            settle_delay_s=SETTLE_DELAY_S,
             rescan_s=settings.watch.rescan_s,
             link=LinkConfig(pulse_s=beat_s, silence_s=SILENT_BEATS * beat_s),
         ),

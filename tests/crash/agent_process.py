@@ -130,7 +130,7 @@ def build(root: Path, say: Callable[[int], None]) -> tuple[AgentRole, SqliteStor
         chain_grew=lambda _chain: None,
         in_thread=asyncio.to_thread,
     )
-    config = AgentConfig(drift_delay_s=0.02)
+    config = AgentConfig(drift_delay_s=0.02, settle_delay_s=0.01)
     return AgentRole(parts, tuple(author.chain), authored=False, config=config), store
 
 
