@@ -33,24 +33,32 @@ def _version(library: str) -> str:
         return "missing"
 
 
+PROGRAMS = {
+    "postfix": ("postmap", "postconf"),
+    "spamassassin": ("spamassassin",),
+    "fetchmail": ("fetchmail",),
+    "openssl": ("openssl",),
+}
+"""What a test with that marker runs. scripts/setup installs it."""
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("postfix") and (lack := _lack_of_postfix()):
-        # A machine of the developers may lack Postfix; the one that decides about a merge may not.
-        if os.environ.get("CI") == "true":
-            pytest.fail(lack, pytrace=False)
-        pytest.skip(lack)
-    if item.get_closest_marker("netns") and (lack := _lack_of_namespaces()):
+    lacks = [_lack_of_programs(marker) for marker in PROGRAMS if item.get_closest_marker(marker)]
+    if item.get_closest_marker("netns"):
+        lacks.append(_lack_of_namespaces())
+    for lack in filter(None, lacks):
+        # A machine of the developers may lack it; the one that decides about a merge may not.
         if os.environ.get("CI") == "true":
             pytest.fail(lack, pytrace=False)
         pytest.skip(lack)
 
 
 @cache
-def _lack_of_postfix() -> str:
-    # /usr/sbin is in the PATH of root only, but anybody may call these two
+def _lack_of_programs(marker: str) -> str:
+    # /usr/sbin is in the PATH of root only, but anybody may call what tests call there
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
-    missing = [name for name in ("postmap", "postconf") if not shutil.which(name, path=path)]
-    return f"Postfix is not installed (no {', '.join(missing)})" if missing else ""
+    missing = [name for name in PROGRAMS[marker] if not shutil.which(name, path=path)]
+    return f"{', '.join(missing)} is not installed (see scripts/setup)" if missing else ""
 
 
 @cache
