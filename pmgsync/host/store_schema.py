@@ -22,8 +22,7 @@ SCHEMA_VERSION = 1
 Cell = str | int | bytes | None
 Row = tuple[Cell, ...]
 
-SCHEMA = """
-begin;
+_TABLES = """
 pragma application_id = 1347241811;
 pragma user_version = 1;
 create table version (
@@ -52,7 +51,6 @@ create table keepsake (
 create view unused as select digest from content
     except select digest from entry except select digest from keepsake;
 create table note (name text primary key, value text not null, seal text not null) strict;
-commit;
 """
 
 _BUSY_TIMEOUT_S = 5.0
@@ -79,13 +77,13 @@ def connect(path: str) -> sqlite3.Connection:
     folder = os.path.dirname(path)
     with translated(path):
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        if is_new := _make_private(path):
+        if _make_private(path):
             os.chmod(folder, 0o700)
         database = sqlite3.connect(
             path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         try:
-            _prepare(database, path, is_new=is_new)
+            _prepare(database, path)
             _lengthen_log(database, path)
         except BaseException:
             database.close()
@@ -94,30 +92,38 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def _make_private(path: str) -> bool:
-    """Make an empty file that only its owner may read; SQLite gives -wal and -shm the same mode."""
+    """Make an empty file that only its owner may read; SQLite gives -wal and -shm the same mode.
+
+    False where there is one already.
+    """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        # A crash may have come between making the file and filling it.
-        return os.path.getsize(path) == 0
+        return False
     return True
 
 
-def _prepare(database: sqlite3.Connection, path: str, *, is_new: bool) -> None:
+def _prepare(database: sqlite3.Connection, path: str) -> None:
     database.execute("pragma journal_mode = wal")
     database.execute("pragma synchronous = full")
     database.execute("pragma cell_size_check = on")
     database.execute("pragma trusted_schema = off")
     database.execute(f"pragma journal_size_limit = {_JOURNAL_SIZE_LIMIT}")
-    if is_new:
-        database.executescript(SCHEMA)
-        database.execute(
-            "insert or ignore into state values (1, 0, 0, 0, '', '[]', ?)",
-            (seal_of((0, 0, 0, "", "[]")),),
-        )
+    if _is_empty(database):
+        # One transaction: a crash leaves the whole or nothing.
+        database.executescript(f"begin; {_TABLES}")
+        empty = (0, 0, 0, "", "[]")
+        database.execute("insert into state values (1, ?, ?, ?, ?, ?, ?)", (*empty, seal_of(empty)))
+        database.execute("commit")
     application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
     if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
         raise damaged(path, f"not a pmgsync database of version {SCHEMA_VERSION}")
+
+
+def _is_empty(database: sqlite3.Connection) -> bool:
+    """Has nobody filled it yet? A crash may have come before that: then it is filled now."""
+    tables = database.execute("select count(*) from sqlite_master").fetchone()[0]
+    return not (tables or _pragma(database, "application_id") or _pragma(database, "user_version"))
 
 
 def _lengthen_log(database: sqlite3.Connection, path: str) -> None:

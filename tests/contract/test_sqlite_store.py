@@ -233,6 +233,20 @@ def test_a_log_cut_at_any_place_is_a_state_that_was(tmp_path: Path, path: Path) 
         assert head.position.version >= sum(size <= cut for size in sizes)
 
 
+def test_a_crash_at_any_moment_of_its_making_leaves_one_that_opens(
+    tmp_path: Path, path: Path
+) -> None:
+    with closing(SqliteStore(path)):
+        database, log = path.read_bytes(), path.with_name("store.db-wal").read_bytes()
+    torn = tmp_path / "torn" / "store.db"
+    torn.parent.mkdir()
+    for cut in [0, 31, *range(32, 32 + 40 * 4120, 4120 // 4)]:
+        torn.write_bytes(database[:4096])
+        torn.with_name("store.db-wal").write_bytes(log[:cut])
+        with closing(SqliteStore(torn)) as store:
+            assert store.head()[0].position == NOWHERE
+
+
 # --- power cuts ----------------------------------------------------------------------------------
 
 WRITER = """

@@ -21,6 +21,8 @@ from tests.crash.agent_process import Recovered, files_of, live
 
 ROUNDS = 200
 AT_ONCE = 4
+LEAST_ROUNDS = ROUNDS // AT_ONCE
+MOST_ROUNDS = 4 * LEAST_ROUNDS
 START_S = 20.0
 EARLY_S = 0.1
 """Within so long a process has started and recovered."""
@@ -42,6 +44,11 @@ class Victim:
     rounds: int = 0
     interrupted: int = 0
     story: list[str] = field(default_factory=list)
+
+    @property
+    def has_seen_little(self) -> bool:
+        """Too few versions, or no activation that was cut short."""
+        return self.newest <= LEAST_ROUNDS / 2 or self.interrupted == 0
 
     def live_and_die(self) -> None:
         """One round: start, check what was recovered, run for a moment, be killed."""
@@ -71,7 +78,10 @@ class Victim:
         return process, ours
 
     def first_word(self, pipe: Connection) -> Recovered:
-        word = pipe.recv() if pipe.poll(START_S) else None
+        try:
+            word = pipe.recv() if pipe.poll(START_S) else None
+        except EOFError:
+            word = None  # it ended by itself, and has said why
         assert isinstance(word, Recovered), (self.story, (self.root / "stderr").read_text())
         return word
 
@@ -113,7 +123,11 @@ def torment(root: Path, seed: int, failed: threading.Event) -> Victim:
     (root / "etc/mail/spamassassin").mkdir(parents=True)
     victim = Victim(root, random.Random(seed))
     try:
-        for _ in range(ROUNDS // AT_ONCE):
+        # On a busy machine little happens within a round, so there are more of them: were nothing
+        # applied or interrupted, nothing would have been tested.
+        while victim.rounds < LEAST_ROUNDS or (
+            victim.has_seen_little and victim.rounds < MOST_ROUNDS
+        ):
             if failed.is_set():
                 break
             victim.live_and_die()
@@ -139,7 +153,5 @@ def test_an_agent_killed_at_random_moments_never_leaves_a_mixture(tmp_path: Path
             for number in range(AT_ONCE)
         ]
         victims = [share.result() for share in shares]
-    assert sum(victim.rounds for victim in victims) == ROUNDS
-    # Were nothing applied or interrupted, nothing would have been tested.
-    assert sum(victim.newest for victim in victims) > ROUNDS / 2
-    assert sum(victim.interrupted for victim in victims) > 0
+    assert sum(victim.rounds for victim in victims) >= ROUNDS
+    assert not any(victim.has_seen_little for victim in victims)
