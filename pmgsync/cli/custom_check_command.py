@@ -36,7 +36,7 @@ def try_check(root: Path, conf: PmgConf, mail: Path, timeout: float = TIMEOUT_S)
         what = "is no file" if mail.exists() else "does not exist"
         raise OperatorError(what, where=str(mail), mend="give a file with a mail in it")
     admin = conf.values(0)["admin"]
-    program, path = _program(root, str(admin["custom_check_path"])), str(mail.absolute())
+    program, path = program_path(root, str(admin["custom_check_path"])), str(mail.absolute())
     try:
         run = run_check(program, VERSION, path, timeout=timeout)
         verdict = verdict_of(bytes(run.output), run.status)
@@ -45,7 +45,7 @@ def try_check(root: Path, conf: PmgConf, mail: Path, timeout: float = TIMEOUT_S)
     return Trial(program, path, bool(admin["custom_check"]), run, verdict)
 
 
-def _program(root: Path, path: str) -> str:
+def program_path(root: Path, path: str) -> str:
     """The program below the root where it exists there, else that of the running system."""
     below = root / path.removeprefix("/")
     return str(below) if below.exists() else path

@@ -75,6 +75,7 @@ TOPICS = {
         "fetchmail": Entry("fetchmail_commands", "FETCHMAIL", "mailboxes to fetch mail from"),
     },
     "what PMG makes of them": {
+        "check": Entry("check_command", "CHECK", "say what is wrong in the synced files"),
         "custom-check": Entry(
             "custom_check_command", "CUSTOM_CHECK", "try the admin's own check of mails"
         ),
