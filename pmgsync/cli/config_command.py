@@ -32,6 +32,7 @@ VALUE_COLUMNS = 40
 """A longer value is cut in the list; `get` prints it whole."""
 
 
+MOST_READ = 1 << 20
 _JSON = "for scripts: exact and complete"
 
 
@@ -215,7 +216,9 @@ def _warn(conf: PmgConf) -> None:
 
 def _configure_set(parser: argparse.ArgumentParser) -> None:
     _configure_key(parser)
-    parser.add_argument("value", metavar="VALUE", help="its new value")
+    parser.add_argument(
+        "value", metavar="VALUE", help="its new value; `-` reads it from stdin, one line"
+    )
     parser.add_argument("--json", action="store_true", help=_JSON)
 
 
@@ -226,11 +229,20 @@ def _configure_unset(parser: argparse.ArgumentParser) -> None:
 
 def _set(options: argparse.Namespace, place: Place) -> int:
     key = parse_key(options.key)
-    return _edit(key, checked(key, options.value), options, place)
+    text = _from_stdin() if options.value == "-" else options.value
+    return _edit(key, checked(key, text), options, place)
 
 
 def _unset(options: argparse.Namespace, place: Place) -> int:
     return _edit(parse_key(options.key), None, options, place)
+
+
+def _from_stdin() -> str:
+    """What stands on stdin, without the line break at its end."""
+    data = sys.stdin.buffer.read(MOST_READ + 1)
+    if len(data) > MOST_READ:
+        raise InvalidError(f"is longer than {MOST_READ} bytes", where="stdin", mend="give one line")
+    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 def checked(key: Key, text: str) -> str:
@@ -318,6 +330,7 @@ SET = Command(
         ("pmgsync config set mail.relay mx.example.com", ""),
         ("pmgsync config set mail.banner 'ESMTP mail gateway'", ""),
         ("pmgsync config set admin.custom_check 1", "booleans are 0 and 1"),
+        ("pmgsync config set admin.http_proxy - < proxy.txt", "with a password in it"),
     ),
     run=_set,
     configure=_configure_set,

@@ -68,13 +68,14 @@ def edit_synced_file(root: Path, path: ManagedPath, change: Change) -> bool:
     require_authored_here(root, path)
     owners = Owners()
     reader, writer = DiskReader(root, owners), DiskWriter(root, owners)
-    if reader.stat(path.folder) is None:
+    top = PMG if path.startswith(f"{PMG}/") else SPAMASSASSIN
+    if reader.stat(top) is None:
         raise OperatorError(
             "there is no such folder",
-            where=str(root / path.folder),
+            where=str(root / top),
             mend="is this the root of a Proxmox Mail Gateway? see --root",
         )
-    with wait_for_lock(_lock_of(root, path), LOCK_SECONDS):
+    with wait_for_lock(_lock_of(root, path, top), LOCK_SECONDS):
         old, seen = _read(reader, path)
         new = change(old)
         if new == old:
@@ -126,10 +127,10 @@ def _pmgs_master_elsewhere(root: Path) -> str:
     return f"{master.name}({master.cid}) at {master.ip}" if master.name.lower() != name else ""
 
 
-def _lock_of(root: Path, path: ManagedPath) -> Path:
-    """PMG's lock file, or the file's own folder where no PMG can be."""
+def _lock_of(root: Path, path: ManagedPath, top: str) -> Path:
+    """PMG's lock file, or the synced folder at the top where no PMG can be."""
     folder = root / LOCK_FOLDER
-    return folder / _LOCKS.get(path, _USUAL_LOCK) if folder.is_dir() else root / path.folder
+    return folder / _LOCKS.get(path, _USUAL_LOCK) if folder.is_dir() else root / top
 
 
 def _read(reader: DiskReader, path: ManagedPath) -> tuple[bytes | None, Seen | None]:

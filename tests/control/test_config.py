@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pmgsync.pmgconf.schema import keys
-from tests.control.fake_node import outcome
+from tests.control.fake_node import outcome, pmgsync
 from tests.unit.cli.test_editing import make_member
 
 FILE = "etc/pmg/pmg.conf"
@@ -121,6 +121,23 @@ def test_set_and_unset_change_one_option_and_keep_the_rest(root: Path) -> None:
     )
     assert "relay" not in (root / FILE).read_text()
     assert config(root, "unset", "mail.relay")[1] == "mail.relay is not set already\n"
+
+
+def test_a_value_with_a_password_need_not_stand_on_the_command_line(root: Path) -> None:
+    words = ("config", "set", "admin.http_proxy", "-", "--root", root)
+    done = pmgsync(*words, stdin="http://me:other@proxy/\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "other" not in done.stdout
+    assert "hunter2" not in done.stdout
+    assert "\thttp_proxy http://me:other@proxy/\n" in (root / FILE).read_text()
+    for bad, why in (
+        ("a\nb\n", "has a line break"),
+        ("x" * 2_000_000, "longer than"),
+        ("", "empty"),
+    ):
+        done = pmgsync(*words, stdin=bad)
+        assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+        assert why in done.stderr
 
 
 def test_what_is_so_already_is_not_written(root: Path) -> None:

@@ -52,6 +52,15 @@ def test_a_missing_file_is_made_with_the_mode_of_the_scope_table(root: Path) -> 
     assert names(root) == ["domains", "ldap.conf"]
 
 
+@pytest.mark.parametrize("with_pmg", [False, True])
+def test_a_missing_folder_below_the_synced_one_is_made(root: Path, with_pmg: bool) -> None:
+    if with_pmg:
+        (root / "var/lock").mkdir(parents=True)
+    assert edit_synced_file(root, ManagedPath("etc/pmg/dkim/domains"), lambda _old: b"a 1\n")
+    assert (root / "etc/pmg/dkim/domains").read_bytes() == b"a 1\n"
+    assert stat.S_IMODE((root / "etc/pmg/dkim").stat().st_mode) == 0o755
+
+
 def test_mode_and_owner_of_a_file_are_kept(root: Path) -> None:
     (root / DOMAINS).write_bytes(b"a 1\n")
     (root / DOMAINS).chmod(0o604)
