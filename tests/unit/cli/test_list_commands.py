@@ -344,6 +344,12 @@ def test_on_a_node_that_is_not_the_master_nothing_is_changed(gateway: Gateway) -
 
 
 def test_without_a_gateway_there_is_nothing_to_change(gateway: Gateway) -> None:
-    (gateway.root / "etc/pmg/dkim").rmdir()
-    code, line = gateway.refused("dkim-domain", "add", "a.example")
+    (gateway.root / "etc/mail/spamassassin").rmdir()
+    code, line = gateway.refused("score", "add", "A_RULE", "1")
     assert (code, "there is no such folder" in line) == (1, True)
+
+
+def test_a_gateway_that_never_signed_gets_the_folder(gateway: Gateway) -> None:
+    (gateway.root / "etc/pmg/dkim").rmdir()
+    gateway.fine("dkim-domain", "add", "a.example")
+    assert gateway.text("etc/pmg/dkim/domains") == "a.example 1\n"
