@@ -5,7 +5,7 @@
 _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and its arguments
     verbs='' options='--help --root' valued='--root' arguments=''
     case $1 in
-        '') verbs='create join-cmd join members delete leave tokens daemon status log show kept run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail custom-check dump facts' options='--help --root --version' ;;
+        '') verbs='create join-cmd join members delete leave tokens daemon status log show kept run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump facts' options='--help --root --version' ;;
         'create') options='--address --help --json --name --root' valued='--address --name --root' arguments='' ;;
         'join-cmd') options='--help --json --root' valued='--root' arguments='' ;;
         'join') options='--help --json --name --root --token' valued='--name --root --token' arguments='-' ;;
@@ -77,6 +77,7 @@ _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and i
         'fetchmail add') options='--disable --help --id --interval --keep --no-keep --no-ssl --password-file --port --protocol --root --ssl' valued='--id --interval --password-file --port --protocol --root' arguments='- - -' ;;
         'fetchmail set') options='--disable --enable --help --interval --keep --no-keep --no-ssl --password --password-file --port --protocol --root --server --ssl --target --user' valued='--interval --password-file --port --protocol --root --server --target --user' arguments='-' ;;
         'fetchmail remove') options='--help --root' valued='--root' arguments='-+' ;;
+        'check') options='--custom-check --help --json --root --strict' valued='--custom-check --root' arguments='' ;;
         'custom-check') options='--help --json --root --timeout' valued='--root --timeout' arguments='-' ;;
         'dump') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
         'facts') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
