@@ -15,14 +15,13 @@ from pmgsync.cli.editing import edit_synced_file, read_synced_file, require_auth
 from pmgsync.errors import InvalidError, OperatorError
 from pmgsync.pmgconf.findings import Severity
 from pmgsync.pmgconf.lists import shown
-from pmgsync.pmgconf.registry import REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from pmgsync.model.paths import ManagedPath
-    from pmgsync.pmgconf.registry import Parsed
+    from pmgsync.pmgconf.file_kind import FileKind, Parsed
 
 Entries = dict[str, Any]
 """The entries of a file by key, as its kind has them."""
@@ -31,9 +30,9 @@ MOST_SAID = 3
 MOST_COMPARED = 2000
 
 
-def read_entries(root: Path, path: ManagedPath) -> Parsed:
+def read_entries(root: Path, path: ManagedPath, kind: FileKind) -> Parsed:
     """What the file says; what PMG ignores in it is told to the person."""
-    parsed = REGISTRY[path].parse(read_synced_file(root, path) or b"")
+    parsed = kind.parse(read_synced_file(root, path) or b"")
     errors = [finding for finding in parsed.findings if finding.severity is Severity.ERROR]
     for finding in errors[:MOST_SAID]:
         say(f"pmgsync: {path}:{finding.line}: {finding.what}; {finding.mend}")
@@ -42,13 +41,13 @@ def read_entries(root: Path, path: ManagedPath) -> Parsed:
     return parsed
 
 
-def entries_to_change(root: Path, path: ManagedPath) -> Entries:
+def entries_to_change(root: Path, path: ManagedPath, kind: FileKind) -> Entries:
     """The entries as they are before a change, for a command that has something to ask first.
 
     Raises what a change would raise before it is made.
     """
     require_authored_here(root, path)
-    parsed = REGISTRY[path].parse(read_synced_file(root, path) or b"")
+    parsed = kind.parse(read_synced_file(root, path) or b"")
     require_readable(path, parsed)
     return dict(parsed.entries)
 
@@ -56,6 +55,7 @@ def entries_to_change(root: Path, path: ManagedPath) -> Entries:
 def change_entries(
     root: Path,
     path: ManagedPath,
+    kind: FileKind,
     change: Callable[[Entries], Entries],
     *,
     first: Callable[[Parsed], Parsed] = lambda parsed: parsed,
@@ -64,7 +64,6 @@ def change_entries(
 
     `change` raises to refuse. `first` may complete what was read before it is written.
     """
-    kind = REGISTRY[path]
     lost: list[int] = []
 
     def edit(data: bytes | None) -> bytes:

@@ -25,7 +25,7 @@ from pmgsync.cli.list_files import port
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, PmgsyncError, UsageError
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import PMG, PMG_CONF
-from pmgsync.pmgconf.fetchmailrc import MARKER, PORTS, Account, Fetchmailrc, completed
+from pmgsync.pmgconf.fetchmailrc import KIND, MARKER, PORTS, Account, Fetchmailrc, completed
 from pmgsync.pmgconf.formats import is_address, is_email
 from pmgsync.pmgconf.lists import encoded, shown
 from pmgsync.pmgconf.pmg_conf import parse_pmg_conf
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pmgsync.cli.changing import Entries
-    from pmgsync.pmgconf.registry import Parsed
+    from pmgsync.pmgconf.file_kind import Parsed
 
 PATH = ManagedPath(f"{PMG}/fetchmailrc")
 SWITCH = "etc/default/fetchmail"
@@ -83,7 +83,7 @@ def account_id(text: str) -> str:
 
 
 def _list(options: argparse.Namespace, place: Place) -> int:
-    parsed = read_entries(place.root, PATH)
+    parsed = read_entries(place.root, PATH, KIND)
     accounts = [completed(account) for account in parsed.entries.values()]
     if options.json:
         print_json(listed_json(parsed, map(_as_json, accounts)))
@@ -128,7 +128,7 @@ def _as_json(account: Account) -> dict[str, object]:
 
 
 def _add(options: argparse.Namespace, place: Place) -> int:
-    entries = entries_to_change(place.root, PATH)
+    entries = entries_to_change(place.root, PATH, KIND)
     if options.id in entries:
         raise _there(options.id)
     password = _password(options)
@@ -142,7 +142,9 @@ def _add(options: argparse.Namespace, place: Place) -> int:
         added[:] = [name]
         return entries | {name: completed(replace(made, id=name))}
 
-    change_entries(place.root, PATH, change, first=lambda parsed: _with_head(parsed, place.root))
+    change_entries(
+        place.root, PATH, KIND, change, first=lambda parsed: _with_head(parsed, place.root)
+    )
     say(f"added {added[0]} to /{PATH}")
     if not _is_switched_on(place.root):
         say(f"fetchmail is switched off in /{SWITCH}; PMG switches it on where it fetches mail")
@@ -157,14 +159,14 @@ def _set(options: argparse.Namespace, place: Place) -> int:
         given["enable"] = options.enable
     if not (given or asks):
         raise UsageError("say what to set", mend="see `pmgsync fetchmail set --help`")
-    _account(entries_to_change(place.root, PATH), name)
+    _account(entries_to_change(place.root, PATH, KIND), name)
     if asks:
         given["password"] = _password(options)
 
     def change(entries: Entries) -> Entries:
         return entries | {name: _with(_account(entries, name), given)}
 
-    changed = change_entries(place.root, PATH, change)
+    changed = change_entries(place.root, PATH, KIND, change)
     say(f"changed {name} in /{PATH}" if changed else f"{name} is so already")
     return ExitCode.FINE
 
@@ -185,7 +187,7 @@ def _remove(options: argparse.Namespace, place: Place) -> int:
             del entries[_account(entries, name).id]
         return entries
 
-    change_entries(place.root, PATH, change)
+    change_entries(place.root, PATH, KIND, change)
     say(f"removed {', '.join(options.ids)} from /{PATH}")
     return ExitCode.FINE
 

@@ -21,7 +21,7 @@ from pmgsync.errors import ExitCode, InvalidError, OperatorError, UsageError
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import PMG
 from pmgsync.pmgconf.formats import encode_comment, is_config_id
-from pmgsync.pmgconf.ldap_conf import DEFAULTS, OPTIONS, PASSWORD, Profile
+from pmgsync.pmgconf.ldap_conf import DEFAULTS, KIND, OPTIONS, PASSWORD, Profile
 from pmgsync.pmgconf.lists import shown
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def profile_name(text: str) -> str:
 
 
 def _list(options: argparse.Namespace, place: Place) -> int:
-    parsed = read_entries(place.root, PATH)
+    parsed = read_entries(place.root, PATH, KIND)
     profiles = list(parsed.entries.values())
     if options.json:
         print_json(listed_json(parsed, map(_as_json, profiles)))
@@ -103,7 +103,7 @@ def _as_json(profile: Profile) -> dict[str, object]:
 
 
 def _show(options: argparse.Namespace, place: Place) -> int:
-    entries = dict(read_entries(place.root, PATH).entries)
+    entries = dict(read_entries(place.root, PATH, KIND).entries)
     profile = _profile(entries, options.profile)
     if options.json:
         print_json(_as_json(profile))
@@ -126,7 +126,7 @@ def _add(options: argparse.Namespace, place: Place) -> int:
     name = options.profile
     given = _given(options)
     _require_valid(name, given)
-    if name in entries_to_change(place.root, PATH):
+    if name in entries_to_change(place.root, PATH, KIND):
         raise _there(name)
     if options.password or options.password_file is not None:
         given[PASSWORD] = password_of(f"the LDAP login of {name}", options.password_file)
@@ -136,7 +136,7 @@ def _add(options: argparse.Namespace, place: Place) -> int:
             raise _there(name)
         return entries | {name: Profile(name, given)}
 
-    change_entries(place.root, PATH, change)
+    change_entries(place.root, PATH, KIND, change)
     say(f"added {name} to /{PATH}")
     return ExitCode.FINE
 
@@ -150,7 +150,7 @@ def _set(options: argparse.Namespace, place: Place) -> int:
     if both := sorted({*given, *([PASSWORD] if asks else [])} & {*options.unset}):
         raise UsageError(f"{both[0]} cannot be set and unset at once")
     _require_valid(name, given)
-    _profile(entries_to_change(place.root, PATH), name)
+    _profile(entries_to_change(place.root, PATH, KIND), name)
     if asks:
         given[PASSWORD] = password_of(f"the LDAP login of {name}", options.password_file)
 
@@ -159,7 +159,7 @@ def _set(options: argparse.Namespace, place: Place) -> int:
         kept = {key: value for key, value in old.options.items() if key not in options.unset}
         return entries | {name: Profile(name, {**kept, **given}, old.line)}
 
-    changed = change_entries(place.root, PATH, change)
+    changed = change_entries(place.root, PATH, KIND, change)
     say(f"changed {name} in /{PATH}" if changed else f"{name} is so already")
     return ExitCode.FINE
 
@@ -170,7 +170,7 @@ def _remove(options: argparse.Namespace, place: Place) -> int:
             del entries[_profile(entries, name).name]
         return entries
 
-    change_entries(place.root, PATH, change)
+    change_entries(place.root, PATH, KIND, change)
     say(f"removed {', '.join(options.profiles)} from /{PATH}")
     return ExitCode.FINE
 

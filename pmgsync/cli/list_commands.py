@@ -114,7 +114,7 @@ def list_verb(file: ListedFile) -> Command:
     """`list`."""
 
     def run(options: argparse.Namespace, place: Place) -> int:
-        parsed = read_entries(place.root, file.path)
+        parsed = read_entries(place.root, file.path, file.kind)
         entries = list(parsed.entries.values())
         if options.json:
             print_json(listed_json(parsed, [_as_json(entry, file.columns) for entry in entries]))
@@ -165,7 +165,7 @@ def add_verb(file: ListedFile) -> Command:
                 keep_comment=given is None,
             )
 
-        if change_entries(place.root, file.path, change):
+        if change_entries(place.root, file.path, file.kind, change):
             say(f"added {_named(keys, file)} to /{file.path}")
         return ExitCode.FINE
 
@@ -205,7 +205,7 @@ def remove_verb(file: ListedFile) -> Command:
             file.guard(place.root)
             return without(entries, options.keys, file)
 
-        change_entries(place.root, file.path, change)
+        change_entries(place.root, file.path, file.kind, change)
         say(f"removed {_named(options.keys, file)} from /{file.path}")
         return ExitCode.FINE
 
@@ -231,7 +231,7 @@ def comment_verb(file: ListedFile) -> Command:
             key = found(entries, options.key, file)
             return entries | {key: entries[key]._replace(comment=options.comment)}
 
-        if change_entries(place.root, file.path, change):
+        if change_entries(place.root, file.path, file.kind, change):
             say(f"set the comment of {shown(options.key)} in /{file.path}")
         else:
             say(f"{shown(options.key)} has that comment already")

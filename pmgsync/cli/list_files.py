@@ -13,10 +13,13 @@ from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import PMG, SPAMASSASSIN
 from pmgsync.pmgconf import maps
 from pmgsync.pmgconf.formats import is_ip
+from pmgsync.pmgconf.lists import list_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pmgsync.pmgconf.file_kind import FileKind
 
 SCORES = ManagedPath(f"{SPAMASSASSIN}/pmg-scores.cf")
 PENDING_SCORES = f"{SCORES}.new"
@@ -47,6 +50,7 @@ class ListedFile:
 
     command: str
     path: ManagedPath
+    kind: FileKind
     noun: str
     plural: str
     metavar: str
@@ -242,6 +246,7 @@ FILES = (
     ListedFile(
         command="domain",
         path=ManagedPath(f"{PMG}/domains"),
+        kind=list_kind(maps.DOMAINS),
         noun="relay domain",
         plural="relay domains",
         metavar="DOMAIN",
@@ -254,6 +259,7 @@ FILES = (
     ListedFile(
         command="dkim-domain",
         path=ManagedPath(f"{PMG}/dkim/domains"),
+        kind=list_kind(maps.DOMAINS),
         noun="DKIM domain",
         plural="DKIM domains",
         metavar="DOMAIN",
@@ -266,6 +272,7 @@ FILES = (
     ListedFile(
         command="transport",
         path=ManagedPath(f"{PMG}/transport"),
+        kind=list_kind(maps.TRANSPORTS),
         noun="transport",
         plural="transports",
         metavar="DOMAIN",
@@ -286,6 +293,7 @@ FILES = (
     ListedFile(
         command="network",
         path=ManagedPath(f"{PMG}/mynetworks"),
+        kind=list_kind(maps.NETWORKS),
         noun="trusted network",
         plural="trusted networks",
         metavar="NETWORK",
@@ -299,6 +307,7 @@ FILES = (
     ListedFile(
         command="tls-policy",
         path=ManagedPath(f"{PMG}/tls_policy"),
+        kind=list_kind(maps.POLICIES),
         noun="TLS policy",
         plural="TLS policies",
         metavar="DESTINATION",
@@ -316,6 +325,7 @@ FILES = (
     ListedFile(
         command="tls-inbound",
         path=ManagedPath(f"{PMG}/tls_inbound_domains"),
+        kind=list_kind(maps.INBOUND_DOMAINS),
         noun="inbound TLS domain",
         plural="inbound TLS domains",
         metavar="DOMAIN",
@@ -329,6 +339,7 @@ FILES = (
     ListedFile(
         command="score",
         path=SCORES,
+        kind=list_kind(maps.SCORES),
         noun="score",
         plural="scores",
         metavar="RULE",

@@ -25,7 +25,7 @@ from pmgsync.host.password_hash import hash_password
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import PMG
 from pmgsync.pmgconf.lists import encoded, shown
-from pmgsync.pmgconf.user_conf import OWN_REALM, ROLES, ROOT, User, faults, userid_fault
+from pmgsync.pmgconf.user_conf import KIND, OWN_REALM, ROLES, ROOT, User, faults, userid_fault
 
 if TYPE_CHECKING:
     from pmgsync.cli.changing import Entries
@@ -82,7 +82,7 @@ def expiry_text(user: User) -> str:
 
 
 def _list(options: argparse.Namespace, place: Place) -> int:
-    parsed = read_entries(place.root, PATH)
+    parsed = read_entries(place.root, PATH, KIND)
     users = list(parsed.entries.values())
     if options.json:
         print_json(listed_json(parsed, map(_as_json, users)))
@@ -114,7 +114,7 @@ def _add(options: argparse.Namespace, place: Place) -> int:
     name = options.userid
     user = _changed(User(name, enable=not options.disable), options)
     _require_writable(user)
-    if name in entries_to_change(place.root, PATH):
+    if name in entries_to_change(place.root, PATH, KIND):
         raise _there(name)
     if user.realm == OWN_REALM:
         user = replace(user, crypt_pass=_new_hash(name, options.password_file))
@@ -126,7 +126,7 @@ def _add(options: argparse.Namespace, place: Place) -> int:
             raise _there(name)
         return entries | {name: user}
 
-    change_entries(place.root, PATH, change)
+    change_entries(place.root, PATH, KIND, change)
     say(f"added {name} to /{PATH}")
     return ExitCode.FINE
 
@@ -136,7 +136,7 @@ def _set(options: argparse.Namespace, place: Place) -> int:
     asks = options.password or options.password_file is not None
     if not (asks or options.enable is not None or options.expire or _given(options)):
         raise UsageError("say what to set", mend="see `pmgsync user set --help`")
-    current = _user(entries_to_change(place.root, PATH), name)
+    current = _user(entries_to_change(place.root, PATH, KIND), name)
     if asks and current.realm != OWN_REALM:
         raise UsageError(f"the realm {current.realm} has its passwords elsewhere", where=name)
     crypt_pass = _new_hash(name, options.password_file) if asks else None
@@ -150,7 +150,7 @@ def _set(options: argparse.Namespace, place: Place) -> int:
         _require_writable(user)
         return entries | {name: user}
 
-    changed = change_entries(place.root, PATH, change)
+    changed = change_entries(place.root, PATH, KIND, change)
     say(f"changed {name} in /{PATH}" if changed else f"{name} is so already")
     return ExitCode.FINE
 
@@ -164,7 +164,7 @@ def _remove(options: argparse.Namespace, place: Place) -> int:
             del entries[name]
         return entries
 
-    change_entries(place.root, PATH, change)
+    change_entries(place.root, PATH, KIND, change)
     say(f"removed {', '.join(options.userids)} from /{PATH}")
     return ExitCode.FINE
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from pmgsync.pmgconf.file_kind import FileKind
 from pmgsync.pmgconf.findings import Finding, Findings, Severity
 from pmgsync.pmgconf.lists import decoded, encoded, shown
 
@@ -147,6 +148,9 @@ def dump(accounts: Iterable[Account], head: bytes = MARKER) -> bytes:
         head += b"\n"
     by_id = sorted(accounts, key=lambda account: encoded(account.id))
     return head + encoded("".join(map(_written, by_id)))
+
+
+KIND = FileKind(parse, lambda file: dump(file.entries.values(), file.head))
 
 
 def completed(account: Account) -> Account:

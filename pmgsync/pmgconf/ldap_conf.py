@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pmgsync.pmgconf.file_kind import kind_of_entries
 from pmgsync.pmgconf.findings import Finding, Severity
 from pmgsync.pmgconf.formats import (
     ADDRESS,
@@ -26,7 +27,7 @@ from pmgsync.pmgconf.section import dump as dump_sections
 from pmgsync.pmgconf.section import parse as parse_sections
 from pmgsync.pmgconf.values import OptionRule, ValueType
 
-KIND = "ldap"
+SECTION_TYPE = "ldap"
 MODES = ("ldap", "ldaps", "ldap+starttls")
 PASSWORD = "bindpw"  # noqa: S105  the name of the option
 
@@ -62,7 +63,7 @@ def _id_fault(name: str) -> str:
     return "" if is_config_id(name) else f"invalid configuration ID '{name}'"
 
 
-GRAMMAR = Grammar(typed_header, {KIND: OPTIONS}, _id_fault, is_secret=True)
+GRAMMAR = Grammar(typed_header, {SECTION_TYPE: OPTIONS}, _id_fault, is_secret=True)
 
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=]+")
 _CLEAN = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -108,6 +109,9 @@ def dump(profiles: Iterable[Profile]) -> bytes:
     return dump_sections(map(_section, profiles), GRAMMAR)
 
 
+KIND = kind_of_entries(parse, dump)
+
+
 def _profile(section: Section) -> Profile:
     values = {name: option.value for name, option in section.options.items()}
     if "comment" in values:
@@ -123,7 +127,7 @@ def _section(profile: Profile) -> Section:
         values["comment"] = encode_comment(values["comment"])
     if PASSWORD in values:
         values[PASSWORD] = base64.b64encode(encoded(values[PASSWORD])).decode()
-    return section_of(KIND, profile.name, values)
+    return section_of(SECTION_TYPE, profile.name, values)
 
 
 def _from_base64(text: str) -> bytes:

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pmgsync.model.paths import printable
+from pmgsync.pmgconf.file_kind import FileKind, kind_of_entries
 from pmgsync.pmgconf.findings import Finding, Findings
 from pmgsync.pmgconf.formats import BLANKS
 
@@ -100,6 +101,11 @@ def dump(entries: Iterable[E], form: ListFormat[E]) -> bytes:
     """The file as PMG writes it."""
     by_key = sorted(entries, key=lambda entry: encoded(entry.key))
     return encoded("".join([form.write(entry) for entry in by_key]))
+
+
+def list_kind(form: ListFormat[E]) -> FileKind:
+    """The kind of the files that have this format."""
+    return kind_of_entries(lambda data: parse(data, form), lambda entries: dump(entries, form))
 
 
 def encoded(text: str) -> bytes:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from pmgsync.pmgconf.file_kind import kind_of_entries
 from pmgsync.pmgconf.findings import Finding, Findings
 from pmgsync.pmgconf.formats import BLANKS, is_email
 from pmgsync.pmgconf.lists import decoded, encoded, shown
@@ -89,6 +90,9 @@ def dump(users: Iterable[User]) -> bytes:
     by_id = {user.userid: user for user in users}
     by_id[ROOT] = as_root(by_id.get(ROOT))
     return b"".join(_line(by_id[userid]) for userid in sorted(by_id, key=encoded))
+
+
+KIND = kind_of_entries(parse, dump)
 
 
 def as_root(user: User | None) -> User:
