@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.command import say
 from pmgsync.cli.editing import edit_synced_file, read_synced_file, require_authored_here
+from pmgsync.cli.postfix_map import refresh_map
 from pmgsync.errors import InvalidError, OperatorError
 from pmgsync.pmgconf.findings import Severity
 from pmgsync.pmgconf.lists import shown
@@ -77,7 +78,11 @@ def change_entries(
 
     changed = edit_synced_file(root, path, edit)
     if changed and lost:
-        say(f"pmgsync: {path}: {_lines(lost)} held a comment that PMG does not keep; it is gone")
+        say(
+            f"pmgsync: {path}: {_lines(lost)}: what PMG does not keep is gone (see docs/editing.md)"
+        )
+    if changed:
+        refresh_map(root, path)
     return changed
 
 

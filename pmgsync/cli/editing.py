@@ -68,14 +68,14 @@ def edit_synced_file(root: Path, path: ManagedPath, change: Change) -> bool:
     require_authored_here(root, path)
     owners = Owners()
     reader, writer = DiskReader(root, owners), DiskWriter(root, owners)
-    top = PMG if path.startswith(f"{PMG}/") else SPAMASSASSIN
+    top = _top(path)
     if reader.stat(top) is None:
         raise OperatorError(
             "there is no such folder",
             where=str(root / top),
             mend="is this the root of a Proxmox Mail Gateway? see --root",
         )
-    with wait_for_lock(_lock_of(root, path, top), LOCK_SECONDS):
+    with wait_for_lock(lock_of(root, path), LOCK_SECONDS):
         old, seen = _read(reader, path)
         new = change(old)
         if new == old:
@@ -127,10 +127,14 @@ def _pmgs_master_elsewhere(root: Path) -> str:
     return f"{master.name}({master.cid}) at {master.ip}" if master.name.lower() != name else ""
 
 
-def _lock_of(root: Path, path: ManagedPath, top: str) -> Path:
+def lock_of(root: Path, path: ManagedPath) -> Path:
     """PMG's lock file, or the synced folder at the top where no PMG can be."""
     folder = root / LOCK_FOLDER
-    return folder / _LOCKS.get(path, _USUAL_LOCK) if folder.is_dir() else root / top
+    return folder / _LOCKS.get(path, _USUAL_LOCK) if folder.is_dir() else root / _top(path)
+
+
+def _top(path: ManagedPath) -> str:
+    return PMG if path.startswith(f"{PMG}/") else SPAMASSASSIN
 
 
 def _read(reader: DiskReader, path: ManagedPath) -> tuple[bytes | None, Seen | None]:

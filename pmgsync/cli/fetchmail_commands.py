@@ -21,7 +21,7 @@ from pmgsync.cli.editing import read_synced_file
 from pmgsync.cli.facts_file import node_facts
 from pmgsync.cli.format import table
 from pmgsync.cli.list_commands import WRITE_CODES, add_json, cell
-from pmgsync.cli.list_files import port
+from pmgsync.cli.list_files import number, port
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, PmgsyncError, UsageError
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import PMG, PMG_CONF
@@ -117,8 +117,10 @@ def _row(account: Account) -> tuple[str, ...]:
 
 
 def _as_json(account: Account) -> dict[str, object]:
-    texts = ("id", "server", "protocol", "port", "interval", "user", "target")
+    texts = ("id", "server", "protocol", "user", "target")
     return {name: jsonable(getattr(account, name)) for name in texts} | {
+        "port": number(account.port),
+        "interval": number(account.interval),
         "enable": account.enable,
         "ssl": account.ssl,
         "keep": account.keep,

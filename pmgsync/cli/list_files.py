@@ -193,10 +193,10 @@ def _transport(key: str, options: argparse.Namespace) -> maps.Transport:
     bracketed = options.host[0] == "["
     bare = options.host[1:-1] if bracketed else options.host
     is_lmtp = options.protocol == "lmtp"
-    number = options.port or str(LMTP_PORT if is_lmtp else SMTP_PORT)
+    its_port = options.port or str(LMTP_PORT if is_lmtp else SMTP_PORT)
     by_address = is_ip(maps.without_ipv6_prefix(bare))
     use_mx = not (bracketed or options.no_mx or is_lmtp or by_address)
-    return maps.Transport(key, options.protocol, bare, number, use_mx, options.comment or "")
+    return maps.Transport(key, options.protocol, bare, its_port, use_mx, options.comment or "")
 
 
 def _configure_policy(parser: argparse.ArgumentParser) -> None:
@@ -216,7 +216,7 @@ def _configure_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("score", metavar="SCORE", type=score, help="a number such as 1.5 or -0.5")
 
 
-def _number(text: str) -> object:
+def number(text: str) -> object:
     """A number for JSON where the text is a plain one, else the text."""
     if text.isascii() and text.isdecimal() and len(text) <= 15:  # noqa: PLR2004 # exact in JSON
         return int(text)
@@ -259,7 +259,7 @@ FILES = (
     ListedFile(
         command="dkim-domain",
         path=ManagedPath(f"{PMG}/dkim/domains"),
-        kind=list_kind(maps.DOMAINS),
+        kind=list_kind(maps.DKIM_DOMAINS),
         noun="DKIM domain",
         plural="DKIM domains",
         metavar="DOMAIN",
@@ -282,7 +282,7 @@ FILES = (
             Column("DOMAIN", "domain", lambda entry: entry.key),
             Column("PROTOCOL", "protocol", lambda entry: entry.protocol),
             Column("HOST", "host", lambda entry: entry.host),
-            Column("PORT", "port", lambda entry: _number(entry.port)),
+            Column("PORT", "port", lambda entry: number(entry.port)),
             Column("MX", "use_mx", lambda entry: entry.use_mx),
             _COMMENT,
         ),

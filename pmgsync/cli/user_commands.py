@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -18,6 +19,7 @@ from pmgsync.cli.changing import (
     read_entries,
 )
 from pmgsync.cli.command import Command, Place, print_json, say
+from pmgsync.cli.editing import read_synced_file
 from pmgsync.cli.format import table
 from pmgsync.cli.list_commands import WRITE_CODES, add_json, cell, comment
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, UsageError
@@ -28,9 +30,12 @@ from pmgsync.pmgconf.lists import encoded, shown
 from pmgsync.pmgconf.user_conf import KIND, OWN_REALM, ROLES, ROOT, User, faults, userid_fault
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pmgsync.cli.changing import Entries
 
 PATH = ManagedPath(f"{PMG}/user.conf")
+TFA = ManagedPath(f"{PMG}/tfa.json")
 NEVER = "never"
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 64
 
@@ -166,7 +171,19 @@ def _remove(options: argparse.Namespace, place: Place) -> int:
 
     change_entries(place.root, PATH, KIND, change)
     say(f"removed {', '.join(options.userids)} from /{PATH}")
+    for name in sorted(set(options.userids) & _with_second_factor(place.root)):
+        say(f"{name} still has a second factor in /{TFA}; a new user of that name will be asked it")
     return ExitCode.FINE
+
+
+def _with_second_factor(root: Path) -> set[str]:
+    """Users that PMG's file of second factors names; none where it is not what PMG writes."""
+    try:
+        document = json.loads(read_synced_file(root, TFA) or b"{}")
+    except (ValueError, RecursionError):
+        return set()
+    users = document.get("users") if isinstance(document, dict) else None
+    return set(users) if isinstance(users, dict) else set()
 
 
 def _changed(user: User, options: argparse.Namespace) -> User:

@@ -73,8 +73,8 @@ class ListFormat(Generic[E]):
     """The lines of an entry."""
     comments: Comments
     comment_of: Callable[[str], str] = lambda line: line[1:]
-    fold: Callable[[str], str] = str.lower
-    """Keys that fold to one are the same to what looks them up: Postfix's maps know no case."""
+    is_map: bool = False
+    """Postfix looks things up in it: it knows no case, and of two lines it takes the first."""
     doubt: Callable[[E], Doubt | None] = lambda _entry: None
 
 
@@ -82,8 +82,8 @@ class ListFormat(Generic[E]):
 class ListFile(Generic[E]):
     """What a list file says. `entries` are in the order of the file, by key.
 
-    `unread` are the numbers of lines that PMG drops; `unkept` those of comments that it would not
-    write again.
+    `unread` are the numbers of lines that PMG drops; `unkept` those of comments, and of entries
+    said again, that it would not write again.
     """
 
     entries: Mapping[str, E]
@@ -160,7 +160,7 @@ class _Reading(Generic[E]):
 
     def _take(self, entry: E) -> None:
         key = entry.key
-        folded = self.form.fold(key)
+        folded = key.lower() if self.form.is_map else key
         if folded in self.folded:
             self._note_twice(entry, self.folded[folded])
             self.entries.pop(key, None)
@@ -181,11 +181,23 @@ class _Reading(Generic[E]):
             self.findings.error(number, f"cannot be read: {shown(line)}", f"write {wanted}")
 
     def _note_twice(self, entry: E, earlier: E) -> None:
-        same = earlier.key == entry.key
-        how = "already stands in" if same else "differs only in case from"
-        counts = "this one counts" if same else "Postfix finds only one of them"
-        what = f"{shown(entry.key)} {how} line {earlier.line}; {counts}"
-        self.findings.warning(entry.line, what, "remove one")
+        key, line = shown(entry.key), earlier.line
+        if earlier.key != entry.key:
+            what = f"{key} differs only in case from line {line}; Postfix finds only one of them"
+            self.findings.warning(entry.line, what, "remove one")
+        elif self.form.is_map and not self._says_the_same(entry, earlier):
+            what = f"{key} stands in line {entry.line}, too, and differently"
+            what += ": PMG takes that one, Postfix this one"
+            self.findings.error(line, what, "remove the one that is not meant")
+            self.unread.append(line)
+        else:
+            what = f"{key} already stands in line {line}; this one counts"
+            self.findings.warning(entry.line, what, "remove one")
+            self.unkept.append(line)
+
+    def _says_the_same(self, entry: E, earlier: E) -> bool:
+        one, other = (self.form.write(each).splitlines()[-1] for each in (entry, earlier))
+        return one == other
 
     def _note_line_ends(self, data: bytes) -> None:
         first = data.count(b"\n", 0, data.index(b"\r\n")) + 1

@@ -6,6 +6,7 @@ admin will not like.
 """
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from pmgsync.pmgconf.formats import BLANKS, is_address, is_dns_name, is_ip, is_ipv4, is_ipv6
@@ -258,31 +259,35 @@ DOMAINS = ListFormat[Domain](
     read=_read_domain,
     write=lambda entry: _with_comment(entry.comment, f"{entry.key} 1"),
     comments=Comments.ABOVE,
+    is_map=True,
     doubt=_doubt_domain,
 )
+DKIM_DOMAINS = replace(DOMAINS, is_map=False)
 NETWORKS = ListFormat[Network](
     read=_read_network,
     write=lambda entry: f"{entry.key} #{entry.comment}\n",
     comments=Comments.NONE,
-    fold=str,
     doubt=_doubt_network,
 )
 TRANSPORTS = ListFormat[Transport](
     read=_read_transport,
     write=_write_transport,
     comments=Comments.ABOVE,
+    is_map=True,
     doubt=_doubt_transport,
 )
 POLICIES = ListFormat[Policy](
     read=_read_policy,
     write=lambda entry: f"{entry.key} {entry.policy}\n",
     comments=Comments.DROPPED,
+    is_map=True,
     doubt=_doubt_policy,
 )
 INBOUND_DOMAINS = ListFormat[InboundDomain](
     read=_read_inbound,
     write=lambda entry: f"{entry.key} {INBOUND_ACTION}\n",
     comments=Comments.DROPPED,
+    is_map=True,
 )
 SCORES = ListFormat[Score](
     read=_read_score,
@@ -290,7 +295,6 @@ SCORES = ListFormat[Score](
         entry.comment, f"score {entry.key} {entry.written}", mark="# "
     ),
     comments=Comments.ABOVE,
-    fold=str,
     comment_of=lambda line: line[2:] if line[1:2] == " " else line[1:],
     doubt=_doubt_score,
 )

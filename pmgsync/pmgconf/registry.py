@@ -7,7 +7,7 @@ from pmgsync.pmgconf.lists import list_kind
 
 REGISTRY: dict[str, FileKind] = {
     f"{PMG}/domains": list_kind(maps.DOMAINS),
-    f"{PMG}/dkim/domains": list_kind(maps.DOMAINS),
+    f"{PMG}/dkim/domains": list_kind(maps.DKIM_DOMAINS),
     f"{PMG}/mynetworks": list_kind(maps.NETWORKS),
     f"{PMG}/transport": list_kind(maps.TRANSPORTS),
     f"{PMG}/tls_policy": list_kind(maps.POLICIES),

@@ -96,6 +96,44 @@ def test_postfix_finds_the_tls_policies(gateway: Gateway) -> None:
     assert inbound.value("b.example") == "reject_plaintext_session"
 
 
+@pytest.mark.postfix
+def test_of_two_lines_postfix_takes_the_first_in_any_case(gateway: Gateway) -> None:
+    gateway.write("etc/pmg/transport", "A.example smtp:one:25\na.example smtp:two:25\n")
+    file = gateway.root / "etc/pmg/transport"
+    code, _, err = ran("/usr/sbin/postmap", f"hash:{file}")
+    assert (code, "duplicate entry" in err) == (0, True)
+    assert ran("/usr/sbin/postmap", "-q", "a.example", f"hash:{file}")[1] == "smtp:one:25\n"
+
+
+@pytest.mark.postfix
+def test_an_edit_brings_the_map_up_to_date(gateway: Gateway) -> None:
+    (gateway.root / "etc/postfix").mkdir()
+    gateway.write("etc/postfix/main.cf", "myhostname = mail1.example\n")
+    file = gateway.root / "etc/pmg/domains"
+
+    def found(name: str) -> bool:
+        return ran("/usr/sbin/postmap", "-q", name, f"hash:{file}")[0] == 0
+
+    gateway.fine("domain", "add", "a.example")
+    assert (found("a.example"), found("b.example")) == (True, False)
+    gateway.fine("domain", "add", "b.example")
+    gateway.fine("domain", "remove", "a.example")
+    assert (found("a.example"), found("b.example")) == (False, True)
+    assert sorted(path.name for path in file.parent.iterdir()) == ["dkim", "domains", "domains.db"]
+    gateway.fine("network", "add", "192.0.2.0/24")  # Postfix reads this one from main.cf
+    assert not (file.parent / "mynetworks.db").exists()
+
+
+@pytest.mark.postfix
+def test_a_map_that_cannot_be_built_is_said(gateway: Gateway) -> None:
+    (gateway.root / "etc/postfix").mkdir()
+    gateway.write("etc/postfix/main.cf", "default_database_type = none\nmyhostname = m.example\n")
+    (gateway.root / "etc/pmg/domains.db").mkdir()
+    code, _, err = gateway.run("domain", "add", "a.example")
+    assert (code, "etc/pmg/domains" in err) == (1, True)
+    assert gateway.text("etc/pmg/domains") == "a.example 1\n"
+
+
 # --- SpamAssassin -----------------------------------------------------------------------------
 
 

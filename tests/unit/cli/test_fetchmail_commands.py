@@ -72,7 +72,7 @@ def test_the_list_tells_no_password(gateway: Gateway, secret: str) -> None:
     document = gateway.fine("fetchmail", "list", "--json")
     assert "s e" not in document
     (account,) = json.loads(document)["entries"]
-    assert (account["has_password"], account["ssl"], account["port"]) == (True, True, "993")
+    assert (account["has_password"], account["ssl"], account["port"]) == (True, True, 993)
 
 
 def test_an_empty_list_says_so(gateway: Gateway) -> None:

@@ -141,6 +141,6 @@ def test_options_that_pmg_drops_are_not_lost(gateway: Gateway) -> None:
 def test_comments_are_said_to_be_gone(gateway: Gateway) -> None:
     gateway.write(FILE, "# ours\nldap: ad\n\tserver1 a.example\n")
     assert gateway.run("ldap", "set", "ad", "--mode", "ldaps")[2] == (
-        f"pmgsync: {FILE}: line 1 held a comment that PMG does not keep; it is gone\n"
+        f"pmgsync: {FILE}: line 1: what PMG does not keep is gone (see docs/editing.md)\n"
         f"changed ad in /{FILE}\n"
     )

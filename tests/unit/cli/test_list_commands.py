@@ -301,10 +301,24 @@ def test_list_tells_what_pmg_ignores(gateway: Gateway) -> None:
 def test_comments_that_pmg_would_not_keep_are_said_to_be_gone(gateway: Gateway) -> None:
     gateway.write("etc/pmg/domains", "# head\n#mine\na.example 1\n# end\n")
     assert gateway.run("domain", "add", "b.example")[2] == (
-        "pmgsync: etc/pmg/domains: lines 1, 4 held a comment that PMG does not keep; it is gone\n"
+        "pmgsync: etc/pmg/domains: lines 1, 4: what PMG does not keep is gone "
+        "(see docs/editing.md)\n"
         "added b.example to /etc/pmg/domains\n"
     )
     assert gateway.text("etc/pmg/domains") == "#mine\na.example 1\nb.example 1\n"
+
+
+def test_where_pmg_and_postfix_disagree_the_admin_decides(gateway: Gateway) -> None:
+    gateway.write("etc/pmg/transport", "a.example smtp:one:25\na.example smtp:two:25\n")
+    code, line = gateway.refused("transport", "add", "b.example", "mx.example")
+    assert code == 3
+    assert line.startswith(
+        "pmgsync: etc/pmg/transport:1: a.example stands in line 2, too, and differently: "
+        "PMG takes that one, Postfix this one; a change would lose it, so none was made; "
+        "remove the one that is not meant"
+    )
+    gateway.write("etc/pmg/domains", "a.example 1\na.example 1\n")
+    assert "line 1: what PMG does not keep" in gateway.run("domain", "add", "b.example")[2]
 
 
 def test_bytes_that_are_no_utf8_survive_and_are_shown_as_escapes(gateway: Gateway) -> None:

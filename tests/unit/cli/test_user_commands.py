@@ -135,6 +135,20 @@ def test_users_are_removed_together_or_not_at_all(gateway: Gateway, secret: str)
     assert [user["userid"] for user in gateway.listed("user")] == ["root@pam", "bob@pmg"]
 
 
+def test_a_second_factor_that_stays_is_said(gateway: Gateway, secret: str) -> None:
+    add(gateway, "ann", secret)
+    add(gateway, "bob", secret)
+    gateway.write("etc/pmg/tfa.json", '{"users":{"ann@pmg":{"totp":["hidden"]}}}')
+    err = gateway.run("user", "remove", "ann", "bob")[2]
+    assert err.splitlines()[1:] == [
+        "ann@pmg still has a second factor in /etc/pmg/tfa.json; "
+        "a new user of that name will be asked it"
+    ]
+    add(gateway, "bob", secret)
+    gateway.write("etc/pmg/tfa.json", "[1")
+    assert len(gateway.run("user", "remove", "bob")[2].splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [

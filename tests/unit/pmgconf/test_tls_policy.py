@@ -87,7 +87,12 @@ def test_of_duplicates_the_last_wins() -> None:
     file = read("a.example may\na.example none\n", POLICIES)
     assert [entry.policy for entry in file.entries.values()] == ["none"]
     assert said(file.findings) == [
-        ("warning", 2, "a.example already stands in line 1; this one counts")
+        (
+            "error",
+            1,
+            "a.example stands in line 2, too, and differently: PMG takes that one, "
+            "Postfix this one",
+        )
     ]
 
 

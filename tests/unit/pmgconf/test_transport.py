@@ -109,8 +109,21 @@ def test_of_duplicates_the_last_wins() -> None:
     file = read("a.example smtp:one.example:25\na.example smtp:two.example:25\n", TRANSPORTS)
     assert [entry.host for entry in file.entries.values()] == ["two.example"]
     assert said(file.findings) == [
-        ("warning", 2, "a.example already stands in line 1; this one counts")
+        (
+            "error",
+            1,
+            "a.example stands in line 2, too, and differently: PMG takes that one, "
+            "Postfix this one",
+        )
     ]
+
+
+def test_a_line_said_again_in_another_form_is_no_contradiction() -> None:
+    file = read("a.example smtp:192.0.2.1:25\n#x\na.example smtp:[192.0.2.1]:25\n", TRANSPORTS)
+    assert said(file.findings) == [
+        ("warning", 3, "a.example already stands in line 1; this one counts")
+    ]
+    assert (file.unread, file.unkept) == ((), (1,))
 
 
 @pytest.mark.parametrize(
