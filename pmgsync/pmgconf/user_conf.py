@@ -137,7 +137,9 @@ def userid_fault(userid: str) -> str:
 
 
 def _line(user: User) -> bytes:
-    name = user.name if user.realm == OWN_REALM or user.userid == ROOT else user.userid
+    # What is left of a name with an `@` in it would be read as another realm's.
+    is_short = user.userid == ROOT or (user.realm == OWN_REALM and "@" not in user.name)
+    name = user.name if is_short else user.userid
     values = (
         *(name, "1" if user.enable else "0", user.expire or "0", user.crypt_pass, user.role),
         *(user.email, user.firstname, user.lastname, user.keys),

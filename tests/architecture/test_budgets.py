@@ -34,7 +34,7 @@ EDGE = "# daemon edge:"
 
 CODE = [source for source in sources(PACKAGE) if not source.generated]
 TESTS = sources("tests")
-EVERYTHING = [*CODE, *TESTS, *sources("demo", "bench", "scripts")]
+EVERYTHING = [*CODE, *TESTS, *sources("demo", "bench", "fuzz", "scripts")]
 
 
 def test_no_function_is_too_long() -> None:

@@ -227,3 +227,11 @@ def test_secrets_stay_out_of_the_repr() -> None:
     assert HASH not in repr(ANN)
     assert "otp" not in repr(UserConf({"ann@pmg": ANN}))
     assert as_root(None) == as_root(User(ROOT, crypt_pass="x"))
+
+
+def test_a_name_with_an_at_sign_keeps_its_realm() -> None:
+    data = b"ann@mail@pmg:1:0::admin:::::\n"
+    users = parse(data).entries
+    assert (
+        parse(dump(users.values())).entries.keys() == users.keys() == {"ann@mail@pmg", "root@pam"}
+    )
