@@ -9,8 +9,9 @@ from contextlib import suppress
 
 from pmgsync.errors import InvalidError
 from pmgsync.pmgconf.cluster_conf import dump_cluster_conf, parse_cluster_conf
+from pmgsync.pmgconf.file_kind import FileKind
 from pmgsync.pmgconf.pmg_conf import GRAMMAR, dump_pmg_conf, parse_pmg_conf
-from pmgsync.pmgconf.registry import REGISTRY, FileKind
+from pmgsync.pmgconf.registry import REGISTRY
 from pmgsync.pmgconf.schema import SECTIONS
 from pmgsync.pmgconf.section_edit import Place, with_option
 

@@ -7,8 +7,9 @@ import pytest
 
 from fuzz.kinds import CHECKS, SAMPLES, WORDS, as_input, listed, one_input
 from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
+from pmgsync.pmgconf.file_kind import FileKind
 from pmgsync.pmgconf.pmg_conf import parse_pmg_conf
-from pmgsync.pmgconf.registry import REGISTRY, FileKind
+from pmgsync.pmgconf.registry import REGISTRY
 
 
 def test_every_kind_is_fuzzed_and_has_a_sample() -> None:
