@@ -5,10 +5,11 @@
 _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and its arguments
     verbs='' options='--help --root' valued='--root' arguments=''
     case $1 in
-        '') verbs='create join-cmd join members delete leave tokens daemon status log show kept run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump facts' options='--help --root --version' ;;
+        '') verbs='create join-cmd join approve members delete leave tokens daemon status log show kept run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump facts' options='--help --root --version' ;;
         'create') options='--address --help --json --name --root' valued='--address --name --root' arguments='' ;;
         'join-cmd') options='--help --json --root' valued='--root' arguments='' ;;
-        'join') options='--help --json --name --root --token' valued='--name --root --token' arguments='-' ;;
+        'join') options='--fingerprint --help --json --name --root --token' valued='--fingerprint --name --root --token' arguments='-' ;;
+        'approve') options='--fingerprint --help --json --refuse --root' valued='--fingerprint --root' arguments='-' ;;
         'members') options='--help --json --root' valued='--root' arguments='' ;;
         'delete') options='--help --json --root' valued='--root' arguments='-' ;;
         'leave') options='--help --json --root' valued='--root' arguments='' ;;

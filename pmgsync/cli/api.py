@@ -8,11 +8,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli import versions
 from pmgsync.cli.node import Node
-from pmgsync.errors import UsageError
+from pmgsync.errors import OperatorError, UsageError
+
+if TYPE_CHECKING:
+    from pmgsync.cli.petitioning import Asking
 
 Answer = tuple[int, Mapping[str, Any]]
 OK = 200
@@ -62,6 +65,7 @@ class Api:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._asking: Asking | None = None
         self._routes: tuple[
             tuple[str, re.Pattern[str], Callable[[Call], Awaitable[Mapping[str, Any]]]], ...
         ] = (
@@ -77,6 +81,12 @@ class Api:
             ("POST", re.compile(r"/v1/tokens"), self._tokens),
             ("POST", re.compile(r"/v1/tokens/revoke"), self._revoke_token),
             ("POST", re.compile(r"/v1/join"), self._join),
+            ("POST", re.compile(r"/v1/join/request"), self._request_join),
+            ("POST", re.compile(r"/v1/join/confirm"), self._confirm_master),
+            ("GET", re.compile(r"/v1/join/request"), self._await_join),
+            ("GET", re.compile(r"/v1/requests"), self._requests),
+            ("POST", re.compile(r"/v1/approve"), self._approve),
+            ("POST", re.compile(r"/v1/refuse"), self._refuse),
             ("GET", re.compile(r"/v1/members"), self._members),
             ("POST", re.compile(r"/v1/delete"), self._delete),
             ("POST", re.compile(r"/v1/leave"), self._leave),
@@ -101,7 +111,12 @@ class Api:
         raise UsageError("there is no such call", where=f"{method} {path}"[:200])
 
     async def closed(self, connection: int) -> None:
-        """See `ControlHandler`: a hold that lived on this connection ends with it."""
+        """See `ControlHandler`: what lived on this connection ends with it, a hold or a request to
+        join.
+        """
+        if self._asking is not None and self._asking.connection == connection:
+            asking, self._asking = self._asking, None
+            await asking.withdraw()
         await self._node.connection_closed(connection)
 
     async def _status(self, call: Call) -> Mapping[str, Any]:
@@ -151,6 +166,36 @@ class Api:
         return await join(
             self._node, call.required("address"), call.required("token"), call.text("name")
         )
+
+    async def _request_join(self, call: Call) -> Mapping[str, Any]:
+        from pmgsync.cli.petitioning import Asking
+
+        if self._asking is not None and not self._asking.over:
+            raise OperatorError("a request to join waits already", mend="end that command first")
+        address, name = call.required("address"), call.text("name")
+        self._asking = await Asking.begin(self._node, address, name, call.connection)
+        return self._asking.document
+
+    async def _confirm_master(self, call: Call) -> Mapping[str, Any]:
+        return await self._own_asking(call).confirm(call.required("fingerprint"))
+
+    async def _await_join(self, call: Call) -> Mapping[str, Any]:
+        return await self._own_asking(call).outcome()
+
+    def _own_asking(self, call: Call) -> Asking:
+        if self._asking is None or self._asking.connection != call.connection:
+            raise OperatorError("no request to join waits on this connection")
+        return self._asking
+
+    async def _requests(self, _call: Call) -> Mapping[str, Any]:
+        return self._node.require_master().requests()
+
+    async def _approve(self, call: Call) -> Mapping[str, Any]:
+        master = self._node.require_master()
+        return master.approve(call.required("name"), call.required("fingerprint"))
+
+    async def _refuse(self, call: Call) -> Mapping[str, Any]:
+        return self._node.require_master().refuse(call.required("name"))
 
     async def _members(self, _call: Call) -> Mapping[str, Any]:
         from pmgsync.cli.membership import members_document

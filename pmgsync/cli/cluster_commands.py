@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.command import Command, Place, print_json, say
+from pmgsync.cli.command import Command, Place, confirmed, print_json, say
 from pmgsync.cli.control_client import ControlClient
 from pmgsync.cli.format import counted
+from pmgsync.cli.member_answers import FiledAnswer
+from pmgsync.cli.member_format import filed_text
 from pmgsync.cli.version_format import moment
-from pmgsync.errors import ExitCode
+from pmgsync.errors import ExitCode, OperatorError, UsageError
 from pmgsync.model.paths import printable
 
 if TYPE_CHECKING:
     import argparse
+
+
+JOINING_SECONDS = 120.0
+"""How long joining may take once it is approved."""
 
 
 def _configure_create(parser: argparse.ArgumentParser) -> None:
@@ -74,20 +81,51 @@ def _join_cmd(options: argparse.Namespace, place: Place) -> int:
 
 def _configure_join(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("address", metavar="ADDRESS", help="the master's, as `join-cmd` printed it")
-    parser.add_argument("--token", required=True, help="as `join-cmd` printed it")
+    parser.add_argument("--token", help="as `join-cmd` printed it")
+    parser.add_argument(
+        "--fingerprint",
+        metavar="XXXX-...",
+        help="without a token: the master's, as `pmgsync approve` shows it there",
+    )
     parser.add_argument("--name", help="this node's name (default: settings, else its host name)")
     parser.add_argument("--json", action="store_true", help="for scripts")
 
 
 def _join(options: argparse.Namespace, place: Place) -> int:
-    body = {"address": options.address, "token": options.token, "name": options.name}
+    if options.token and options.fingerprint:
+        raise UsageError("a token says which master it is; leave out --fingerprint")
     with ControlClient(place.root) as client:
-        joined = client.post("/v1/join", body)
+        if options.token:
+            body = {"address": options.address, "token": options.token, "name": options.name}
+            joined = client.post("/v1/join", body)
+        else:
+            joined = _ask_to_join(options, client)
     if options.json:
         print_json(joined)
     else:
         print(joined_text(joined))
     return ExitCode.FINE
+
+
+def _ask_to_join(options: argparse.Namespace, client: ControlClient) -> dict[str, Any]:
+    """File a request and wait for the admin; it lives as long as the connection of `client`."""
+    if not options.fingerprint and not sys.stdin.isatty():
+        raise UsageError(
+            "without a token somebody has to compare the master's fingerprint",
+            mend="give --token as `pmgsync join-cmd` prints it, or --fingerprint as `pmgsync "
+            "approve` shows it, both on the master",
+        )
+    wanted = {"address": options.address, "name": options.name}
+    filed = FiledAnswer.from_json(client.post("/v1/join/request", wanted))
+    say(filed_text(filed))
+    compared = options.fingerprint
+    if not compared and confirmed("Does the master show the first one as its own?"):
+        compared = filed.master_fingerprint
+    if not compared:
+        raise OperatorError("the request is withdrawn", mend="find out who answers there")
+    client.post("/v1/join/confirm", {"fingerprint": compared})
+    say(f"waiting for `pmgsync approve {filed.name}` on the master; Ctrl-C withdraws the request")
+    return client.get("/v1/join/request", seconds=filed.seconds + JOINING_SECONDS)
 
 
 def joined_text(joined: dict[str, Any]) -> str:
@@ -135,8 +173,11 @@ JOIN = Command(
     "node is kept aside first.",
     examples=(
         ("pmgsync join 192.0.2.1 --token TOKEN", "as `pmgsync join-cmd` printed it on the master"),
+        ("pmgsync join 192.0.2.1", "waits for `pmgsync approve` on the master"),
     ),
     run=_join,
     configure=_configure_join,
     codes=(ExitCode.REJECTED,),
+    more="Without a token, two fingerprints are compared by people: here that of the master, there "
+    "that of this node. The request waits half an hour, and not longer than this command runs.",
 )

@@ -119,6 +119,12 @@ def terminal_size() -> tuple[int, int] | None:
     return (size.columns, size.lines) if size.columns > 0 and size.lines > 0 else None
 
 
+def confirmed(question: str) -> bool:
+    """Ask the person at the terminal; only the whole word counts, as what it says is compared."""
+    print(f"{question} Type yes: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() == "yes"
+
+
 def say(text: str) -> None:
     """A word to the person at the terminal; what is data goes to stdout."""
     print(text, file=sys.stderr)

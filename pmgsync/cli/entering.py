@@ -16,6 +16,7 @@ from pmgsync.cli.machine import address_towards, host_address, node_address, nod
 from pmgsync.cli.node import BEGUN, DATABASE, Node
 from pmgsync.cli.pmg_keys import gather_pmg_keys
 from pmgsync.errors import OperatorError, PmgsyncError, WrongClusterError
+from pmgsync.host.identity import Identity
 from pmgsync.master.founding import Founder, found_cluster
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.envelope import Envelope, seal
@@ -34,7 +35,7 @@ FIRST_VERSION_SECONDS = 60.0
 async def create(node: Node, name: str | None, address: str | None) -> Mapping[str, Any]:
     """Found a cluster with `node` as its master, from what lies in its tree."""
     async with node.busy:
-        _require_outsider(node)
+        require_outsider(node)
         if node.removed is not None:
             forget_cluster(node)
         parts, settings = node.parts, node.settings
@@ -89,31 +90,41 @@ async def join(node: Node, address: str, token_text: str, name: str | None) -> M
     token.
     """
     async with node.busy:
-        _require_outsider(node)
+        require_outsider(node)
         settings = node.settings
         token = Token.from_text(token_text)
-        host, port = _split(address, settings.network.join_port)
+        host, port = split_address(address, settings.network.join_port)
         own_name = node_name(node.root, name, settings.node.name)
         own_address = settings.node.address or address_towards(host, port)
         # New keys for each join: whoever copied the old ones has nothing, and those that were
         # removed from a cluster are dead.
         identity = node.new_identity(own_name)
-        certificate = to_der(identity.tls_certificate)
-        request = JoinRequest(
-            name=own_name,
-            address=node_address(own_name, own_address, ""),
-            port=settings.network.member_port,
-            identity=identity.key.public_key,
-            certificate=certificate,
-            pmg=gather_pmg_keys(node.root, certificate),
-        )
+        request = join_request(node, identity, own_name, own_address)
         envelope = seal(JOIN_REQUEST_TYPE, request.to_bytes(), identity.key).to_bytes()
         links = await join_exchange(host, port, token, lambda: envelope)
         chain = tuple(Envelope.from_bytes(link) for link in links)
         _require_master_of(token, chain)
-        before = _newest_keepsake(node)
-        await node.begin_anew(identity, chain)
-        return await _joined(node, before)
+        return await take_up(node, identity, chain)
+
+
+def join_request(node: Node, identity: Identity, name: str, address: str) -> JoinRequest:
+    """Who wants in: this node, with the keys of `identity`."""
+    certificate = to_der(identity.tls_certificate)
+    return JoinRequest(
+        name=name,
+        address=node_address(name, address, ""),
+        port=node.settings.network.member_port,
+        identity=identity.key.public_key,
+        certificate=certificate,
+        pmg=gather_pmg_keys(node.root, certificate),
+    )
+
+
+async def take_up(node: Node, identity: Identity, chain: tuple[Envelope, ...]) -> Mapping[str, Any]:
+    """Become the member that `chain` makes of the holder of `identity`; what the admin is told."""
+    before = _newest_keepsake(node)
+    await node.begin_anew(identity, chain)
+    return await _joined(node, before)
 
 
 def _require_master_of(token: Token, chain: tuple[Envelope, ...]) -> None:
@@ -162,7 +173,8 @@ async def _first_version_is_late(node: Node) -> bool:
     return agent.active.position == NOWHERE
 
 
-def _require_outsider(node: Node) -> None:
+def require_outsider(node: Node) -> None:
+    """`OperatorError` where `node` belongs to a cluster."""
     if node.agent is not None:
         membership = node.agent.history.membership
         raise OperatorError(
@@ -184,7 +196,7 @@ def _existing_cluster_conf(node: Node) -> bytes | None:
     return node.parts.tree.read(CLUSTER_CONF, limit=MAX_FILE_BYTES)[0]
 
 
-def _split(address: str, port: int) -> tuple[str, int]:
+def split_address(address: str, port: int) -> tuple[str, int]:
     """`IP`, `IP:PORT`, `[IP6]`, `[IP6]:PORT` or a bare IPv6 address."""
     host, colon, tail = address.strip().rpartition(":")
     if address.count(":") > 1 and not address.startswith("["):

@@ -41,6 +41,7 @@ TOPICS = {
         ),
         "join-cmd": Entry("cluster_commands", "JOIN_CMD", "print the line that joins another node"),
         "join": Entry("cluster_commands", "JOIN", "join a cluster"),
+        "approve": Entry("approve_command", "APPROVE", "let in a node that waits without a token"),
         "members": Entry("member_commands", "MEMBERS", "show who belongs, with which keys"),
         "delete": Entry("member_commands", "DELETE", "remove a node from the cluster"),
         "leave": Entry("member_commands", "LEAVE", "take this node out of its cluster"),

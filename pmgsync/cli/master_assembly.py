@@ -5,9 +5,12 @@ from __future__ import annotations
 from pmgsync.cli.assembly import SILENT_BEATS, NodeParts
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
-from pmgsync.master.admission import Admission, AdmissionParts
+from pmgsync.master.admission import Admission
 from pmgsync.master.cluster_file import keep_cluster_conf
+from pmgsync.master.door import Door
+from pmgsync.master.entrance import Entrance
 from pmgsync.master.feed import FeedConfig, Feeds
+from pmgsync.master.petitions import Petitions
 from pmgsync.master.publish import Publisher
 from pmgsync.master.register import Register
 from pmgsync.master.requests import Requests
@@ -15,11 +18,11 @@ from pmgsync.master.role import MasterConfig, MasterParts, MasterRole
 from pmgsync.master.roster import Roster
 from pmgsync.master.tokens import Tokens
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.membership import Member, Membership
+from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import ChangeSource
 from pmgsync.survey import Survey
-from pmgsync.wire.certificates import check_certificate
+from pmgsync.wire.certificates import check_certificate, to_der
 from pmgsync.wire.server import Listen, MemberServer
 
 
@@ -45,19 +48,15 @@ def build_master(
     register = Register(
         history, parts.identity.key, parts.clock, parts.identity.write_chain, announce
     )
+    entrance = Entrance(register, parts.clock, check_certificate, lambda: roster.connected)
+    petitions = Petitions(entrance, _own_keys(parts), parts.clock)
     server = MemberServer(
         parts.tls,
         lookup=lambda fingerprint: history.membership.holder_of(fingerprint),
         follow=feeds,
-        join=Admission(
-            tokens,
-            register,
-            parts.clock,
-            AdmissionParts(check_certificate, lambda: roster.connected),
-        ),
+        join=Door(Admission(tokens, entrance, parts.clock), petitions),
         requests=Requests(register),
         certificates=_certificates(history.membership),
-        notice=register.notice_for,
     )
     network = settings.network
     return MasterSide(
@@ -67,6 +66,7 @@ def build_master(
         store=parts.store,
         tokens=tokens,
         register=register,
+        petitions=petitions,
         server=server,
         certificate=parts.identity.tls_certificate,
         members=Listen(me.address, network.member_port, "[network] member_port"),
@@ -106,6 +106,10 @@ def _role(
             heartbeat_s=settings.network.heartbeat_ms / 1000,
         ),
     )
+
+
+def _own_keys(parts: NodeParts) -> MemberKeys:
+    return MemberKeys(parts.identity.key.public_key, to_der(parts.identity.tls_certificate))
 
 
 def _certificates(membership: Membership) -> list[bytes]:

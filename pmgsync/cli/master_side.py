@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pmgsync.cli.answers import Arrival, Release
-from pmgsync.cli.member_answers import TokenLine
+from pmgsync.cli.member_answers import RequestLine, RequestsAnswer, TokenLine
 from pmgsync.errors import OperatorError
 from pmgsync.master.feed import Feeds
 from pmgsync.master.holds import Hold
+from pmgsync.master.petitions import Petitions
 from pmgsync.master.publish import Published
 from pmgsync.master.register import Register
 from pmgsync.master.role import MasterRole
 from pmgsync.master.settled import Settled
 from pmgsync.master.tokens import IssuedToken, Tokens
+from pmgsync.model.fingerprint import fingerprint
 from pmgsync.model.manifest import digest_of
 from pmgsync.model.status import ClusterStatus
 from pmgsync.model.trust import Head, TrustedHistory
@@ -39,6 +41,7 @@ class MasterSide:
     store: History
     tokens: Tokens
     register: Register
+    petitions: Petitions
     server: MemberServer
     certificate: bytes
     members: Listen
@@ -91,6 +94,42 @@ class MasterSide:
             "joined": member.keys is not None,
             "connected": connected,
         }
+
+    def requests(self) -> Mapping[str, Any]:
+        """Who waits to be let in, and what the other side must see of this master."""
+        now = self.petitions.now
+        return RequestsAnswer(
+            master=self.register.membership.master_member.label,
+            fingerprint=self.petitions.own_fingerprint,
+            requests=tuple(
+                RequestLine(
+                    name=one.request.name,
+                    address=one.request.address,
+                    peer=one.peer,
+                    waits_ms=max(0, now - one.since),
+                    fingerprint=fingerprint(one.request.keys),
+                )
+                for one in self.petitions.waiting
+            ),
+        ).to_json()
+
+    def approve(self, name: str, typed: str) -> Mapping[str, Any]:
+        """Let in who waits under `name` with the fingerprint that was typed."""
+        member = self.petitions.approve(name, typed)
+        return {"cid": member.cid, "name": member.name, "address": member.address}
+
+    def refuse(self, name: str) -> Mapping[str, Any]:
+        """Send away who waits under `name`."""
+        return {"name": name, "refused": self.petitions.refuse(name)}
+
+    @property
+    def attention(self) -> tuple[str, ...]:
+        """What the admin should know of those who wait."""
+        return tuple(
+            f"{one.request.name} at {one.peer} asks to join; `pmgsync approve` shows its "
+            "fingerprint"
+            for one in self.petitions.waiting
+        )
 
     def list_tokens(self) -> Mapping[str, Any]:
         """The tokens that have not run out, without their secrets."""

@@ -132,3 +132,76 @@ class MembersAnswer:
             members=each(fields, "members", MemberLine.from_json),
             former=each(fields, "former", FormerLine.from_json),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """One who waits to be let in, from the address `peer`; `address` is what it says itself."""
+
+    name: str
+    address: str
+    peer: str
+    waits_ms: int
+    fingerprint: str
+
+    @classmethod
+    def from_json(cls, value: object) -> RequestLine:
+        """The request in `value`."""
+        fields = Fields(value, "a request")
+        return cls(
+            name=fields.take("name", str),
+            address=fields.take("address", str),
+            peer=fields.take("peer", str),
+            waits_ms=fields.count("waits_ms"),
+            fingerprint=fields.take("fingerprint", str),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsAnswer:
+    """GET /v1/requests; `fingerprint` is that of the master."""
+
+    master: str
+    fingerprint: str
+    requests: tuple[RequestLine, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> RequestsAnswer:
+        """The answer in `value`."""
+        fields = Fields(value, "the requests")
+        return cls(
+            master=fields.take("master", str),
+            fingerprint=fields.take("fingerprint", str),
+            requests=each(fields, "requests", RequestLine.from_json),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FiledAnswer:
+    """POST /v1/join/request: what was filed, and both fingerprints; it waits so many `seconds`."""
+
+    name: str
+    master: str
+    fingerprint: str
+    master_fingerprint: str
+    seconds: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> FiledAnswer:
+        """The answer in `value`."""
+        fields = Fields(value, "the request")
+        return cls(
+            name=fields.take("name", str),
+            master=fields.take("master", str),
+            fingerprint=fields.take("fingerprint", str),
+            master_fingerprint=fields.take("master_fingerprint", str),
+            seconds=fields.count("seconds"),
+        )

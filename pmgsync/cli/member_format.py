@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.format import table
+from pmgsync.cli.format import duration, table
 from pmgsync.cli.version_format import moment
 from pmgsync.model.paths import printable
 
@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
-    from pmgsync.cli.member_answers import LinkLine, MemberLine, MembersAnswer, TokenLine
+    from pmgsync.cli.member_answers import (
+        FiledAnswer,
+        LinkLine,
+        MemberLine,
+        MembersAnswer,
+        RequestLine,
+        RequestsAnswer,
+        TokenLine,
+    )
 
 
 def members_text(answer: MembersAnswer, zone: tzinfo | None = None) -> str:
@@ -74,6 +82,40 @@ def left_text(left: Mapping[str, Any]) -> str:
             f"so say `pmgsync delete {printable(str(left['name']))}` on {left['master']}",
         ]
     return "\n".join(lines)
+
+
+def requests_text(answer: RequestsAnswer) -> str:
+    """What `pmgsync approve` prints without a name."""
+    lines = [
+        f"this master, {printable(answer.master)}, has the fingerprint",
+        f"    {printable(answer.fingerprint)}",
+        "The node that joins must show the same.",
+        "",
+    ]
+    if not answer.requests:
+        return "\n".join([*lines, "nobody waits to be let in"])
+    heads = ("NAME", "ADDRESS", "FROM", "WAITS", "FINGERPRINT")
+    rows = [_request_row(request) for request in answer.requests]
+    return "\n".join([*lines, *table([heads, *rows])])
+
+
+def _request_row(request: RequestLine) -> tuple[str, ...]:
+    texts = (request.name, request.address, request.peer)
+    waits = duration(request.waits_ms)
+    return (*map(printable, texts), waits, printable(request.fingerprint))
+
+
+def filed_text(filed: FiledAnswer) -> str:
+    """What `pmgsync join` says once its request waits."""
+    return "\n".join(
+        [
+            f"the master at {printable(filed.master)} has the fingerprint",
+            f"    {printable(filed.master_fingerprint)}",
+            f"and this node, {printable(filed.name)}, has",
+            f"    {printable(filed.fingerprint)}",
+            "Compare both with what `pmgsync approve` shows on the master.",
+        ]
+    )
 
 
 def tokens_text(tokens: Sequence[TokenLine], zone: tzinfo | None = None) -> str:

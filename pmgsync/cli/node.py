@@ -378,6 +378,8 @@ class Node:
         """What this node itself has to say."""
         agent = self.require_agent()
         lines = [agent.trouble] if agent.trouble else []
+        if self.master is not None:
+            lines += self.master.attention
         if self.master is None and not agent.link.up:
             lines.append(f"no connection to the master: {agent.link.trouble}")
         lines += versions.kept_lines(self.parts.store)

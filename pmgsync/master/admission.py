@@ -13,13 +13,13 @@ dead at once, and for ever.
 """
 
 import logging
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from secrets import token_bytes
 
-from pmgsync.errors import BadSignatureError, InvalidError, MalformedError, NotAllowedError
+from pmgsync.errors import BadSignatureError, MalformedError, NotAllowedError
+from pmgsync.join_ports import JoinGrant
+from pmgsync.master.entrance import Entrance
 from pmgsync.master.limiter import PeerLimiter
-from pmgsync.master.register import Register
 from pmgsync.master.tokens import IssuedToken, Tokens
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.joining import (
@@ -29,75 +29,55 @@ from pmgsync.model.joining import (
     JoinRequest,
     require_proof,
 )
-from pmgsync.model.membership import Member, MemberKeys, admit, place_for
-from pmgsync.ports import Clock, JoinGrant
+from pmgsync.ports import Clock
 
 log = logging.getLogger(__name__)
 
 _MEND = "get a new token with `pmgsync join-cmd` on the master"
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionParts:
-    """What admission is handed.
-
-    `check_certificate` raises for a certificate (DER) that is not of the right kind. `connected`
-    names the members that have a stream: nobody takes the place of one of them.
-    """
-
-    check_certificate: Callable[[bytes], None]
-    connected: Callable[[], Collection[int]] = tuple
-    random: Callable[[int], bytes] = token_bytes
-
-
 class Admission:
-    """A `ports.JoinHandler`."""
+    """Those who have a token."""
 
     def __init__(
         self,
         tokens: Tokens,
-        register: Register,
+        entrance: Entrance,
         clock: Clock,
-        parts: AdmissionParts,
         limiter: PeerLimiter | None = None,
     ) -> None:
         self._tokens = tokens
-        self._register = register
+        self._entrance = entrance
         self._clock = clock
-        self._parts = parts
         self._limiter = PeerLimiter() if limiter is None else limiter
 
     def begin(self, token_id: str, node_nonce: bytes, peer: str) -> "Attempt":
-        """See `ports.JoinHandler`."""
+        """See `join_ports.JoinHandler`."""
         if not self._limiter.allow(peer, self._clock.monotonic()):
             raise _refusal("too many tries", peer)
         token = self._good(token_id, peer)
-        exchange = Exchange(token.secret, node_nonce, self._parts.random(NONCE_BYTES))
+        exchange = Exchange(token.secret, node_nonce, token_bytes(NONCE_BYTES))
         return Attempt(self, token_id, exchange, peer)
 
     def admit(
         self, token_id: str, exchange: Exchange, request: bytes, proof: bytes, peer: str
     ) -> JoinGrant:
-        """Let in who sent `request`; see `ports.JoinAttempt`."""
+        """Let in who sent `request`; see `join_ports.JoinAttempt`."""
         token = self._good(token_id, peer)
         try:
             require_proof(proof, exchange.node_proof(request), peer)
         except BadSignatureError:
             self._tokens.proved_wrong(token)
             raise
-        member = self._member(request, peer)
-        register = self._register
-        membership = admit(register.membership, register.last, member, now=self._clock.now())
-        envelope = register.draft(membership, peer)
+        member = self._entrance.candidate(_request(request, peer), peer)
+        envelope = self._entrance.draft(member, peer)
         self._tokens.use(token)
         try:
-            register.enter(envelope)
+            self._entrance.enter(envelope)
         except BaseException:
             self._tokens.unuse(token)
             raise
-        log.info("%s joined from %s", member.label, peer)
-        register.announce()
-        chain = tuple(envelope.to_bytes() for envelope in register.chain)
+        chain = self._entrance.welcome(member, peer)
         return JoinGrant(chain, exchange.chain_proof(chain))
 
     def _good(self, token_id: str, peer: str) -> IssuedToken:
@@ -106,45 +86,10 @@ class Admission:
             raise _refusal(f"its token is {self._tokens.why_not(token_id)}", peer)
         return token
 
-    def _member(self, data: bytes, peer: str) -> Member:
-        if len(data) > MAX_REQUEST_BYTES:
-            raise MalformedError(f"a join request of {len(data)} bytes", where=peer)
-        request = JoinRequest.from_envelope(Envelope.from_bytes(data))
-        self._parts.check_certificate(request.certificate)
-        membership = self._register.membership
-        known = membership.named(request.name)
-        if known is not None and known.cid == membership.master:
-            raise InvalidError(
-                f"{request.name} is the name of the master",
-                where=peer,
-                mend="give the new node another name",
-            )
-        if known is not None and known.cid in self._parts.connected():
-            raise InvalidError(
-                f"{known.label} is in the cluster and connected",
-                where=peer,
-                mend="give the new node another name; or stop pmgsyncd on the old one first",
-            )
-        keys = MemberKeys(request.identity, request.certificate)
-        if self._register.lineage().is_dead(keys):
-            raise InvalidError(
-                "its key was a member's that was removed or joined anew since, so it is dead",
-                where=peer,
-                mend="say `pmgsync join` there again: it makes new keys",
-            )
-        return Member(
-            cid=place_for(membership, request.name),
-            name=known.name if known else request.name,
-            address=request.address,
-            port=request.port,
-            pmg=request.pmg,
-            keys=keys,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A `ports.JoinAttempt`."""
+    """A `join_ports.JoinAttempt`."""
 
     admission: Admission
     token_id: str
@@ -174,3 +119,9 @@ def _refusal(why: str, peer: str) -> NotAllowedError:
         where="join",
         mend=_MEND,
     )
+
+
+def _request(data: bytes, peer: str) -> JoinRequest:
+    if len(data) > MAX_REQUEST_BYTES:
+        raise MalformedError(f"a join request of {len(data)} bytes", where=peer)
+    return JoinRequest.from_envelope(Envelope.from_bytes(data))

@@ -1,8 +1,8 @@
-"""What members may ask of the master besides the follow stream (`ports.MemberRequests`)."""
+"""What members may ask of the master besides the follow stream (`join_ports.MemberRequests`)."""
 
 from pmgsync.errors import NotMemberError
 from pmgsync.master.register import Register
-from pmgsync.model.membership import Member
+from pmgsync.model.membership import Member, MemberKeys
 
 
 class Requests:
@@ -17,3 +17,7 @@ class Requests:
             raise NotMemberError("has no keys", where=member.label)
         self._register.remove(member)
         return self._register.notice_for(member.keys)
+
+    def notice(self, keys: MemberKeys) -> bytes:
+        """See the port."""
+        return self._register.notice_for(keys)

@@ -1,4 +1,5 @@
-"""Joining with a token: both sides prove that they know the secret without sending it.
+"""Joining with a token: both sides prove that they know the secret without sending it. And without
+one: a petition that waits for the admin (see `docs/adr`).
 
 The token is what the admin carries from the master to the new node: a secret of 128 bits and the
 digest of the master's TLS certificate. The node talks only to a server that shows exactly this
@@ -26,7 +27,7 @@ from pmgsync.errors import BadSignatureError, MalformedError, UsageError
 from pmgsync.model import canonical
 from pmgsync.model.keys import PublicKey, decode_base64
 from pmgsync.model.manifest import Digest, digest_of, parse_digest
-from pmgsync.model.membership import MAX_PORT, PmgKeys
+from pmgsync.model.membership import MAX_PORT, MemberKeys, PmgKeys
 from pmgsync.model.naming import check_address, check_node_name
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from pmgsync.model.envelope import Envelope
 
+JOIN_PETITION_TYPE = "application/vnd.pmgsync.join-petition.v1+json"
 JOIN_REQUEST_TYPE = "application/vnd.pmgsync.join-request.v1+json"
 TOKEN_PREFIX = "join-"  # noqa: S105 - not a secret; keeps a token from looking like an option
 TOKEN_LIFE_MS = 15 * 60 * 1000
@@ -92,34 +94,70 @@ class JoinRequest:
     certificate: bytes
     pmg: PmgKeys
 
+    @property
+    def keys(self) -> MemberKeys:
+        """What it will be recognised by."""
+        return MemberKeys(self.identity, self.certificate)
+
+    def to_json(self) -> dict[str, canonical.Json]:
+        """The request as a JSON object."""
+        return {
+            "name": self.name,
+            "address": self.address,
+            "port": self.port,
+            "identity": self.identity.to_text(),
+            "certificate": base64.b64encode(self.certificate).decode("ascii"),
+            "pmg": [self.pmg.fingerprint, self.pmg.host_rsa, self.pmg.root_rsa],
+        }
+
     def to_bytes(self) -> bytes:
         """The canonical bytes that are signed and proven."""
-        return canonical.encode(
-            {
-                "name": self.name,
-                "address": self.address,
-                "port": self.port,
-                "identity": self.identity.to_text(),
-                "certificate": base64.b64encode(self.certificate).decode("ascii"),
-                "pmg": [self.pmg.fingerprint, self.pmg.host_rsa, self.pmg.root_rsa],
-            }
-        )
+        return canonical.encode(self.to_json())
 
     @classmethod
     def from_envelope(cls, envelope: Envelope) -> JoinRequest:
         """The request in `envelope`, which must be signed by the identity that it names."""
         fields = canonical.decode(envelope.payload, "a join request", most=MAX_REQUEST_BYTES)
-        request = cls(
-            name=check_node_name(fields.take("name", str)),
-            address=check_address(fields.take("address", str)),
-            port=fields.count("port", least=1, most=MAX_PORT),
-            identity=PublicKey.from_text(fields.take("identity", str)),
-            certificate=decode_base64(fields.take("certificate", str), "a certificate"),
-            pmg=PmgKeys(*fields.texts("pmg", exactly=3)),
-        )
+        request = _request_in(fields)
         fields.done()
         envelope.require(JOIN_REQUEST_TYPE, request.identity)
         return request
+
+
+def _request_in(fields: canonical.Fields) -> JoinRequest:
+    return JoinRequest(
+        name=check_node_name(fields.take("name", str)),
+        address=check_address(fields.take("address", str)),
+        port=fields.count("port", least=1, most=MAX_PORT),
+        identity=PublicKey.from_text(fields.take("identity", str)),
+        certificate=decode_base64(fields.take("certificate", str), "a certificate"),
+        pmg=PmgKeys(*fields.texts("pmg", exactly=3)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Petition:
+    """A request without a token, and the digest of the certificate that the node was shown.
+
+    The digest is signed with it: whoever stands between node and master, and shows a certificate of
+    his own, has a petition that the real master refuses.
+    """
+
+    request: JoinRequest
+    master: Digest
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes that are signed."""
+        return canonical.encode({**self.request.to_json(), "master": self.master})
+
+    @classmethod
+    def from_envelope(cls, envelope: Envelope) -> Petition:
+        """The petition in `envelope`, which must be signed by the identity that it names."""
+        fields = canonical.decode(envelope.payload, "a join petition", most=MAX_REQUEST_BYTES)
+        petition = cls(_request_in(fields), parse_digest(fields.take("master", str)))
+        fields.done()
+        envelope.require(JOIN_PETITION_TYPE, petition.request.identity)
+        return petition
 
 
 @dataclass(frozen=True, slots=True)

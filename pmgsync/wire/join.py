@@ -105,15 +105,15 @@ async def _exchange(
     call: JoinCall, token: Token, make_request: Callable[[], bytes], where: str
 ) -> tuple[bytes, ...]:
     nonce = secrets.token_bytes(NONCE_BYTES)
-    await _write(call, pb.ToJoinMaster(opening=_opening(token, nonce)))
-    challenge = (await _read(call, "challenge")).challenge
+    await write_message(call, pb.ToJoinMaster(opening=_opening(token, nonce)))
+    challenge = (await read_message(call, "challenge")).challenge
     exchange = Exchange(token.secret, nonce, challenge.master_nonce)
     require_proof(challenge.proof, exchange.master_proof(), where)
     envelope = make_request()
     proof = exchange.node_proof(envelope)
-    await _write(call, pb.ToJoinMaster(request=pb.Request(envelope=envelope, proof=proof)))
-    chain, chain_proof = await _read_chain(call)
-    require_proof(chain_proof, exchange.chain_proof(chain), where)
+    await write_message(call, pb.ToJoinMaster(request=pb.Request(envelope=envelope, proof=proof)))
+    chain, end = await read_chain(call, "admitted")
+    require_proof(end.admitted.proof, exchange.chain_proof(chain), where)
     return chain
 
 
@@ -121,19 +121,21 @@ def _opening(token: Token, nonce: bytes) -> pb.Opening:
     return pb.Opening(token_id=token.token_id, node_nonce=nonce)
 
 
-async def _read_chain(call: JoinCall) -> tuple[tuple[bytes, ...], bytes]:
+async def read_chain(call: JoinCall, last: str) -> tuple[tuple[bytes, ...], pb.ToJoinNode]:
+    """The chain, and the message called `last` that follows on it."""
     chain: list[bytes] = []
     size = 0
-    while (message := await _read(call, "chain_part", "admitted")).HasField("chain_part"):
+    while (message := await read_message(call, "chain_part", last)).HasField("chain_part"):
         links = take_links(message.chain_part.envelopes)
         size += sum(map(len, links))
         if size > MAX_CHAIN_BYTES:
             raise MalformedError(f"a membership chain of more than {MAX_CHAIN_BYTES} bytes")
         chain.extend(links)
-    return take_links(chain), message.admitted.proof
+    return take_links(chain), message
 
 
-async def _write(call: JoinCall, message: pb.ToJoinMaster) -> None:
+async def write_message(call: JoinCall, message: pb.ToJoinMaster) -> None:
+    """Say it; what the master has refused already, reading tells."""
     try:
         await call.write(message.SerializeToString())
     except asyncio.InvalidStateError:
@@ -141,7 +143,8 @@ async def _write(call: JoinCall, message: pb.ToJoinMaster) -> None:
         return
 
 
-async def _read(call: JoinCall, *wanted: str) -> pb.ToJoinNode:
+async def read_message(call: JoinCall, *wanted: str) -> pb.ToJoinNode:
+    """The next message, which must be one of `wanted`."""
     data = await call.read()
     if not isinstance(data, bytes):
         raise TransportError("the master went away while joining")

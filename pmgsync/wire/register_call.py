@@ -1,4 +1,4 @@
-"""The call by which a member asks the master about itself, `ports.MemberRequests`.
+"""The call by which a member asks the master about itself, `join_ports.MemberRequests`.
 
 One request, one answer.
 
@@ -13,8 +13,8 @@ from contextlib import suppress
 import grpc
 
 from pmgsync.errors import DeadlineError, MalformedError, PmgsyncError, TransportError
+from pmgsync.join_ports import MemberRequests
 from pmgsync.model.membership import Member
-from pmgsync.ports import MemberRequests
 from pmgsync.wire.audience import CALLER, CHANGE
 from pmgsync.wire.codec import parse
 from pmgsync.wire.master_end import StreamContext

@@ -14,7 +14,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +28,9 @@ from pmgsync.errors import (
     RemovedError,
     TransportError,
 )
-from pmgsync.model.membership import Member, MemberKeys
-from pmgsync.ports import FollowHandler, JoinHandler, MemberRequests
+from pmgsync.join_ports import JoinHandler, MemberRequests
+from pmgsync.model.membership import Member
+from pmgsync.ports import FollowHandler
 from pmgsync.wire import join_service, register_call
 from pmgsync.wire.audience import CALLER, CHANGE, FOLLOW, JOIN, Guard, Lookup
 from pmgsync.wire.master_end import ServerStream, StreamContext
@@ -69,19 +70,16 @@ class MemberServer:
         join: JoinHandler,
         requests: MemberRequests | None = None,
         certificates: Iterable[bytes] = (),
-        notice: Callable[[MemberKeys], bytes] = lambda _keys: b"",
         join_seconds: float = join_service.EXCHANGE_SECONDS,
     ) -> None:
         """Show `identity`; let in the members that `lookup` knows and whose `certificates` are
-        pinned. `notice` makes the signed word for one who is removed; without `requests`, members
-        may follow and nothing else.
+        pinned. Without `requests`, members may follow and nothing else.
         """
         self._identity = identity
         self._lookup = lookup
         self._follow = follow
         self._join = join_service.JoinService(join, seconds=join_seconds)
         self._requests = requests
-        self._notice = notice
         self._trust = MemberTrust(identity, certificates)
         self._streams: dict[int, _Serving] = {}
         self._server: grpc.aio.Server | None = None
@@ -122,7 +120,7 @@ class MemberServer:
     def _cut(self, serving: "_Serving") -> None:
         """End a stream, with the signed reason. The next call is checked like any."""
         keys = serving.member.keys
-        notice = self._notice(keys) if keys else b""
+        notice = self._requests.notice(keys) if self._requests and keys else b""
         serving.end(RemovedError("this node was removed from the cluster", notice=notice))
 
     @property

@@ -62,7 +62,7 @@ PURE = MACHINE | LOOP
 ANY = frozenset[str]()
 
 # fmt: off
-CORES = "errors model pmgconf render ports survey"
+CORES = "errors model pmgconf render ports join_ports survey"
 RULES = {
     # part            ours                   libraries            not from the standard library
     "__init__": Rule("",                     "",                  PURE),
@@ -71,9 +71,11 @@ RULES = {
     "pmgconf":  Rule("errors model",         "",                  PURE),
     "render":   Rule("errors model pmgconf", "jinja2",            PURE),
     "ports":    Rule("errors model",         "",                  PURE),
+    "join_ports": Rule("errors model",       "",                  PURE),
     "survey":   Rule("errors model ports",   "",                  PURE),
     "host":     Rule("errors model ports",   "psycopg watchdog",  ANY),
-    "wire":     Rule("errors model ports",   "google grpc",       ANY),
+    "wire":     Rule("errors model ports join_ports",
+                                             "google grpc",       ANY),
     "master":   Rule(CORES,                  "",                  MACHINE),
     "agent":    Rule(CORES,                  "tenacity",          MACHINE),
     "cli":      Rule(f"{CORES} host wire master agent __init__",

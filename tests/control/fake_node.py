@@ -28,10 +28,13 @@ from pmgsync.cli.answers import (
 )
 from pmgsync.cli.control_client import SOCKET
 from pmgsync.cli.member_answers import (
+    FiledAnswer,
     FormerLine,
     LinkLine,
     MemberLine,
     MembersAnswer,
+    RequestLine,
+    RequestsAnswer,
     TokenLine,
 )
 from pmgsync.errors import NotMemberError, OperatorError, UsageError
@@ -121,6 +124,11 @@ class FakeNode:
         self.waited = self.release
         self.cancelled = 0
         self.untold = ""
+        self.approved = asyncio.Event()
+        self.hung_up = asyncio.Event()
+        self.requests: tuple[RequestLine, ...] = (
+            RequestLine("mail4", "192.0.2.4", "192.0.2.9", 125_000, "-".join(["YYYY"] * 6)),
+        )
         self.members = members_answer()
         self.tokens: tuple[TokenLine, ...] = (
             TokenLine("3f2a000000000000", "good", NOW + 900_000, 0),
@@ -148,6 +156,7 @@ class FakeNode:
 
     async def closed(self, connection: int) -> None:
         self.closed_connections.append(connection)
+        self.hung_up.set()
         if self.hold == connection:
             self.hold = None
             self.released.set()
@@ -196,6 +205,41 @@ class FakeNode:
     ) -> Mapping[str, Any]:
         line = next(line for line in self.tokens if line.token.startswith(body["token"]))
         return replace(line, state="revoked").to_json()
+
+    async def _post_join_request(
+        self, _query: object, body: Mapping[str, Any], *_: object
+    ) -> Mapping[str, Any]:
+        own, master = ("-".join([letter * 4] * 6) for letter in "YM")
+        name = body["name"] or "mail4"
+        return FiledAnswer(name, "192.0.2.1:7644", own, master, 60).to_json()
+
+    async def _post_join_confirm(
+        self, _query: object, body: Mapping[str, Any], *_: object
+    ) -> Mapping[str, Any]:
+        if "M" not in body["fingerprint"]:
+            raise OperatorError("has another fingerprint than that", where="192.0.2.1:7644")
+        return {}
+
+    async def _get_join_request(self, *_: object) -> Mapping[str, Any]:
+        try:
+            await asyncio.wait_for(self.approved.wait(), DEADLINE)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return await self._post_join({}, {"token": "EXAMPLE", "name": "mail4"})
+
+    async def _get_requests(self, *_: object) -> Mapping[str, Any]:
+        return RequestsAnswer("mail1(1)", "-".join(["MMMM"] * 6), self.requests).to_json()
+
+    async def _post_approve(
+        self, _query: object, body: Mapping[str, Any], *_: object
+    ) -> Mapping[str, Any]:
+        return {"cid": 4, "name": body["name"], "address": "192.0.2.4"}
+
+    async def _post_refuse(
+        self, _query: object, body: Mapping[str, Any], *_: object
+    ) -> Mapping[str, Any]:
+        return {"name": body["name"], "refused": 2}
 
     async def _get_members(self, *_: object) -> Mapping[str, Any]:
         return self.members.to_json()

@@ -74,7 +74,7 @@ def test_the_overview_names_every_command(words: list[str]) -> None:
         (["kept", "--clear", "1"], "argument NUMBER: not allowed with argument --clear"),
         (["run"], "say which command to run; pmgsync run -- COMMAND ..."),
         (["run", "--"], "say which command to run"),
-        (["join", "192.0.2.1"], "required: --token"),
+        (["join"], "required: ADDRESS"),
         (["status", "--root", "/nowhere/at/all"], "--root /nowhere/at/all: is not a folder"),
         (["--root"], "say which command"),
         (["config"], "say which command; see `pmgsync config --help`"),

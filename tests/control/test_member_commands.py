@@ -1,11 +1,12 @@
 """`tokens` and the other commands about members, as processes against the real local API."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.control.fake_node import NOW, Served, outcome
+from tests.control.fake_node import DEADLINE, NOW, Served, command_line, on_a_terminal, outcome
 
 
 def test_tokens_are_listed_without_a_secret(served: Served, tmp_path: Path) -> None:
@@ -107,3 +108,96 @@ def test_leaving_says_what_is_left_to_do(served: Served, tmp_path: Path) -> None
     ]
     _, out, _ = outcome("leave", "--json", "--root", tmp_path)
     assert json.loads(out)["untold"] == served.node.untold
+
+
+# --- joining without a token ----------------------------------------------------------------------
+
+MASTER, NODE = "-".join(["MMMM"] * 6), "-".join(["YYYY"] * 6)
+
+
+def test_both_fingerprints_are_shown_and_then_it_waits(served: Served, tmp_path: Path) -> None:
+    served.node.approved.set()
+    words = ("join", "192.0.2.1", "--name", "mail4", "--fingerprint", MASTER, "--root", tmp_path)
+    code, out, err = outcome(*words)
+    assert code == 0
+    assert err.splitlines() == [
+        "the master at 192.0.2.1:7644 has the fingerprint",
+        f"    {MASTER}",
+        "and this node, mail4, has",
+        f"    {NODE}",
+        "Compare both with what `pmgsync approve` shows on the master.",
+        "waiting for `pmgsync approve mail4` on the master; Ctrl-C withdraws the request",
+    ]
+    assert out.startswith("joined cluster 4f1c… as mail4")
+    paths = [(call[0], call[1]) for call in served.node.calls]
+    assert paths == [
+        ("POST", "/v1/join/request"),
+        ("POST", "/v1/join/confirm"),
+        ("GET", "/v1/join/request"),
+    ]
+    assert len({call[4] for call in served.node.calls}) == 1  # it lives on one connection
+
+
+def test_ctrl_c_ends_the_wait_and_the_connection(served: Served, tmp_path: Path) -> None:
+    words = ["join", "192.0.2.1", "--fingerprint", MASTER, "--root", str(tmp_path)]
+    code, output = on_a_terminal(command_line(*words), until=b"withdraws the request")
+    assert code == 130
+    assert b"Traceback" not in output
+    served.do(asyncio.wait_for(served.node.hung_up.wait(), DEADLINE))
+    assert served.node.cancelled == 1
+
+
+def test_a_question_that_is_not_answered_with_yes_withdraws(served: Served, tmp_path: Path) -> None:
+    words = ["join", "192.0.2.1", "--root", str(tmp_path)]
+    code, output = on_a_terminal(command_line(*words), until=b"Type yes: ")
+    assert code == 130
+    assert [call[1] for call in served.node.calls] == ["/v1/join/request"]
+    assert MASTER.encode() in output
+
+
+def test_without_a_terminal_the_fingerprint_has_to_be_given(served: Served, tmp_path: Path) -> None:
+    code, out, err = outcome("join", "192.0.2.1", "--root", tmp_path)
+    assert (code, out) == (2, "")
+    assert "somebody has to compare the master's fingerprint" in err
+    both = ("--token", "EXAMPLE", "--fingerprint", MASTER)
+    code, _, err = outcome("join", "192.0.2.1", *both, "--root", tmp_path)
+    assert (code, "leave out --fingerprint" in err) == (2, True)
+    assert served.node.calls == []
+    wrong = ("--fingerprint", NODE)
+    code, _, err = outcome("join", "192.0.2.1", *wrong, "--root", tmp_path)
+    assert (code, "has another fingerprint than that" in err) == (1, True)
+
+
+def test_who_waits_is_listed_with_this_masters_own_fingerprint(
+    served: Served, tmp_path: Path
+) -> None:
+    code, out, err = outcome("approve", "--root", tmp_path)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "this master, mail1(1), has the fingerprint"
+    assert lines[1].strip() == MASTER
+    assert lines[5].split() == ["mail4", "192.0.2.4", "192.0.2.9", "2", "min", NODE]
+    served.node.requests = ()
+    _, out, _ = outcome("approve", "--root", tmp_path)
+    assert out.splitlines()[-1] == "nobody waits to be let in"
+    _, out, _ = outcome("approve", "--json", "--root", tmp_path)
+    assert json.loads(out) == {"master": "mail1(1)", "fingerprint": MASTER, "requests": []}
+
+
+def test_what_was_compared_is_approved(served: Served, tmp_path: Path) -> None:
+    code, out, _ = outcome("approve", "mail4", "--fingerprint", NODE, "--root", tmp_path)
+    assert (code, out) == (0, "mail4(4) is a member now\n")
+    assert served.node.calls[-1][3] == {"name": "mail4", "fingerprint": NODE}
+    code, out, _ = outcome("approve", "mail4", "--refuse", "--root", tmp_path)
+    assert (code, out) == (0, "refused 2 requests of mail4\n")
+    served.node.requests = (*served.node.requests, *served.node.requests)
+    for words, line in [
+        (("mail4",), "several wait under that name; give --fingerprint"),
+        (("mail9",), "nobody waits under that name; `pmgsync approve` lists who waits"),
+        (("--refuse",), "say which node"),
+        (("mail4", "--refuse", "--fingerprint", NODE), "not allowed with argument"),
+    ]:
+        code, out, err = outcome("approve", *words, "--root", tmp_path)
+        assert code in (1, 2)
+        assert out == ""
+        assert line in err

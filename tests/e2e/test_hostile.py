@@ -15,6 +15,7 @@ import pytest
 from pmgsync.errors import NotAllowedError, PmgsyncError
 from pmgsync.host.identity import Identity
 from pmgsync.host.store import SqliteStore
+from pmgsync.join_ports import FiledPetition, JoinAttempt
 from pmgsync.model.changeset import CHANGE_SET_TYPE, ChangeSet, Diff, Position
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.heartbeat import HEARTBEAT_TYPE, Heartbeat
@@ -24,7 +25,7 @@ from pmgsync.model.membership import Member, Membership
 from pmgsync.model.messages import Beat, Offer, Part, Resync, SnapshotPart, ToAgent
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.trust import Head
-from pmgsync.ports import JoinAttempt, MasterEnd
+from pmgsync.ports import MasterEnd
 from pmgsync.wire.server import Listen, MemberServer
 from pmgsync.wire.tls import TlsIdentity
 from tests.e2e.cluster import Cluster, Node, a_cluster
@@ -61,6 +62,9 @@ class NoJoining:
     """A `JoinHandler` that lets nobody in."""
 
     def begin(self, token_id: str, node_nonce: bytes, peer: str) -> JoinAttempt:
+        raise NotAllowedError("nobody joins here")
+
+    def file(self, envelope: bytes, peer: str) -> FiledPetition:
         raise NotAllowedError("nobody joins here")
 
 

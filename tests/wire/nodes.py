@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pmgsync.errors import NotAllowedError
+from pmgsync.join_ports import FiledPetition, JoinAttempt, JoinHandler, MemberRequests
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Digest
 from pmgsync.model.membership import Member, MemberKeys, PmgKeys
-from pmgsync.ports import FollowHandler, JoinAttempt, JoinHandler, MasterEnd, MemberRequests
+from pmgsync.ports import FollowHandler, MasterEnd
 from pmgsync.wire.certificates import make_certificate, to_der
 from pmgsync.wire.server import Listen, MemberServer
 from pmgsync.wire.tls import TlsIdentity
@@ -98,6 +99,9 @@ class NoJoining:
     def begin(self, token_id: str, node_nonce: bytes, peer: str) -> JoinAttempt:
         raise NotAllowedError("no such token, or it was used or ran out")
 
+    def file(self, envelope: bytes, peer: str) -> FiledPetition:
+        raise NotAllowedError("nobody joins without a token")
+
 
 @dataclass
 class Master:
@@ -131,7 +135,6 @@ async def master(
     follow: FollowHandler | None = None,
     join: JoinHandler | None = None,
     requests: MemberRequests | None = None,
-    notice: Callable[[MemberKeys], bytes] = lambda _keys: b"",
     join_seconds: float = 20.0,
 ) -> AsyncIterator[Master]:
     """A master over real sockets that knows `members`."""
@@ -144,7 +147,6 @@ async def master(
         join=join or NoJoining(),
         requests=requests,
         certificates=[member.certificate for member in members],
-        notice=notice,
         join_seconds=join_seconds,
     )
     await server.start(Listen(LOOPBACK, 0), Listen(LOOPBACK, 0, "join_port"))

@@ -20,9 +20,9 @@ from pmgsync.errors import (
     StoreError,
     TransportError,
 )
+from pmgsync.join_ports import JoinAttempt, JoinGrant
 from pmgsync.model.joining import NONCE_BYTES, SECRET_BYTES, Exchange, Token, require_proof
 from pmgsync.model.manifest import Digest
-from pmgsync.ports import JoinAttempt, JoinGrant
 from pmgsync.wire import join_service
 from pmgsync.wire.audience import JOIN
 from pmgsync.wire.client import GrpcDialer
@@ -45,6 +45,9 @@ class Admission:
     wrong_last_proof: bool = False
     requests: list[bytes] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
+    slips: list["Slip"] = field(default_factory=list)
+    filed: asyncio.Event = field(default_factory=asyncio.Event)
+    patience: int = 60
 
     def token(self, certificate: Digest) -> Token:
         return Token(self.secret, certificate)
@@ -57,6 +60,32 @@ class Admission:
                 mend="get a new one with `pmgsync join-cmd`",
             )
         return Attempt(self, Exchange(self.secret, node_nonce, secrets.token_bytes(NONCE_BYTES)))
+
+    def file(self, envelope: bytes, peer: str) -> "Slip":
+        if self.failure:
+            raise self.failure
+        self.slips.append(Slip(envelope, self.patience))
+        self.filed.set()
+        return self.slips[-1]
+
+
+@dataclass
+class Slip:
+    """A `FiledPetition` that a test decides."""
+
+    envelope: bytes
+    seconds: int
+    identity: bytes = bytes(range(32))
+    answer: "asyncio.Future[tuple[bytes, ...]]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    withdrawn: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def granted(self) -> tuple[bytes, ...]:
+        return await asyncio.shield(self.answer)
+
+    def withdraw(self) -> None:
+        self.withdrawn.set()
 
 
 @dataclass

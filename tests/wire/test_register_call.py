@@ -28,6 +28,7 @@ from tests.wire.nodes import LOOPBACK, Reading, make_node, master, run, soon
 class Desk:
     """A `MemberRequests` that writes down who asked."""
 
+    said: bytes = b""
     failure: PmgsyncError | None = None
     asked: list[Member] = field(default_factory=list)
 
@@ -36,6 +37,9 @@ class Desk:
         if self.failure:
             raise self.failure
         return b"the notice"
+
+    def notice(self, keys: MemberKeys) -> bytes:
+        return self.said
 
 
 def test_a_member_leaves_and_gets_its_notice() -> None:
@@ -51,7 +55,7 @@ def test_a_member_leaves_and_gets_its_notice() -> None:
 def test_a_refusal_arrives_in_words() -> None:
     async def main() -> None:
         node = make_node(2, "node2")
-        desk = Desk(InvalidError("is the master", mend="promote another node first"))
+        desk = Desk(failure=InvalidError("is the master", mend="promote another node first"))
         async with master(node, requests=desk) as here:
             with pytest.raises(OperatorError, match="is the master; promote another node first"):
                 await ask_leave(node.identity, here.address)
@@ -116,12 +120,9 @@ def test_a_master_that_says_nothing_is_given_up() -> None:
 def test_a_removed_member_gets_the_notice_with_the_end_of_its_stream(
     notice: bytes, arrives: bytes | None
 ) -> None:
-    def notice_for(_keys: MemberKeys) -> bytes:
-        return notice
-
     async def main() -> None:
         node = make_node(2, "node2")
-        async with master(node, follow=Reading(), notice=notice_for) as here:
+        async with master(node, follow=Reading(), requests=Desk(notice)) as here:
             stream = await GrpcDialer(node.identity).dial(here.address)
             here.remove(node)
             with pytest.raises(NotAllowedError, match="was removed from the cluster") as caught:

@@ -13,27 +13,33 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apmgsync/wire/v1/join.proto\x12\npmgsync.v1\"i\n\x0cToJoinMaster\x12&\n\x07opening\x18\x01 \x01(\x0b\x32\x13.pmgsync.v1.OpeningH\x00\x12&\n\x07request\x18\x02 \x01(\x0b\x32\x13.pmgsync.v1.RequestH\x00\x42\t\n\x07message\"\x9a\x01\n\nToJoinNode\x12*\n\tchallenge\x18\x01 \x01(\x0b\x32\x15.pmgsync.v1.ChallengeH\x00\x12+\n\nchain_part\x18\x02 \x01(\x0b\x32\x15.pmgsync.v1.ChainPartH\x00\x12(\n\x08\x61\x64mitted\x18\x03 \x01(\x0b\x32\x14.pmgsync.v1.AdmittedH\x00\x42\t\n\x07message\"/\n\x07Opening\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x12\n\nnode_nonce\x18\x02 \x01(\x0c\"0\n\tChallenge\x12\x14\n\x0cmaster_nonce\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\"*\n\x07Request\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\"\x1e\n\tChainPart\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"\x19\n\x08\x41\x64mitted\x12\r\n\x05proof\x18\x01 \x01(\x0c\x32\x44\n\x04Join\x12<\n\x04Join\x12\x18.pmgsync.v1.ToJoinMaster\x1a\x16.pmgsync.v1.ToJoinNode(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apmgsync/wire/v1/join.proto\x12\npmgsync.v1\"\x93\x01\n\x0cToJoinMaster\x12&\n\x07opening\x18\x01 \x01(\x0b\x32\x13.pmgsync.v1.OpeningH\x00\x12&\n\x07request\x18\x02 \x01(\x0b\x32\x13.pmgsync.v1.RequestH\x00\x12(\n\x08petition\x18\x03 \x01(\x0b\x32\x14.pmgsync.v1.PetitionH\x00\x42\t\n\x07message\"\xe8\x01\n\nToJoinNode\x12*\n\tchallenge\x18\x01 \x01(\x0b\x32\x15.pmgsync.v1.ChallengeH\x00\x12+\n\nchain_part\x18\x02 \x01(\x0b\x32\x15.pmgsync.v1.ChainPartH\x00\x12(\n\x08\x61\x64mitted\x18\x03 \x01(\x0b\x32\x14.pmgsync.v1.AdmittedH\x00\x12\"\n\x05\x66iled\x18\x04 \x01(\x0b\x32\x11.pmgsync.v1.FiledH\x00\x12(\n\x08\x61pproved\x18\x05 \x01(\x0b\x32\x14.pmgsync.v1.ApprovedH\x00\x42\t\n\x07message\"/\n\x07Opening\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x12\n\nnode_nonce\x18\x02 \x01(\x0c\"0\n\tChallenge\x12\x14\n\x0cmaster_nonce\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\"*\n\x07Request\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\"\x1e\n\tChainPart\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"\x19\n\x08\x41\x64mitted\x12\r\n\x05proof\x18\x01 \x01(\x0c\"\x1c\n\x08Petition\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"*\n\x05\x46iled\x12\x10\n\x08identity\x18\x01 \x01(\x0c\x12\x0f\n\x07seconds\x18\x02 \x01(\r\"\n\n\x08\x41pproved2D\n\x04Join\x12<\n\x04Join\x12\x18.pmgsync.v1.ToJoinMaster\x1a\x16.pmgsync.v1.ToJoinNode(\x01\x30\x01\x62\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pmgsync.wire.v1.join_pb2', globals())
 if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
-  _TOJOINMASTER._serialized_start=42
-  _TOJOINMASTER._serialized_end=147
-  _TOJOINNODE._serialized_start=150
-  _TOJOINNODE._serialized_end=304
-  _OPENING._serialized_start=306
-  _OPENING._serialized_end=353
-  _CHALLENGE._serialized_start=355
-  _CHALLENGE._serialized_end=403
-  _REQUEST._serialized_start=405
-  _REQUEST._serialized_end=447
-  _CHAINPART._serialized_start=449
-  _CHAINPART._serialized_end=479
-  _ADMITTED._serialized_start=481
-  _ADMITTED._serialized_end=506
-  _JOIN._serialized_start=508
-  _JOIN._serialized_end=576
+  _TOJOINMASTER._serialized_start=43
+  _TOJOINMASTER._serialized_end=190
+  _TOJOINNODE._serialized_start=193
+  _TOJOINNODE._serialized_end=425
+  _OPENING._serialized_start=427
+  _OPENING._serialized_end=474
+  _CHALLENGE._serialized_start=476
+  _CHALLENGE._serialized_end=524
+  _REQUEST._serialized_start=526
+  _REQUEST._serialized_end=568
+  _CHAINPART._serialized_start=570
+  _CHAINPART._serialized_end=600
+  _ADMITTED._serialized_start=602
+  _ADMITTED._serialized_end=627
+  _PETITION._serialized_start=629
+  _PETITION._serialized_end=657
+  _FILED._serialized_start=659
+  _FILED._serialized_end=701
+  _APPROVED._serialized_start=703
+  _APPROVED._serialized_end=713
+  _JOIN._serialized_start=715
+  _JOIN._serialized_end=783
 # @@protoc_insertion_point(module_scope)

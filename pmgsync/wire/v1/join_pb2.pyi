@@ -11,6 +11,10 @@ class Admitted(_message.Message):
     proof: bytes
     def __init__(self, proof: _Optional[bytes] = ...) -> None: ...
 
+class Approved(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
 class ChainPart(_message.Message):
     __slots__ = ["envelopes"]
     ENVELOPES_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +29,14 @@ class Challenge(_message.Message):
     proof: bytes
     def __init__(self, master_nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
+class Filed(_message.Message):
+    __slots__ = ["identity", "seconds"]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    identity: bytes
+    seconds: int
+    def __init__(self, identity: _Optional[bytes] = ..., seconds: _Optional[int] = ...) -> None: ...
+
 class Opening(_message.Message):
     __slots__ = ["node_nonce", "token_id"]
     NODE_NONCE_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +44,12 @@ class Opening(_message.Message):
     node_nonce: bytes
     token_id: str
     def __init__(self, token_id: _Optional[str] = ..., node_nonce: _Optional[bytes] = ...) -> None: ...
+
+class Petition(_message.Message):
+    __slots__ = ["envelope"]
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: bytes
+    def __init__(self, envelope: _Optional[bytes] = ...) -> None: ...
 
 class Request(_message.Message):
     __slots__ = ["envelope", "proof"]
@@ -42,19 +60,25 @@ class Request(_message.Message):
     def __init__(self, envelope: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class ToJoinMaster(_message.Message):
-    __slots__ = ["opening", "request"]
+    __slots__ = ["opening", "petition", "request"]
     OPENING_FIELD_NUMBER: _ClassVar[int]
+    PETITION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     opening: Opening
+    petition: Petition
     request: Request
-    def __init__(self, opening: _Optional[_Union[Opening, _Mapping]] = ..., request: _Optional[_Union[Request, _Mapping]] = ...) -> None: ...
+    def __init__(self, opening: _Optional[_Union[Opening, _Mapping]] = ..., request: _Optional[_Union[Request, _Mapping]] = ..., petition: _Optional[_Union[Petition, _Mapping]] = ...) -> None: ...
 
 class ToJoinNode(_message.Message):
-    __slots__ = ["admitted", "chain_part", "challenge"]
+    __slots__ = ["admitted", "approved", "chain_part", "challenge", "filed"]
     ADMITTED_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_FIELD_NUMBER: _ClassVar[int]
     CHAIN_PART_FIELD_NUMBER: _ClassVar[int]
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
+    FILED_FIELD_NUMBER: _ClassVar[int]
     admitted: Admitted
+    approved: Approved
     chain_part: ChainPart
     challenge: Challenge
-    def __init__(self, challenge: _Optional[_Union[Challenge, _Mapping]] = ..., chain_part: _Optional[_Union[ChainPart, _Mapping]] = ..., admitted: _Optional[_Union[Admitted, _Mapping]] = ...) -> None: ...
+    filed: Filed
+    def __init__(self, challenge: _Optional[_Union[Challenge, _Mapping]] = ..., chain_part: _Optional[_Union[ChainPart, _Mapping]] = ..., admitted: _Optional[_Union[Admitted, _Mapping]] = ..., filed: _Optional[_Union[Filed, _Mapping]] = ..., approved: _Optional[_Union[Approved, _Mapping]] = ...) -> None: ...

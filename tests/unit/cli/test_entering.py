@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pmgsync.cli.entering import _split
+from pmgsync.cli.entering import split_address
 from pmgsync.cli.pmg_keys import API_CERTIFICATE, HOST_KEY, ROOT_KEY, gather_pmg_keys
 from pmgsync.errors import OperatorError
 from pmgsync.wire.certificates import make_certificate, to_der
@@ -28,7 +28,7 @@ RSA = "AAAAB3NzaC1yc2EAAAADAQABAAAAgQ"
     ],
 )
 def test_an_address_comes_with_or_without_a_port(typed: str, host: str, port: int) -> None:
-    assert _split(typed, 7644) == (host, port)
+    assert split_address(typed, 7644) == (host, port)
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,14 @@ def test_an_address_comes_with_or_without_a_port(typed: str, host: str, port: in
 )  # fmt: skip
 def test_what_is_no_address_is_named(typed: str) -> None:
     with pytest.raises(OperatorError, match=r"is not (an IP address|a port)") as caught:
-        _split(typed, 7644)
+        split_address(typed, 7644)
     assert caught.value.mend
 
 
 @pytest.mark.parametrize("typed", ["nonexist.example", "mail1:7644", "0.0.0.0", "224.0.0.1"])  # noqa: S104
 def test_the_mend_of_a_wrong_address_is_one_that_join_knows(typed: str) -> None:
     with pytest.raises(OperatorError) as caught:
-        _split(typed, 7644)
+        split_address(typed, 7644)
     assert caught.value.mend == "give the master's IP, as `pmgsync join-cmd` printed it"
 
 

@@ -12,8 +12,10 @@ from pmgsync.errors import (
     PmgsyncError,
     StoreError,
 )
+from pmgsync.join_ports import JoinGrant
 from pmgsync.master import register
-from pmgsync.master.admission import Admission, AdmissionParts, Attempt
+from pmgsync.master.admission import Admission, Attempt
+from pmgsync.master.entrance import Entrance
 from pmgsync.master.limiter import PeerLimiter
 from pmgsync.master.register import Register
 from pmgsync.master.tokens import Tokens
@@ -32,7 +34,6 @@ from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import digest_of
 from pmgsync.model.membership import Member
 from pmgsync.model.trust import TrustedHistory
-from pmgsync.ports import JoinGrant
 from tests.sim.clock import FakeClock
 from tests.sim.store import MemoryStore
 from tests.unit.master.rig import run
@@ -75,10 +76,8 @@ class Gate:
         self.register = Register(
             self.history, sample.MASTER, self.clock, self._write, self._announce
         )
-        parts = AdmissionParts(self._check, lambda: self.connected)
-        self.admission = Admission(
-            self.tokens, self.register, self.clock, parts, PeerLimiter(burst=50)
-        )
+        entrance = Entrance(self.register, self.clock, self._check, lambda: self.connected)
+        self.admission = Admission(self.tokens, entrance, self.clock, PeerLimiter(burst=50))
 
     def _check(self, certificate: bytes) -> None:
         if self.certificate_error:
