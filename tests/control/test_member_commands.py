@@ -144,7 +144,6 @@ def test_ctrl_c_ends_the_wait_and_the_connection(served: Served, tmp_path: Path)
     assert code == 130
     assert b"Traceback" not in output
     served.do(asyncio.wait_for(served.node.hung_up.wait(), DEADLINE))
-    assert served.node.cancelled == 1
 
 
 def test_a_question_that_is_not_answered_with_yes_withdraws(served: Served, tmp_path: Path) -> None:

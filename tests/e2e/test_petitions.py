@@ -161,9 +161,9 @@ def test_on_a_terminal_both_sides_are_asked(pair: Cluster) -> None:
 
 def on_a_terminal(words: list[str], question: str, answer: str) -> str:
     """Run it on a terminal and answer the question; all that was shown."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execvpe(words[0], words, environment())  # noqa: S606 - as asked for
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(words, env=environment(), stdin=end, stdout=end, stderr=end)
+    os.close(end)
     shown, answered = b"", False
     while True:
         try:
@@ -174,6 +174,6 @@ def on_a_terminal(words: list[str], question: str, answer: str) -> str:
             answered = True
             os.write(terminal, f"{answer}\n".encode())
     os.close(terminal)
-    os.waitpid(pid, 0)
+    process.wait(PATIENCE)
     assert b"Traceback" not in shown
     return shown.decode()
