@@ -152,6 +152,8 @@ def _replace(
         )
     rule = require_rule(path)
     mode, ownership = (seen.mode, seen.ownership) if seen else (rule.mode, rule.ownership)
+    if rule.secret:
+        mode &= rule.mode  # what was left open to others is not, once a password is in it
     beside = f"{path}.tmp.{os.getpid()}"
     try:
         note = writer.write(beside, new, mode=mode, ownership=ownership)

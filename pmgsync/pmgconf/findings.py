@@ -67,13 +67,20 @@ class Findings:
         """Are further ones only counted?"""
         return len(self._kept) >= MOST_FINDINGS
 
+    def add(self, finding: Finding) -> None:
+        """One more."""
+        if self.is_full:
+            self.count()
+        else:
+            self._kept.append(finding)
+
     def error(self, line: int, what: str, mend: str) -> None:
         """PMG dies on it, or drops it."""
-        self._add(line, what, mend, Severity.ERROR)
+        self.add(Finding(line, what, mend=mend))
 
     def warning(self, line: int, what: str, mend: str) -> None:
         """PMG tolerates it."""
-        self._add(line, what, mend, Severity.WARNING)
+        self.add(Finding(line, what, mend=mend, severity=Severity.WARNING))
 
     def count(self) -> None:
         """One more, whatever it is, where there are enough already."""
@@ -83,11 +90,5 @@ class Findings:
         """What was found."""
         if not self._more:
             return tuple(self._kept)
-        more = Finding(0, f"{self._more} more findings are not listed", mend="mend those first")
-        return (*self._kept, more)
-
-    def _add(self, line: int, what: str, mend: str, severity: Severity) -> None:
-        if self.is_full:
-            self.count()
-        else:
-            self._kept.append(Finding(line, what, mend=mend, severity=severity))
+        what = f"{self._more} more findings are not listed"
+        return (*self._kept, Finding(0, what, mend="mend those above first"))

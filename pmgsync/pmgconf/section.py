@@ -20,12 +20,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pmgsync.model.textdiff import mask_unmistakable
-from pmgsync.pmgconf.findings import Finding, Severity
+from pmgsync.pmgconf.findings import Finding, Findings, Severity
 from pmgsync.pmgconf.formats import BLANKS
 from pmgsync.pmgconf.values import OptionRule, ValueType
-
-MOST_FINDINGS = 10_000
-"""Of a file with more, only so many are kept; one more says how many there were."""
 
 _BYTE_ORDER_MARK = "\ufeff"
 _BLANK = re.compile(f"[{BLANKS}]+")
@@ -194,8 +191,7 @@ class _Parser:
     sections: dict[str, Section] = field(default_factory=dict)
     incomplete: dict[str, Section] = field(default_factory=dict)
     replaced: list[Section] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    found: int = 0
+    findings: Findings = field(default_factory=Findings)
 
     def parse(self) -> SectionFile:
         lines = self._lines()
@@ -206,12 +202,9 @@ class _Parser:
                 self._section(number, *header, lines)
             else:
                 self._ignore(number, line)
-        if self.found > len(self.findings):
-            more = f"{self.found - len(self.findings)} more findings are not listed"
-            self.findings.append(Finding(0, more, mend="mend those above first"))
         return SectionFile(
             tuple(self.sections.values()),
-            tuple(self.findings),
+            self.findings.all(),
             tuple(self.incomplete.values()),
             tuple(self.replaced),
         )
@@ -222,19 +215,14 @@ class _Parser:
             if not is_comment(line):
                 yield number, line
 
-    def _find(self, finding: Finding) -> None:
-        self.found += 1
-        if len(self.findings) < MOST_FINDINGS:
-            self.findings.append(finding)
-
     def _ignore(self, number: int, line: str, section: str = "") -> None:
-        if self.found >= MOST_FINDINGS:  # a large file that is no section file at all
-            self.found += 1
+        if self.findings.is_full:  # a large file that is no section file at all
+            self.findings.count()
             return
         shown = "(not shown)" if self.grammar.is_secret else mask_unmistakable(line)
         severity = Severity.ERROR if line.strip(BLANKS) else Severity.WARNING
         what, mend = f"ignore config line: {shown}", self._mend_of(line, inside=bool(section))
-        self._find(Finding(number, what, section, mend, severity))
+        self.findings.add(Finding(number, what, section, mend, severity))
 
     def _mend_of(self, line: str, *, inside: bool) -> str:
         """What most likely keeps PMG from reading the line as its author meant it."""
@@ -252,7 +240,7 @@ class _Parser:
             fault = f"unsupported type '{kind}'"
         if fault:
             known = f"known types: {', '.join(self.grammar.types)}"
-            self._find(Finding(at, fault, name, known, skips=True))
+            self.findings.add(Finding(at, fault, name, known, skips=True))
         options: dict[str, Option] = {}
         last = at
         for number, line in lines:
@@ -275,7 +263,7 @@ class _Parser:
         fault, mend = _fault(self.grammar, kind, name, text, known=name in options)
         if fault:
             what = f"unable to parse value of '{name}': {fault}"
-            self._find(Finding(number, what, section, mend, key=name))
+            self.findings.add(Finding(number, what, section, mend, key=name))
         else:
             options[name] = Option("1" if text is None else text, number)
 
@@ -293,7 +281,7 @@ class _Parser:
             return
         names = ", ".join(f"'{name}'" for name in lacking)
         what = f"missing value for required option {names}"
-        self._find(Finding(section.last_line, what, section.id, "add it", skips=True))
+        self.findings.add(Finding(section.last_line, what, section.id, "add it", skips=True))
         self.incomplete[section.id] = section
 
 

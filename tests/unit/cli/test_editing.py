@@ -261,3 +261,12 @@ def test_its_master_and_strangers_may(root: Path, hostname: str) -> None:
 def test_a_cluster_conf_by_which_pmg_syncs_nothing_forbids_nothing(root: Path, data: bytes) -> None:
     (root / "etc/pmg/cluster.conf").write_bytes(data)
     require_authored_here(root, DOMAINS)
+
+
+def test_a_secret_file_that_was_open_to_others_is_closed(root: Path) -> None:
+    secret = ManagedPath("etc/pmg/user.conf")
+    for before, after in ((0o644, 0o640), (0o600, 0o600)):
+        (root / secret).write_bytes(b"x")
+        (root / secret).chmod(before)
+        assert edit_synced_file(root, secret, lambda _old: b"y")
+        assert stat.S_IMODE((root / secret).stat().st_mode) == after

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pmgsync.pmgconf.findings import MOST_FINDINGS
 from pmgsync.pmgconf.formats import is_config_id
 from pmgsync.pmgconf.section import (
-    MOST_FINDINGS,
     Grammar,
     Section,
     SectionFile,
