@@ -69,7 +69,6 @@ class OptionRule:
     format: Format | None = None
     pattern: str = ""
     words: str = ""
-    least_bytes: int = 0
     most_bytes: int | None = None
 
     def fault(self, value: str) -> str:
@@ -92,8 +91,6 @@ class OptionRule:
             return "value does not match the regex pattern"
         if self.most_bytes is not None and byte_length(value) > self.most_bytes:
             return f"value may only be {self.most_bytes} characters long"
-        if self.least_bytes and byte_length(value) < self.least_bytes:
-            return f"value must be at least {self.least_bytes} characters long"
         return ""
 
     def _limit_fault(self, value: str) -> str:
@@ -126,10 +123,7 @@ class OptionRule:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         words = self.words or (self.format.words if self.format else "any text")
-        if self.most_bytes is None:
-            return words
-        least = f"{self.least_bytes} to " if self.least_bytes else "at most "
-        return f"{words}, {least}{self.most_bytes} bytes"
+        return words if self.most_bytes is None else f"{words}, at most {self.most_bytes} bytes"
 
 
 def _range(least: int | None, most: int | None) -> str:

@@ -145,7 +145,8 @@ def test_what_is_so_already_is_not_written(root: Path) -> None:
     assert config(root, "set", "mail.relay", "mx1.example")[1] == (
         "mail.relay is mx1.example already\n"
     )
-    assert (root / FILE).stat() == before
+    after = (root / FILE).stat()
+    assert (after.st_ino, after.st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
     done = json.loads(config(root, "set", "mail.relay", "mx1.example", "--json")[1])
     assert done == {
         "key": "mail.relay",
@@ -220,6 +221,9 @@ def test_describe_without_a_key_describes_all(root: Path) -> None:
     options = json.loads(config(root, "describe", "--json")[1])["options"]
     assert [row["key"] for row in options] == list(keys())
     assert all(row["meaning"] and row["allowed"] for row in options)
+    limits = {row["key"]: (row["least"], row["most"], row["format"]) for row in options}
+    assert limits["mail.ext_port"] == (1, 65535, None)
+    assert limits["admin.email"] == (None, None, "email")
 
 
 def test_where_nothing_may_be_written_nothing_is_lost(tmp_path: Path) -> None:
