@@ -1,5 +1,7 @@
 """What is fuzzed: every parser of PMG's files, and what must hold for any bytes it is given.
 
+What is computed of these files and of the machine's own is in `machine.py`.
+
 An input is one byte that picks the kind, and the file's content. No parser may raise; what is
 written from what was read is read again without a loss, and written the same.
 """
@@ -7,6 +9,7 @@ written from what was read is read again without a loss, and written the same.
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from fuzz import machine
 from pmgsync.errors import InvalidError
 from pmgsync.pmgconf.cluster_conf import dump_cluster_conf, parse_cluster_conf
 from pmgsync.pmgconf.file_kind import FileKind
@@ -72,6 +75,7 @@ CHECKS: Mapping[str, Check] = {
     "pmg.conf, edited": edit,
     "cluster.conf": cluster_conf,
     **{path: listed(kind) for path, kind in REGISTRY.items()},
+    **machine.CHECKS,
 }
 
 _SECTION = b"section: mail\n\trelay a\n\ttls\n# c\n\nsection: admin\n\temail a@b\n"
@@ -100,6 +104,7 @@ SAMPLES: Mapping[str, bytes] = {
     "etc/pmg/ldap.conf": b"ldap: ad\n\tcomment a%3Ab\n\tdisable\n\tserver1 a\n\tbindpw cHc=\n",
     "etc/pmg/realms.conf": b"oidc: sso\n\tissuer-url https://a\n\tclient-id x\n\npmg: pmg\n",
     "etc/pmg/fetchmailrc": b'# proxmox settings\npoll a1 via mx user "a\\x20b" to c\n',
+    **machine.SAMPLES,
 }
 """A good file of each kind, for the fuzzer to begin with."""
 
@@ -107,6 +112,7 @@ WORDS = [
     *(f"section: {section}" for section in SECTIONS),
     *("master: ", "node: ", "ldap: ", "oidc: ", "pam: ", "# proxmox settings", "poll ", "skip "),
     *("smtp:", "lmtp:inet:", "ipv6:", "reject_plaintext_session", "score ", "dane-only", "@pam:"),
+    *machine.WORDS,
 ]
 """Words that files have, for the fuzzer to put in."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["pmgsync.pmgconf"]):
+with atheris.instrument_imports(include=["pmgsync"]):
     from fuzz.kinds import SAMPLES, WORDS, as_input, one_input
 
 FOLDER = Path(".build/fuzz")

@@ -26,7 +26,7 @@ def test_a_sample_is_a_good_file(name: str) -> None:
         assert parsed.entries
     elif name == "cluster.conf":
         assert parse_cluster_conf(SAMPLES[name])
-    else:
+    elif name.startswith("pmg.conf"):
         assert parse_pmg_conf(SAMPLES[name]).findings == ()
 
 
