@@ -100,9 +100,9 @@ class Asking:
 
     async def withdraw(self) -> None:
         """End it; what has been joined by now stays joined."""
+        await self._filed.withdraw()
         if not self._work.done() and not self._node.busy.locked():
             self._work.cancel()
-        await self._filed.withdraw()
 
     async def _join(self) -> Mapping[str, Any]:
         links = await self._filed.granted()
