@@ -1,6 +1,7 @@
 """`pmgsync dump`: bytes on stdout, PMG's warnings on stderr, JSON for scripts."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from pmgsync.cli.main import main
 from tests.unit.cli.test_facts_command import CLUSTER
 
+MANUAL = Path(__file__).parents[3] / "docs/variables.md"
 DEFAULT = Path(__file__).with_name("default_dump.txt")
 FACTS = {
     "hostname": "mail1",
@@ -109,3 +111,20 @@ def test_the_command_is_quick_to_load() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert loaded.stdout == b"[]\n"
+
+
+def test_the_manual_names_every_variable_and_every_fact(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proxy = "section: admin\n\thttp_proxy http://u:p@h\n\n"
+    lists = "section: mail\n\tdnsbl_sites a.example\n"
+    (root / "etc/pmg/pmg.conf").write_text(proxy + lists)
+    assert dump(root) == 0
+    dumped = {line.partition(" = ")[0] for line in capsys.readouterr().out.splitlines()}
+    facts, _, named = MANUAL.read_text().partition("## Variables")
+    rows = [line.split(" | ")[0] for line in named.splitlines() if line.startswith("| `")]
+    names = set(re.findall(r"`([a-z_.]+)`", " ".join(rows)))
+    assert names == {name for name in dumped if not name.startswith("pmg.")}
+    members = re.findall(r"^\|[^|]*\| `([a-z_]+)` \|", facts, re.MULTILINE)
+    assert main(["facts", "--json", "--root", str(root), "--facts", str(root / "facts.json")]) == 0
+    assert set(members) == json.loads(capsys.readouterr().out).keys()
