@@ -106,7 +106,11 @@ def _is_ours(seen: Seen) -> bool:
 def _no_file(seen: Seen) -> Finding:
     if seen.kind is FileKind.UNREADABLE:
         return Finding(0, f"is a {seen.kind.value}", mend="mend its permissions")
-    return Finding(0, f"is a {seen.kind.value}, no file: it is not synced", mend="replace it")
+    if rule_for(seen.path) is None:
+        what = f"is a {seen.kind.value}, no folder: nothing in it is synced"
+    else:
+        what = f"is a {seen.kind.value}, no file: it is not synced"
+    return Finding(0, what, mend="replace it")
 
 
 def _surroundings(root: Path, configuration: Configuration, now: int) -> Surroundings:

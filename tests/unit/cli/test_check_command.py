@@ -157,6 +157,19 @@ def test_a_file_that_may_not_be_read_is_a_line(root: Path) -> None:
     assert [line for line in said if line.startswith(start)]
 
 
+def test_a_link_in_place_of_a_folder_is_a_line(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "etc/pmg/templates").symlink_to(root)
+    (root / "etc/pmg/acme").symlink_to("/nowhere")
+    assert check(root) == 3
+    what = "is a symbolic link, no folder: nothing in it is synced; replace it"
+    assert lines(capsys) == [
+        f"{root}/etc/pmg/acme:1: error: {what}",
+        f"{root}/etc/pmg/templates:1: error: {what}",
+    ]
+
+
 def test_what_is_not_synced_is_nobodys_business(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
