@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,16 @@ SECRET = "tops3cret"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A healthy node, called mail1."""
+    return make_node(tmp_path)
+
+
+def make_node(root: Path) -> Path:
     for path, text in HEALTHY.items():
-        write(tmp_path, path, text)
-    write(tmp_path, "etc/hostname", "mail1\n")
-    write(tmp_path, "etc/resolv.conf", "nameserver 192.168.2.1\n")
-    write(tmp_path, "usr/share/spamassassin/50.cf", "body BAYES_99 eval:x()\nscore BAYES_99 1\n")
-    return tmp_path
+        write(root, path, text)
+    write(root, "etc/hostname", "mail1\n")
+    write(root, "etc/resolv.conf", "nameserver 192.168.2.1\n")
+    write(root, "usr/share/spamassassin/50.cf", "body BAYES_99 eval:x()\nscore BAYES_99 1\n")
+    return root
 
 
 def write(root: Path, path: str, text: str | bytes) -> None:
@@ -135,23 +140,23 @@ def test_what_is_no_file_is_a_line(root: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
-def test_a_file_that_may_not_be_read_is_a_line(root: Path) -> None:
-    for folder in (root, *root.parents):
-        if folder != Path("/"):
-            folder.chmod(0o755)
-    (root / "etc/pmg/domains").chmod(0)
-    (root / "etc/pmg/dkim").chmod(0)
-    program = (
-        "import os, sys; os.setgid(65534); os.setuid(65534);"
-        "from pmgsync.cli.main import main;"
-        f"sys.exit(main(['check', '--root', {str(root)!r}]))"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=REPOSITORY
-    )
+def test_a_file_that_may_not_be_read_is_a_line() -> None:
+    # not in pytest's own folder, which another run closes to others
+    with tempfile.TemporaryDirectory() as folder:
+        root = make_node(Path(folder))
+        root.chmod(0o755)
+        (root / "etc/pmg/domains").chmod(0)
+        (root / "etc/pmg/dkim").chmod(0)
+        program = (
+            "import os, sys; os.setgid(65534); os.setuid(65534);"
+            "from pmgsync.cli.main import main;"
+            f"sys.exit(main(['check', '--root', {folder!r}]))"
+        )
+        command = [sys.executable, "-c", program]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert ran.returncode == 3, ran.stderr
     said = ran.stdout.splitlines()
-    where = f"{root}/etc/pmg"
+    where = f"{folder}/etc/pmg"
     assert f"{where}/dkim:1: error: is a folder that cannot be read; mend its permissions" in said
     start = f"{where}/domains:1: error: cannot read it: permission denied; "
     assert [line for line in said if line.startswith(start)]
