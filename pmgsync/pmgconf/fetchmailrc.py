@@ -54,7 +54,7 @@ _NO_MARKER = Finding(
     severity=Severity.WARNING,
 )
 
-_MARKER = re.compile(rb"^#[ \t\r\n\f\v]+proxmox[ \t\r\n\f\v]+settings[^\n]*\n?", re.MULTILINE)
+_MARKER = re.compile(rb"^#[ \t\r\f\v]+proxmox[ \t\r\f\v]+settings[^\n]*\n?", re.MULTILINE)
 _TOKEN = re.compile(rb'("([^"]*)"|[^ \t\r\n\f\v]+)(?=[ \t\r\n\f\v]|$)')
 _BYTE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 _UNSAFE = re.compile(rb"[^A-Za-z0-9:@._~-]")

@@ -36,7 +36,11 @@ def test_only_what_follows_the_marker_is_read(marker: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "marker", ["#proxmox settings", " # proxmox settings", "# Proxmox settings"]
+    "marker",
+    [
+        *("#proxmox settings", " # proxmox settings", "# Proxmox settings"),
+        *("#\nproxmox settings", "# proxmox\nsettings"),
+    ],
 )
 def test_without_the_marker_nothing_is_read_and_that_is_said(marker: str) -> None:
     file = parse(f"{marker}\npoll no via x\n".encode())
