@@ -6,7 +6,7 @@ from pmgsync.cli.assembly import SILENT_BEATS, NodeParts
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
 from pmgsync.master.admission import Admission
-from pmgsync.master.cluster_file import keep_cluster_conf
+from pmgsync.master.cluster_file import ClusterFile
 from pmgsync.master.door import Door
 from pmgsync.master.entrance import Entrance
 from pmgsync.master.feed import FeedConfig, Feeds
@@ -37,7 +37,6 @@ def build_master(
     head, _ = parts.store.head()
     history, roster = TrustedHistory(chain, head), Roster()
     feeds = _feeds(parts, history, roster, settings)
-    role = _role(parts, history, roster, feeds, source, settings)
     tokens = Tokens(parts.store, parts.clock)
 
     def announce() -> None:
@@ -48,6 +47,8 @@ def build_master(
     register = Register(
         history, parts.identity.key, parts.clock, parts.identity.write_chain, announce
     )
+    file = ClusterFile(parts.tree, parts.store, register, parts.clock)
+    role = _role(parts, history, roster, feeds, source, settings, file=file)
     entrance = Entrance(register, parts.clock, check_certificate, lambda: roster.connected)
     petitions = Petitions(entrance, _own_keys(parts), parts.clock)
     server = MemberServer(
@@ -86,6 +87,8 @@ def _role(
     feeds: Feeds,
     source: ChangeSource,
     settings: Settings,
+    *,
+    file: ClusterFile,
 ) -> MasterRole:
     survey = Survey(parts.tree, parts.clock)
     return MasterRole(
@@ -97,7 +100,7 @@ def _role(
             source=source,
             clock=parts.clock,
             run_blocking=parts.run_blocking,
-            keep_cluster_conf=lambda: keep_cluster_conf(parts.tree, history.membership),
+            settle_cluster_conf=file.settle,
         ),
         MasterConfig(
             quiet_s=settings.watch.quiet_ms / 1000,

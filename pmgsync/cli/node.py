@@ -338,14 +338,17 @@ class Node:
         if self.agent is None:
             lines = (f"{self.removed}; {REJOIN}",) if self.removed else ()
             return self._answer(None, LAST_KNOWN, 0, lines)
-        view, now = self.agent.view, self.parts.clock.now()
-        if fresh or view is None or not self.agent.link.up or now - view[1] >= FRESH_MS:
-            view = await self.agent.ask_view(ASK_SECONDS)
+        agent = self.agent
+        view, now = agent.view, self.parts.clock.now()
+        if fresh or view is None or not agent.link.up or now - view[1] >= FRESH_MS:
+            view = await agent.ask_view(ASK_SECONDS)
+            if self.agent is not agent:  # its role ended meanwhile
+                return await self.status(fresh=fresh)
         if view is None:
             return self._answer(None, LAST_KNOWN, 0, self._attention())
         document, came = view
         age = max(0, self.parts.clock.now() - came)
-        source = ASKED if self.agent.link.up and age < FRESH_MS else LAST_KNOWN
+        source = ASKED if agent.link.up and age < FRESH_MS else LAST_KNOWN
         return self._answer(_status_of(document), source, age, self._attention())
 
     def log(self, *, most: int, before: int | None) -> Mapping[str, Any]:

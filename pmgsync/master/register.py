@@ -6,7 +6,7 @@ written down, and a chain that nobody could read back gets no longer.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pmgsync.errors import InvalidError, NotMemberError
 from pmgsync.model.envelope import Envelope, seal
@@ -19,6 +19,7 @@ from pmgsync.model.membership import (
     Membership,
     follows,
     remove,
+    successor,
 )
 from pmgsync.model.removal import removal_notice
 from pmgsync.model.trust import TrustedHistory
@@ -111,6 +112,21 @@ class Register:
         self.enter(envelope)
         log.info("%s is removed by membership %d", member.label, self.membership.serial)
         self.announce()
+
+    def change(self, members: Iterable[Member], max_cid: int, where: str) -> None:
+        """The members are these now, and `max_cid` at least that."""
+        now = self._clock.now()
+        changed = successor(self.membership, self.last, members, now=now, max_cid=max_cid)
+        self.enter(self.draft(changed, where))
+        self.announce()
+
+    def at(self, epoch: int, serial: int) -> Membership | None:
+        """The membership that the chain has there."""
+        for envelope in reversed(self.chain):
+            membership = Membership.from_bytes(envelope.payload)
+            if (membership.epoch, membership.serial) == (epoch, serial):
+                return membership
+        return None
 
     def notice_for(self, keys: MemberKeys) -> bytes:
         """The signed word that these keys are no member's any more; empty while they are."""

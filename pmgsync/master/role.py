@@ -55,8 +55,8 @@ class MasterConfig:
 
 @dataclass(frozen=True, slots=True)
 class MasterParts:
-    """What the role is made of. `keep_cluster_conf` writes `cluster.conf` if it says something
-    else.
+    """What the role is made of. `settle_cluster_conf` makes the file and the membership say the
+    same, and says whether the file was written.
     """
 
     publisher: Publisher
@@ -66,7 +66,7 @@ class MasterParts:
     source: ChangeSource
     clock: Clock
     run_blocking: RunBlocking
-    keep_cluster_conf: Callable[[], object]
+    settle_cluster_conf: Callable[[], bool]
 
 
 class MasterRole:
@@ -159,7 +159,7 @@ class MasterRole:
     async def _publish_now(
         self, message: str, first: Callable[[], object] | None = None
     ) -> Published | None:
-        self._write_cluster_conf()
+        self._settle_cluster_conf(EVERYTHING)
         try:
             return await self._take_turn(
                 EVERYTHING, lambda seen: self._commit(seen, message), first
@@ -239,7 +239,7 @@ class MasterRole:
             self._early = self._moves, look, publisher.draft(publisher.prepare(look))
 
     async def _publish_once(self, look: Look) -> None:
-        self._write_cluster_conf()
+        self._settle_cluster_conf(look)
         try:
             await self._take_turn(look, self._commit)
         except PmgsyncError as error:
@@ -327,22 +327,24 @@ class MasterRole:
         # The line is written when the streams have been woken, not before.
         asyncio.get_running_loop().call_soon(_log_version, published)
 
-    def _write_cluster_conf(self) -> None:
-        """Once for each change of the membership; what stands in the way is named, and tried
-        again.
+    def _settle_cluster_conf(self, look: Look) -> None:
+        """After each change of the membership, and where the file may have been edited. What stands
+        in the way is named, and tried again.
         """
-        if not self._file_due:
+        if not (self._file_due or look.everywhere or CLUSTER_CONF in look.paths):
             return
+        self._file_due = False  # what is taken over from an edit is a change, too
         try:
-            self._parts.keep_cluster_conf()
-            self._file_due, self._file_problems = False, ()
+            if self._parts.settle_cluster_conf():
+                self._early = None  # it was made from the file before
+            self._file_problems = ()
         except PmgsyncError as error:
             problem = Problem(
                 CLUSTER_CONF, f"cannot be written: {error.what}", error.mend or "mend it"
             )
             if self._file_problems != (problem,):
                 log.error("%s", problem)
-            self._file_problems = (problem,)
+            self._file_due, self._file_problems = True, (problem,)
 
 
 def _log_version(published: Published) -> None:

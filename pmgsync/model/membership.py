@@ -298,10 +298,15 @@ def found(
 
 
 def successor(
-    membership: Membership, envelope: Envelope, members: Iterable[Member], *, now: int | None
+    membership: Membership,
+    envelope: Envelope,
+    members: Iterable[Member],
+    *,
+    now: int | None,
+    max_cid: int = 0,
 ) -> Membership:
     """The next membership of the same epoch after `membership` (which `envelope` holds), with these
-    members. Who is not among them any more is remembered as former.
+    members. Who is not among them any more is remembered as former; `max_cid` never shrinks.
     """
     listed = tuple(sorted(members, key=lambda member: member.cid))
     cids = {member.cid for member in listed}
@@ -311,7 +316,7 @@ def successor(
         membership,
         serial=membership.serial + 1,
         parent=envelope.digest,
-        max_cid=max(membership.max_cid, *cids),
+        max_cid=max(membership.max_cid, max_cid, *cids),
         members=listed,
         former=tuple(sorted((*kept, *gone), key=lambda former: former.cid)),
         created=now,

@@ -124,7 +124,7 @@ class Stage(Rig):
             source=self.source,
             clock=self.clock,
             run_blocking=run_here,
-            keep_cluster_conf=self._keep_cluster_conf,
+            settle_cluster_conf=self._settle_cluster_conf,
         )
         self.role = MasterRole(parts, config)
         self.network = Network(self.clock)
@@ -133,10 +133,11 @@ class Stage(Rig):
             master, self.feeds, lambda fingerprint: self.history.membership.holder_of(fingerprint)
         )
 
-    def _keep_cluster_conf(self) -> None:
+    def _settle_cluster_conf(self) -> bool:
         if self.file_error is not None:
             raise self.file_error
         self.file_written += 1
+        return False
 
     async def __aenter__(self) -> "Stage":
         self._task = asyncio.create_task(self.role.run())
