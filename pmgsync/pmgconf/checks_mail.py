@@ -41,6 +41,17 @@ PUBLIC_RESOLVERS = {
 }
 """Resolvers that everybody may ask, and so refused by the operators of DNS blocklists."""
 
+TAKEN_PORTS = {
+    10022: "the policy server",
+    10023: "the filter for outgoing mail",
+    10024: "the filter for incoming mail",
+    10025: "mail that comes back from the filter",
+    8006: "the web interface",
+}
+"""Ports that PMG itself listens on."""
+TINY = {("mail", "maxsize"): 100_000, ("spam", "maxspamsize"): 10_000}
+"""Sizes in bytes below which the admin must have thought of KB or MB."""
+
 _PRIVATE = [
     ip_network(text)
     for text in (
@@ -164,6 +175,28 @@ def equal_ports(configuration: Configuration, _: Surroundings) -> Iterator[Remar
         yield Remark(PMG_CONF, line, f"{what}: Postfix listens there only once", mend)
 
 
+def taken_ports(configuration: Configuration, _: Surroundings) -> Iterator[Remark]:
+    """Ports on which another part of PMG listens."""
+    mail = configuration.options.values(0)["mail"]
+    for name in ("ext_port", "int_port"):
+        for port, whose in TAKEN_PORTS.items():
+            if mail[name] == port:
+                what = f"{name} {port} is taken: there is {whose}"
+                line = option_line(configuration, "mail", name)
+                yield Remark(PMG_CONF, line, what, "choose another port")
+
+
+def tiny_sizes(configuration: Configuration, _: Surroundings) -> Iterator[Remark]:
+    """Sizes that were meant in other units."""
+    values = configuration.options.values(0)
+    for (section, name), least in TINY.items():
+        size = values[section][name]
+        if _number(size) < least:
+            what = f"{section}.{name} is {size}, and that is bytes"
+            line = option_line(configuration, section, name)
+            yield Remark(PMG_CONF, line, what, "write the size in bytes (1 MB is 1048576)")
+
+
 def unscanned_size(configuration: Configuration, _: Surroundings) -> Iterator[Remark]:
     """Mails that may be larger than what ClamAV looks at."""
     values = configuration.options.values(0)
@@ -267,6 +300,19 @@ CHECKS = (
         equal_ports,
         "`mail.ext_port` equal to `mail.int_port`",
         "Postfix cannot tell the own servers from strangers then; one of the two services is lost.",
+    ),
+    Check(
+        "taken-port",
+        taken_ports,
+        "`mail.ext_port` or `mail.int_port` being a port of PMG's own (8006, 10022 to 10025)",
+        "One of the two does not start, and which one is a chance.",
+    ),
+    Check(
+        "tiny-size",
+        tiny_sizes,
+        "`mail.maxsize` below 100,000 or `spam.maxspamsize` below 10,000",
+        "Both are bytes. Somebody thought of KB or MB: nearly every mail is refused, or none is "
+        "looked at for spam.",
     ),
     Check(
         "unscanned-size",

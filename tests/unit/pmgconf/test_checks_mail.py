@@ -144,9 +144,37 @@ def test_equal_ports(text: str, line: int, port: int) -> None:
     assert found({PMG_CONF: conf(text)}) == [f"equal-ports pmg.conf:{line} {what}"]
 
 
-@pytest.mark.parametrize("text", ["mail int_port 25\nmail ext_port 26", "mail int_port 10025"])
+@pytest.mark.parametrize("text", ["mail int_port 25\nmail ext_port 26", "mail int_port 2525"])
 def test_ports_that_differ(text: str) -> None:
     assert found({PMG_CONF: conf(text)}) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "whose"),
+    [
+        ("mail int_port 10025", 2, "int_port 10025 is taken: there is mail that comes back"),
+        ("mail ext_port 8006", 2, "ext_port 8006 is taken: there is the web interface"),
+        ("mail tls 1\nmail ext_port 10022", 3, "ext_port 10022 is taken: there is the policy"),
+    ],
+)
+def test_a_port_that_is_taken(text: str, line: int, whose: str) -> None:
+    (row,) = found({PMG_CONF: conf(text)})
+    assert row.startswith(f"taken-port pmg.conf:{line} {whose}")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("mail maxsize 30720", "mail.maxsize is 30720"),
+        ("spam maxspamsize 256", "spam.maxspamsize is 256"),
+    ],
+)
+def test_a_size_in_other_units(text: str, size: str) -> None:
+    assert found({PMG_CONF: conf(text)}) == [f"tiny-size pmg.conf:2 {size}, and that is bytes"]
+
+
+def test_a_small_size_that_is_meant() -> None:
+    assert found({PMG_CONF: conf("mail maxsize 1048576\nspam maxspamsize 65536")}) == []
 
 
 @pytest.mark.parametrize(
