@@ -2,7 +2,7 @@
 
     PYTHONPATH=. .venv/bin/python bench/profile_change.py [--nodes 1,3] [--files 1000]
 
-Runs a cluster whose daemons carry stopwatches (`traced_daemon.py`), puts one 2 KB file after
+Runs a cluster whose daemons carry stopwatches (`traced_daemon.py`), puts one file after
 another, and prints for each station the median moment at which it began (after the writer's rename)
 and how long it took. A station that lies inside another one is part of it.
 """
@@ -22,7 +22,7 @@ from typing import NamedTuple
 from machines import REPOSITORY, BenchError, Machine, cluster
 from watching import Watcher, percentile, put, text
 
-WINDOW = 0.2  # seconds of trace that belong to one change
+WINDOW = 0.2  # seconds of trace that belong to one change, and more for a large one
 
 
 class Mark(NamedTuple):
@@ -40,7 +40,7 @@ class Sample(NamedTuple):
     seen: float
 
 
-def changes(made: list[Machine], samples: int, files: int) -> list[Sample]:
+def changes(made: list[Machine], samples: int, files: int, size: int) -> list[Sample]:
     """Put so many files, one after the other, beside `files` others that lie there already."""
     rng, watcher = random.Random(7), Watcher([node.place for node in made[1:]])
     others = {f"other{number}.conf": text(rng, 1000) for number in range(files)}
@@ -52,13 +52,18 @@ def changes(made: list[Machine], samples: int, files: int) -> list[Sample]:
         time.sleep(3)
     taken: list[Sample] = []
     for number in range(samples + 5):
-        name, data = f"change{number % 10}.conf", text(rng, 2048)
+        name, data = f"change{number % 10}.conf", text(rng, size)
         watcher.expect({name: data})
         before = put(made[0].place, name, data)
         taken.append(Sample(before, watcher.wait()))
-        time.sleep(WINDOW + rng.random() * 0.1)
+        time.sleep(window(size) + rng.random() * 0.1)
     watcher.close()
     return taken[5:]
+
+
+def window(size: int) -> float:
+    """How long after its rename a change of so many bytes may go on."""
+    return WINDOW + size / 1e7
 
 
 def marks_of(trace: Path) -> list[Mark]:
@@ -66,12 +71,12 @@ def marks_of(trace: Path) -> list[Mark]:
     return sorted(Mark(b, e, label) for b, e, label, _ in json.loads(trace.read_text("ascii")))
 
 
-def table(marks: list[Mark], samples: list[Sample]) -> None:
+def table(marks: list[Mark], samples: list[Sample], seconds: float) -> None:
     """One line per station, in the order in which they begin."""
     begins: dict[str, list[float]] = {}
     takes: dict[str, list[float]] = {}
     for sample in samples:
-        mine = [m for m in marks if sample.put <= m.ended < sample.put + WINDOW]
+        mine = [m for m in marks if sample.put <= m.ended < sample.put + seconds]
         counts: dict[str, int] = {}
         for mark in mine:
             counts[mark.label] = counts.get(mark.label, 0) + 1
@@ -90,7 +95,7 @@ def table(marks: list[Mark], samples: list[Sample]) -> None:
         print(f"  {label:<22}{begin}{took * 1000:9.2f}{most * 1000:9.2f}{ends * 1000:10.2f}")
 
 
-def profile(count: int, samples: int, files: int) -> None:
+def profile(count: int, samples: int, files: int, size: int) -> None:
     """One cluster, one pair of tables."""
     with tempfile.TemporaryDirectory(prefix="pmgsync-trace-") as folder:
         traces = Path(folder)
@@ -98,7 +103,7 @@ def profile(count: int, samples: int, files: int) -> None:
         with cluster(
             count, runner=lambda name: [sys.executable, program, str(traces / name)]
         ) as made:
-            taken = changes(made, samples, files)
+            taken = changes(made, samples, files, size)
             for machine in made:
                 machine.stop()
         total = [sample.seen - sample.put for sample in taken]
@@ -107,7 +112,7 @@ def profile(count: int, samples: int, files: int) -> None:
         print(f"p50 {middle:.2f} ms, p95 {most:.2f} ms")
         for name in ("master", f"node{count}"):
             print(f"\n {name} (ms after the rename)")
-            table(marks_of(traces / name), taken)
+            table(marks_of(traces / name), taken, window(size))
 
 
 def main() -> int:
@@ -116,10 +121,11 @@ def main() -> int:
     parser.add_argument("--nodes", default="1,3", help="sizes of the cluster (default: 1,3)")
     parser.add_argument("--samples", type=int, default=40, help="changes (default: 40)")
     parser.add_argument("--files", type=int, default=0, help="other synced files (default: 0)")
+    parser.add_argument("--size", type=int, default=2048, help="of the change (default: 2048)")
     options = parser.parse_args()
     try:
         for count in map(int, options.nodes.split(",")):
-            profile(count, options.samples, options.files)
+            profile(count, options.samples, options.files, options.size)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
