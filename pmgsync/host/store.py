@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pmgsync.errors import StoreError
 from pmgsync.host import store_rows as rows
 from pmgsync.host.store_log import StoreLog
-from pmgsync.host.store_schema import sealed, to_text, transaction, unseal
+from pmgsync.host.store_schema import sealed, to_text, unseal
 from pmgsync.model.canonical import Json
 from pmgsync.model.manifest import Digest, digest_of
 from pmgsync.ports import Keepsake, Store
@@ -39,13 +39,13 @@ class SqliteStore(StoreLog, Store):
 
     def add_contents(self, contents: Mapping[Digest, bytes]) -> None:
         """See the port."""
-        with self._turn(), transaction(self._database):
+        with self._turn(), self._transaction():
             self._insert_contents(contents)
 
     def keep(self, path: str, content: bytes | None, reason: str, now: int) -> Keepsake:
         """See the port."""
         digest = None if content is None else digest_of(content)
-        with self._turn(), transaction(self._database):
+        with self._turn(), self._transaction():
             old = self._rows(
                 "select * from keepsake where path = ? and digest is ?"
                 " order by number desc limit 1",
@@ -72,7 +72,7 @@ class SqliteStore(StoreLog, Store):
 
     def clear_keepsakes(self) -> int:
         """See the port. Their contents go with the next pruning."""
-        with self._turn(), transaction(self._database):
+        with self._turn(), self._transaction():
             return self._database.execute("delete from keepsake").rowcount
 
     def note(self, name: str) -> Json:
@@ -84,7 +84,7 @@ class SqliteStore(StoreLog, Store):
     def write_note(self, name: str, value: Json) -> None:
         """See the port."""
         text = to_text(value)
-        with self._turn(), transaction(self._database):
+        with self._turn(), self._transaction():
             if value is None:
                 self._database.execute("delete from note where name = ?", (name,))
             else:

@@ -15,7 +15,7 @@ from pathlib import Path
 from pmgsync.errors import StoreError
 from pmgsync.host import store_rows as rows
 from pmgsync.host.store_base import State, StoreBase
-from pmgsync.host.store_schema import Row, transaction, unseal
+from pmgsync.host.store_schema import Row, unseal
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.manifest import Digest, Manifest
@@ -193,7 +193,7 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         """See the port."""
         with self._turn():
             floor = self._oldest_needed(keep_versions)
-            with transaction(self._database):
+            with self._transaction():
                 dropped = self._database.execute(
                     "delete from version where version < ?", (floor,)
                 ).rowcount

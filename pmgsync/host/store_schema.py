@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 from pmgsync.errors import PmgsyncError, StoreDamagedError, StoreError
 
@@ -56,8 +56,10 @@ create table note (name text primary key, value text not null, seal text not nul
 _BUSY_TIMEOUT_S = 5.0
 # A large content leaves a large log behind; give that space back at the next checkpoint.
 _JOURNAL_SIZE_LIMIT = 16 << 20
-_LOG_BYTES = 4 << 20
-"""What the log holds when SQLite writes it back into the database by itself (1,000 pages)."""
+LOG_BYTES = 4 << 20
+"""What the log may hold before it is due to be written back into the database."""
+_MOST_LOG_PAGES = 16_384
+"""With so many (64 MiB) SQLite does it itself, in the commit that gets there."""
 
 _FULL = {sqlite3.SQLITE_FULL}
 _UNABLE = {
@@ -109,6 +111,7 @@ def _prepare(database: sqlite3.Connection, path: str) -> None:
     database.execute("pragma cell_size_check = on")
     database.execute("pragma trusted_schema = off")
     database.execute(f"pragma journal_size_limit = {_JOURNAL_SIZE_LIMIT}")
+    database.execute(f"pragma wal_autocheckpoint = {_MOST_LOG_PAGES}")
     if _is_empty(database):
         # One transaction: a crash leaves the whole or nothing.
         database.executescript(f"begin; {_TABLES}")
@@ -133,12 +136,12 @@ def _lengthen_log(database: sqlite3.Connection, path: str) -> None:
     own bookkeeping. What is rolled back here has been written into the log all the same.
     """
     log = f"{path}-wal"
-    if os.path.exists(log) and os.path.getsize(log) >= _LOG_BYTES:
+    if os.path.exists(log) and os.path.getsize(log) >= LOG_BYTES:
         return
     database.execute("begin immediate")
     try:
         database.execute(
-            "insert into content (digest, data) values ('', zeroblob(?))", (2 * _LOG_BYTES,)
+            "insert into content (digest, data) values ('', zeroblob(?))", (2 * LOG_BYTES,)
         )
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode not in _FULL:
@@ -152,6 +155,15 @@ def _lengthen_log(database: sqlite3.Connection, path: str) -> None:
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:
     return int(database.execute(f"pragma {name}").fetchone()[0])
+
+
+def write_back(path: str) -> None:
+    """Bring what the log of the database at `path` holds into the database, beside whoever uses
+    it: nobody waits for this.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as beside:
+        beside.execute("pragma synchronous = full")
+        beside.execute("pragma wal_checkpoint(passive)").fetchall()
 
 
 def seal_of(values: Sequence[Cell]) -> str:

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -324,3 +325,41 @@ def test_several_threads_take_turns(path: Path) -> None:
         for done in [threads.submit(act, store) for act in (publish, look, scribble)]:
             done.result(timeout=30)
         assert (store.note("n"), len(store.keepsakes())) == (59, 60)
+
+
+# --- the log -------------------------------------------------------------------------------------
+
+
+def test_a_long_log_is_written_back_beside_what_goes_on(path: Path) -> None:
+    log = path.with_name(f"{path.name}-wal")
+    with closing(SqliteStore(path)) as store:
+        assert not store.log_is_long
+        big = {digest_of(data): data for data in (bytes([n]) * (1 << 20) for n in range(5))}
+        store.add_contents(big)
+        assert store.log_is_long
+        before = path.stat().st_size
+        writing = threading.Thread(target=lambda: store.write_note("a", "meanwhile"))
+        writing.start()
+        store.write_back()
+        writing.join()
+        assert path.stat().st_size > before + (5 << 20)
+        assert not store.log_is_long
+        assert store.note("a") == "meanwhile"
+        long = log.stat().st_size
+        for number in range(50):  # the log begins anew instead of growing
+            store.write_note("a", number)
+        assert log.stat().st_size == long
+        assert store.missing(big) == frozenset()
+
+
+def test_a_log_that_cannot_be_written_back_is_a_store_error(path: Path) -> None:
+    with closing(SqliteStore(path)) as store:
+        store.write_note("a", 1)
+        path.rename(path.with_suffix(".away"))
+        path.mkdir()
+        with pytest.raises(StoreError):
+            store.write_back()
+        path.rmdir()
+        path.with_suffix(".away").rename(path)
+        store.write_back()
+        assert store.note("a") == 1
