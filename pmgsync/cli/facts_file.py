@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pmgsync.cli.command import say
 from pmgsync.errors import InvalidError, MalformedError, OperatorError
 from pmgsync.host.facts import gather_facts, resolve
 from pmgsync.model.scope import CLUSTER_CONF
@@ -45,7 +46,10 @@ def node_facts(root: Path, file: str | None) -> HostFacts:
 
 
 def address_in_cluster(root: Path, hostname: str) -> str | None:
-    """The address that `cluster.conf` gives the node of that name; None if it names none such."""
+    """The address that `cluster.conf` gives the node of that name; None if it names none such.
+
+    What PMG warns about when it reads the file goes to stderr.
+    """
     try:
         data = (root / CLUSTER_CONF).read_bytes()
     except FileNotFoundError:
@@ -54,8 +58,11 @@ def address_in_cluster(root: Path, hostname: str) -> str | None:
     from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
 
     conf = parse_cluster_conf(data)
-    nodes = conf.nodes if conf else ()
-    return next((node.ip for node in nodes if node.name == hostname), None)
+    if conf is None:
+        return None
+    for finding in conf.findings:
+        say(finding.warning(f"/{CLUSTER_CONF}"))
+    return next((node.ip for node in conf.nodes if node.name == hostname), None)
 
 
 def _given(file: str) -> dict[str, object]:

@@ -67,6 +67,17 @@ def test_a_cluster_node_has_the_address_that_cluster_conf_says(
     assert b"\nipconfig.int_ip = 192.0.2.1\n" in capfdbinary.readouterr().out
 
 
+def test_what_pmg_says_about_cluster_conf_is_said(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "etc/pmg/cluster.conf").write_bytes(CLUSTER.replace(b"\tip", b"\tcolour red\n\tip", 1))
+    assert dump(root) == 0
+    assert capsys.readouterr().err == (
+        "file /etc/pmg/cluster.conf line 4 (section '1') - unable to parse value of 'colour': "
+        "unknown property type\n"
+    )
+
+
 def test_json_is_nested_and_has_null_for_undefined(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
