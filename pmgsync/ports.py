@@ -35,8 +35,7 @@ class Clock(Protocol):
         """Wait."""
 
 
-# --- files ----------------------------------------------------------------------------------------
-# -----------
+# --- files ------------------------------------------------------------
 
 
 class FileKind(Enum):
@@ -175,8 +174,7 @@ class CommandRunner(Protocol):
         """
 
 
-# --- the store
-# -----------------------------------------------------------------------------------------------
+# --- the store ------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +339,33 @@ class KeepsakeStore(Protocol):
         """Forget all; how many there were."""
 
 
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A version that this node had and the cluster's history has not. `kept`: since when."""
+
+    number: int
+    record: LogRecord
+    kept: int
+
+
+class Orphanage(Protocol):
+    """Versions of a mastership that went on alone: never dropped unasked, never merged unasked."""
+
+    def orphan(self, first: int, now: int) -> int:
+        """Take the versions from `first` on out of the log and keep them as orphans; how many.
+
+        Where the node ran one of them, it runs the newest that is left, as far as the journal
+        knows: what lies in the tree is drift. Their contents stay. There must be no activation in
+        progress.
+        """
+
+    def orphans(self) -> Sequence[Orphan]:
+        """All of them, newest first."""
+
+    def clear_orphans(self) -> int:
+        """Forget all; how many there were."""
+
+
 class Notebook(Protocol):
     """Small durable JSON values by name: holds, tokens, the last view."""
 
@@ -369,12 +394,11 @@ class Upkeep(Protocol):
         """
 
 
-class Store(History, ContentStore, Journal, KeepsakeStore, Notebook, Upkeep, Protocol):
+class Store(History, ContentStore, Journal, KeepsakeStore, Notebook, Upkeep, Orphanage, Protocol):
     """One node's database: all of the above over one transaction log."""
 
 
-# --- the network
-# ---------------------------------------------------------------------------------------------
+# --- the network ------------------------------------------------------------
 
 Out = TypeVar("Out", contravariant=True)
 In = TypeVar("In", covariant=True)

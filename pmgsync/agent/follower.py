@@ -232,13 +232,8 @@ class Follower:
         return self.still_lacking()
 
     def _on_memberships(self, envelopes: Iterable[bytes]) -> tuple[Action, ...]:
-        grew = False
-        for data in envelopes:
-            try:
-                self.history.accept_membership(Envelope.from_bytes(data))
-            except StaleError:
-                continue
-            grew = True
+        links = [Envelope.from_bytes(data) for data in envelopes]
+        grew = self.history.accept_memberships(links)
         return (ChainGrew(self.history.chain),) if grew else ()
 
     def _on_beat(self, data: bytes) -> tuple[Action, ...]:

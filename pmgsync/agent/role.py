@@ -79,7 +79,9 @@ class AgentConfig:
 
 @dataclass(frozen=True, slots=True)
 class AgentParts:
-    """What an agent works with. `chain_grew` must be durable when it returns."""
+    """What an agent works with. What `chain_grew` is given is durable when it returns; `promised`
+    is the epoch that this node has signed for last.
+    """
 
     cid: int
     software: str
@@ -93,6 +95,7 @@ class AgentParts:
     chain_grew: Callable[[tuple[Envelope, ...]], None]
     in_thread: Callable[[Callable[[], None]], Awaitable[None]]
     """Runs something that blocks for long away from the event loop."""
+    promised: int = 0
 
 
 class AgentRole:
@@ -113,8 +116,8 @@ class AgentRole:
         self._tree = TreeWork(
             parts.store, parts.survey, parts.activator, parts.clock, authored=authored
         )
-        self._history = TrustedHistory(chain)
-        self._saved_links = len(chain)
+        self._history = TrustedHistory(chain, promised=parts.promised)
+        self._saved = chain[-1].digest
         self._follower = Follower(self._history, self.active.manifest, parts.store.missing)
         self._turn = asyncio.Lock()
         self._ready, self._failed = asyncio.Event(), asyncio.Event()
@@ -179,7 +182,8 @@ class AgentRole:
         intent = self._tree.recover()
         if intent is not None:
             log.warning("an activation of version %s had been interrupted; recovered", intent.after)
-        self._history = TrustedHistory(self._history.chain, self.active)
+        known = self._history
+        self._history = TrustedHistory(known.chain, self.active, promised=known.promised)
         self._follower = Follower(self._history, self.active.manifest, self._parts.store.missing)
         note = self._parts.store.note("view")
         if isinstance(note, list):
@@ -280,6 +284,7 @@ class AgentRole:
             membership.epoch,
             membership.serial,
             self._parts.software,
+            self._history.promised,
         )
         report = self._last_report or self._report_of(self.active.position, Outcome.ACTIVATED)
         self._save_chain()
@@ -336,9 +341,9 @@ class AgentRole:
     def _save_chain(self) -> None:
         """Write down the links that are new; again with the next stream if that fails."""
         chain = self._history.chain
-        if len(chain) > self._saved_links:
+        if chain[-1].digest != self._saved:
             self._parts.chain_grew(chain)
-            self._saved_links = len(chain)
+            self._saved = chain[-1].digest
 
     async def _report(self, report: Report) -> None:
         """Say `report` to the master unless that was the last word; at the beginning of each stream

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli import versions
+from pmgsync.cli import orphaned, versions
 from pmgsync.cli.node import Node
 from pmgsync.errors import OperatorError, UsageError
 
@@ -76,6 +76,10 @@ class Api:
             ("GET", re.compile(r"/v1/kept"), self._kept),
             ("GET", re.compile(r"/v1/kept/([0-9]{1,15})"), self._kept_content),
             ("POST", re.compile(r"/v1/kept/clear"), self._clear_kept),
+            ("GET", re.compile(r"/v1/orphans"), self._orphans),
+            ("GET", re.compile(r"/v1/orphans/([0-9]{1,15})"), self._orphan),
+            ("GET", re.compile(r"/v1/orphans/([0-9]{1,15})/content"), self._orphan_content),
+            ("POST", re.compile(r"/v1/orphans/clear"), self._clear_orphans),
             ("POST", re.compile(r"/v1/create"), self._create),
             ("GET", re.compile(r"/v1/tokens"), self._list_tokens),
             ("POST", re.compile(r"/v1/tokens"), self._tokens),
@@ -90,6 +94,9 @@ class Api:
             ("GET", re.compile(r"/v1/members"), self._members),
             ("POST", re.compile(r"/v1/delete"), self._delete),
             ("POST", re.compile(r"/v1/leave"), self._leave),
+            ("GET", re.compile(r"/v1/promotion"), self._promotion),
+            ("POST", re.compile(r"/v1/promote"), self._promote),
+            ("POST", re.compile(r"/v1/switchover"), self._switchover),
             ("POST", re.compile(r"/v1/hold"), self._hold),
             ("POST", re.compile(r"/v1/release"), self._release),
             ("POST", re.compile(r"/v1/confirm"), self._confirm),
@@ -144,6 +151,21 @@ class Api:
 
     async def _clear_kept(self, _call: Call) -> Mapping[str, Any]:
         return {"forgotten": self._node.parts.store.clear_keepsakes()}
+
+    async def _orphans(self, _call: Call) -> Mapping[str, Any]:
+        return {"orphans": orphaned.lines(self._node.parts.store)}
+
+    async def _orphan(self, call: Call) -> Mapping[str, Any]:
+        store, number, with_diff = self._node.parts.store, int(call.groups[0]), call.flag("diff")
+        shown = await asyncio.to_thread(orphaned.show, store, number, with_diff=with_diff)
+        return shown.to_json()
+
+    async def _orphan_content(self, call: Call) -> Mapping[str, Any]:
+        path = call.query.get("file", "")
+        return orphaned.content(self._node.parts.store, int(call.groups[0]), path)
+
+    async def _clear_orphans(self, _call: Call) -> Mapping[str, Any]:
+        return {"forgotten": self._node.parts.store.clear_orphans()}
 
     async def _create(self, call: Call) -> Mapping[str, Any]:
         # Once in the life of a node; the keys' code need not stay in memory of all others.
@@ -211,6 +233,22 @@ class Api:
         from pmgsync.cli.leaving import leave
 
         return await leave(self._node)
+
+    async def _promotion(self, call: Call) -> Mapping[str, Any]:
+        # As above: rare, and its code need not stay in memory.
+        from pmgsync.cli.promoting import prospect
+
+        return await prospect(self._node, recovery=call.flag("recovery"))
+
+    async def _promote(self, call: Call) -> Mapping[str, Any]:
+        from pmgsync.cli.promoting import promote
+
+        return await promote(self._node, call.text("recovery_key"))
+
+    async def _switchover(self, call: Call) -> Mapping[str, Any]:
+        from pmgsync.cli.promoting import switchover
+
+        return await switchover(self._node, call.required("name"))
 
     async def _hold(self, call: Call) -> Mapping[str, Any]:
         session = call.connection if call.flag("session") else None

@@ -17,6 +17,7 @@ from pmgsync.agent.activate import Activator
 from pmgsync.agent.link import LinkConfig
 from pmgsync.agent.maps import MapBuilder
 from pmgsync.agent.role import AgentConfig, AgentParts, AgentRole
+from pmgsync.agent.voting import ballot_in
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import PmgsyncError
 from pmgsync.host.clock import SystemClock
@@ -75,6 +76,8 @@ def build_agent(
     source: ChangeSource,
     settings: Settings,
     master: MasterSide | None,
+    *,
+    chain_grew: Callable[[tuple[Envelope, ...]], None],
 ) -> AgentRole:
     """The agent of `me`; beside `master` it follows through a stream inside the process."""
     dialer = GrpcDialer(parts.tls)
@@ -90,9 +93,9 @@ def build_agent(
             activator=Activator(parts.tree, parts.store, _maps(parts.root)),
             dialer=LocalDialer(me.cid, master.feeds, dialer, _spawn) if master else dialer,
             clock=parts.clock,
-            # On the master the chain is on disk before anybody hears of it (master/admission.py).
-            chain_grew=_nothing if master else parts.identity.write_chain,
+            chain_grew=chain_grew,
             in_thread=parts.run_blocking,
+            promised=ballot_in(parts.store).epoch,
         ),
         chain,
         authored=master is not None,
@@ -116,10 +119,6 @@ def _maps(root: Path) -> MapBuilder:
         # Postfix waits up to two seconds before it reads a file that was written just now.
         os.utime(folder / "main.cf", (0, 0))
     return MapBuilder(SystemRunner(), str(root), str(folder))
-
-
-def _nothing(_chain: tuple[Envelope, ...]) -> None:
-    pass
 
 
 # Without a name of its own, Postfix asks the resolver for one, which can take seconds.

@@ -41,7 +41,12 @@ ANSWER_SECONDS = 10.0
 """How long an answer may take that the daemon has at hand."""
 WORK_SECONDS = 180.0
 """How long an answer may take for which other nodes are asked; the daemon gives up earlier."""
-_WORK = frozenset(["/v1/create", "/v1/join", "/v1/leave", "/v1/release", "/v1/confirm", "/v1/wait"])
+_WORK = frozenset(
+    [
+        *("/v1/create", "/v1/join", "/v1/leave", "/v1/release", "/v1/confirm", "/v1/wait"),
+        *("/v1/promotion", "/v1/promote", "/v1/switchover"),
+    ]
+)
 
 
 class RolledBackError(OperatorError):

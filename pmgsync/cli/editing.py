@@ -84,6 +84,19 @@ def edit_synced_file(root: Path, path: ManagedPath, change: Change) -> bool:
     return True
 
 
+def remove_synced_file(root: Path, path: ManagedPath) -> None:
+    """Remove a synced file; nothing if there is none. Errors as `edit_synced_file`."""
+    from pmgsync.host.disk_writer import DiskWriter
+    from pmgsync.host.lock import wait_for_lock
+    from pmgsync.host.owners import Owners
+
+    require_authored_here(root, path)
+    writer = DiskWriter(root, Owners())
+    with wait_for_lock(lock_of(root, path), LOCK_SECONDS):
+        writer.remove(path)
+        writer.sync_folders([path.folder])
+
+
 def require_authored_here(root: Path, path: ManagedPath) -> None:
     """`NoMasterError` where this node takes its synced files from another one."""
     master = _master_elsewhere(root)

@@ -11,9 +11,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from pmgsync.cli.database import BEGUN, DATABASE
 from pmgsync.cli.leaving import forget_cluster
 from pmgsync.cli.machine import address_towards, host_address, node_address, node_name
-from pmgsync.cli.node import BEGUN, DATABASE, Node
+from pmgsync.cli.node import Node
 from pmgsync.cli.pmg_keys import gather_pmg_keys
 from pmgsync.errors import OperatorError, PmgsyncError, WrongClusterError
 from pmgsync.host.identity import Identity

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pmgsync.cli.node import BEGUN, Node
+from pmgsync.cli.database import BEGUN
+from pmgsync.cli.node import Node
 from pmgsync.errors import InvalidError, NotMemberError, PmgsyncError, RemovedError
 from pmgsync.model.trust import TrustedHistory
 

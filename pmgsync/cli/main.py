@@ -45,6 +45,8 @@ TOPICS = {
         "members": Entry("member_commands", "MEMBERS", "show who belongs, with which keys"),
         "delete": Entry("member_commands", "DELETE", "remove a node from the cluster"),
         "leave": Entry("member_commands", "LEAVE", "take this node out of its cluster"),
+        "promote": Entry("promotion_commands", "PROMOTE", "make this node the master"),
+        "switchover": Entry("promotion_commands", "SWITCHOVER", "make another node the master"),
         "tokens": Entry("token_command", "TOKENS", "list or revoke join tokens"),
         "daemon": Entry("daemon_command", "DAEMON", "run the daemon of this node"),
         "status": Entry("status_command", "STATUS", "show which node runs what"),
@@ -53,6 +55,7 @@ TOPICS = {
         "log": Entry("history_commands", "LOG", "list the versions"),
         "show": Entry("history_commands", "SHOW", "show what a version changed"),
         "kept": Entry("kept_command", "KEPT", "show what was kept aside on this node"),
+        "orphans": Entry("orphan_command", "ORPHANS", "show what a master published alone"),
         "run": Entry("hold_commands", "RUN", "run a command; its edits become one version"),
         "hold": Entry("hold_commands", "HOLD", "publish nothing until `release`"),
         "release": Entry(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from pmgsync.agent.voting import ballot_in
 from pmgsync.cli.assembly import SILENT_BEATS, NodeParts
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
@@ -13,7 +16,6 @@ from pmgsync.master.feed import FeedConfig, Feeds
 from pmgsync.master.petitions import Petitions
 from pmgsync.master.publish import Publisher
 from pmgsync.master.register import Register
-from pmgsync.master.requests import Requests
 from pmgsync.master.role import MasterConfig, MasterParts, MasterRole
 from pmgsync.master.roster import Roster
 from pmgsync.master.tokens import Tokens
@@ -32,16 +34,18 @@ def build_master(
     chain: tuple[Envelope, ...],
     source: ChangeSource,
     settings: Settings,
+    trust: Callable[[Membership], None],
 ) -> MasterSide:
-    """Everything that a master has besides its agent."""
+    """Everything that a master has besides its agent. `trust` is told of each new membership."""
     head, _ = parts.store.head()
-    history, roster = TrustedHistory(chain, head), Roster()
+    history = TrustedHistory(chain, head, promised=ballot_in(parts.store).epoch)
+    roster = Roster()
     feeds = _feeds(parts, history, roster, settings)
     tokens = Tokens(parts.store, parts.clock)
 
     def announce() -> None:
         # The server first: it cuts removed members at once, with the signed reason.
-        server.trust(_certificates(history.membership))
+        trust(history.membership)
         role.membership_changed()
 
     register = Register(
@@ -53,11 +57,8 @@ def build_master(
     petitions = Petitions(entrance, _own_keys(parts), parts.clock)
     server = MemberServer(
         parts.tls,
-        lookup=lambda fingerprint: history.membership.holder_of(fingerprint),
-        follow=feeds,
+        lookup=lambda _fingerprint: None,
         join=Door(Admission(tokens, entrance, parts.clock), petitions),
-        requests=Requests(register),
-        certificates=_certificates(history.membership),
     )
     network = settings.network
     return MasterSide(
@@ -70,7 +71,6 @@ def build_master(
         petitions=petitions,
         server=server,
         certificate=parts.identity.tls_certificate,
-        members=Listen(me.address, network.member_port, "[network] member_port"),
         strangers=Listen(me.address, network.join_port, "[network] join_port"),
     )
 
@@ -113,7 +113,3 @@ def _role(
 
 def _own_keys(parts: NodeParts) -> MemberKeys:
     return MemberKeys(parts.identity.key.public_key, to_der(parts.identity.tls_certificate))
-
-
-def _certificates(membership: Membership) -> list[bytes]:
-    return [member.keys.certificate for member in membership.members if member.keys is not None]

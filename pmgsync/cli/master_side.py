@@ -4,13 +4,14 @@ API wants it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pmgsync.cli.answers import Arrival, Release
 from pmgsync.cli.member_answers import RequestLine, RequestsAnswer, TokenLine
-from pmgsync.errors import OperatorError
+from pmgsync.errors import OperatorError, PmgsyncError
 from pmgsync.master.feed import Feeds
 from pmgsync.master.holds import Hold
 from pmgsync.master.petitions import Petitions
@@ -28,6 +29,8 @@ from pmgsync.wire.certificates import to_der
 from pmgsync.wire.server import Listen, MemberServer
 from pmgsync.wire.tls import target_of
 
+log = logging.getLogger(__name__)
+
 DEFAULT_JOIN_PORT = 7644
 
 
@@ -43,17 +46,17 @@ class MasterSide:
     register: Register
     petitions: Petitions
     server: MemberServer
+    """Of the join port; the member port belongs to every node (`peering.py`)."""
     certificate: bytes
-    members: Listen
     strangers: Listen
     _sessions: dict[int, Hold] = field(default_factory=dict)
 
     async def start(self) -> None:
-        """Listen on both ports; `OperatorError` if one is taken."""
-        await self.server.start(self.members, self.strangers)
+        """Listen for nodes that join; `OperatorError` if the port is taken."""
+        await self.server.start(None, self.strangers)
 
     async def stop(self) -> None:
-        """End all streams, then stop listening."""
+        """End what is going on there, then stop listening."""
         await self.server.stop()
 
     def status(self) -> ClusterStatus:
@@ -64,6 +67,15 @@ class MasterSide:
         """Publish the first version now; where the log stands then."""
         await self.role.publish_now("the cluster is founded")
         return self.history.head
+
+    async def last_version(self) -> None:
+        """What was edited here and is not published becomes a version that nobody hears of: another
+        master went on, so it is orphaned, and not lost. Drift keeps what cannot be had so.
+        """
+        try:
+            await self.role.publish_now("edited while another node was the master")
+        except PmgsyncError as error:
+            log.info("nothing more is published here: %s", error)
 
     def new_token(self) -> Mapping[str, Any]:
         """A new join token, and the line that uses it."""
@@ -83,7 +95,7 @@ class MasterSide:
     def remove(self, who: str) -> Mapping[str, Any]:
         """Remove the member with that name or cid; what was removed, and by which membership."""
         member = self.register.find(who)
-        connected = member.cid in self.server.connected
+        connected = member.cid in self.feeds.connected
         self.register.remove(member)
         membership = self.register.membership
         return {

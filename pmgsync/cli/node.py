@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pmgsync import __version__
 from pmgsync.agent.role import AgentRole
-from pmgsync.cli import versions
+from pmgsync.cli import orphaned, versions
 from pmgsync.cli.answers import (
     ASKED,
     LAST_KNOWN,
@@ -32,7 +32,9 @@ from pmgsync.cli.answers import (
     StatusAnswer,
 )
 from pmgsync.cli.assembly import NodeParts, build_agent
+from pmgsync.cli.database import note_begun, open_store, require_history
 from pmgsync.cli.machine import node_name
+from pmgsync.cli.peering import Peering
 from pmgsync.cli.removal import REJOIN, Removed, removal_in, removal_of, stand_aside
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import (
@@ -40,16 +42,14 @@ from pmgsync.errors import (
     NoLongerMemberError,
     NoMasterError,
     NotMemberError,
-    StoreDamagedError,
     StoreError,
 )
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
-from pmgsync.host.identity import STATE_FOLDER, Identity
+from pmgsync.host.identity import Identity
 from pmgsync.host.inotify_loop import LoopSource
-from pmgsync.host.store import SqliteStore
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.membership import Member
+from pmgsync.model.membership import Member, Membership
 from pmgsync.model.status import ClusterStatus
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.wire.certificates import make_certificate
@@ -62,13 +62,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-DATABASE = f"{STATE_FOLDER}/node.db"
-BEGUN = f"{STATE_FOLDER}/history-begun"
-"""An empty file that says: this node, as master, has published. The database must know of it."""
-_BACKUP = (
-    "do not start without it: bring back the database, with the files beside it whose names begin "
-    "with its own, from a backup of this master"
-)
 ASK_SECONDS = 0.5
 PRUNE_EVERY_S = 3600.0
 WRITE_BACK_EVERY_S = 2.0
@@ -94,7 +87,7 @@ class Node:
         self.parts = NodeParts(
             root=root,
             identity=identity,
-            store=_open_store(root / DATABASE, identity),
+            store=open_store(root, identity),
             tree=DiskTree(root),
             clock=clock,
             run_blocking=self._run_blocking,
@@ -106,9 +99,14 @@ class Node:
         self.busy = asyncio.Lock()
         """Held while this node founds, joins or leaves a cluster."""
         self.on_status: Callable[[str], None] = lambda _line: None
+        self.peering: Peering | None = None
         self._source: LoopSource | InotifySource | None = None
         self._roles: asyncio.Task[None] | None = None
         self._standing_aside: asyncio.Future[None] | None = None
+        self._epoch = 0
+        """The epoch for which the roles were built."""
+        self._changing = asyncio.Lock()
+        self._change: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._began = clock.monotonic()
 
@@ -131,29 +129,85 @@ class Node:
         me = self._me_in(history)
         is_master = me.cid == history.membership.master
         source = self._watch(is_master=is_master)
-        master: MasterSide | None = None
+        peering, master = self.peering or Peering(self, me.cid), None
         try:
             if is_master:
                 if durable:
-                    self._require_history()
+                    require_history(self.root, self.parts.store)
                 # A node that is not the master need not carry the master's code in memory.
                 from pmgsync.cli.master_assembly import build_master
 
-                master = build_master(self.parts, me, chain, source, self.settings)
-                await master.start()
-            agent = build_agent(self.parts, me, chain, source, self.settings, master)
+                master = build_master(self.parts, me, chain, source, self.settings, peering.trust)
+                master.feeds.on_promise = peering.heard_of_promise
+            agent = build_agent(
+                self.parts, me, chain, source, self.settings, master, chain_grew=self._chain_grew
+            )
             agent.recover()
+            if orphaned.set_aside(agent.history, self.parts.store, self.parts.clock.now()):
+                agent.recover()
+            await peering.listen(me, needed=is_master)
+            if master is not None:
+                await master.start()
             if not durable:
                 self.parts.identity.write_chain(chain)
         except BaseException:
             source.close()
             if master is not None:
                 await master.stop()
+            if self.peering is None:
+                await peering.stop()
             raise
         self.agent, self.master, self._source = agent, master, source
-        self._roles = asyncio.create_task(self._run_roles())
+        self.peering, self._epoch = peering, history.membership.epoch
+        peering.trust(history.membership)
+        if is_master:
+            note_begun(self.root, self.parts.store)
+        self._roles = asyncio.create_task(self._run_roles(peering))
         self._roles.add_done_callback(self._roles_ended)
         self.on_status(self.status_line)
+
+    def _chain_grew(self, chain: tuple[Envelope, ...]) -> None:
+        """The agent believes a longer chain, or another one."""
+        membership = Membership.from_bytes(chain[-1].payload)
+        began = membership.epoch != self._epoch
+        if self.master is None or began:
+            # On the master, its own links are on disk before anybody hears of them.
+            self.parts.identity.write_chain(chain)
+        if self.peering is not None and self.master is None:
+            self.peering.trust(membership)
+        if began:
+            log.warning(
+                "epoch %d begins: the master is %s",
+                membership.epoch,
+                membership.master_member.label,
+            )
+            self._change = asyncio.create_task(self._change_roles())
+            self._change.add_done_callback(self._roles_changed)
+
+    async def roles_changed(self) -> None:
+        """Return when the roles are those of the newest epoch."""
+        if self._change is not None:
+            await asyncio.shield(self._change)
+
+    async def _change_roles(self) -> None:
+        """End the roles of the epoch before and take up those of the newest. Level: it may be that
+        there is nothing to change any more.
+        """
+        async with self._changing:
+            agent = self.require_agent()
+            if agent.history.membership.epoch == self._epoch:
+                return
+            master, self.master = self.master, None
+            if master is not None and self.peering is not None:
+                self.peering.end_streams("is not the master any more")
+                await master.last_version()
+            await self._end_roles(master)
+            await self.begin(agent.history.chain)
+
+    def _roles_changed(self, change: asyncio.Task[None]) -> None:
+        error = None if change.cancelled() else change.exception()
+        if error is not None and not self._failed.done():
+            self._failed.set_exception(error)
 
     def _watch(self, *, is_master: bool) -> LoopSource | InotifySource:
         if not is_master:
@@ -179,36 +233,38 @@ class Node:
         """New keys for this node, written down nowhere yet."""
         return self.parts.identity.renewed(lambda: make_certificate(name, self.parts.clock.now()))
 
-    def _require_history(self) -> None:
-        """A master without its log would begin anew at version 1, which no node may follow."""
-        if self.parts.store.head()[1] is None and (self.root / BEGUN).exists():
-            raise StoreDamagedError(
-                "is empty, and this node is the master: it holds the cluster's history",
-                where=str(self.root / DATABASE),
-                mend=_BACKUP,
-            )
-
     async def failed(self) -> None:
         """Wait until something went wrong that the daemon cannot live with, and raise it."""
         await asyncio.shield(self._failed)
 
     async def end_roles(self) -> None:
         """End the roles in good order and give back what they took. What is on disk stays."""
-        if self._roles is not None:
-            self._roles.remove_done_callback(self._roles_ended)
-            self._roles.cancel()
-            await asyncio.wait((self._roles,))
-        if self.master is not None:
-            await self.master.stop()
-        if self._source is not None:
-            self._source.close()
-        self.agent = self.master = self._source = self._roles = None
+        if self._change is not None:
+            self._change.remove_done_callback(self._roles_changed)
+            self._change.cancel()
+            await asyncio.wait((self._change,))
+        await self._end_roles(self.master)
+        if self.peering is not None:
+            await self.peering.stop()
+        self.agent = self.master = self.peering = self._source = self._roles = self._change = None
 
     async def stop(self) -> None:
         """End the roles in good order and give back what they took."""
         await self.end_roles()
         await asyncio.to_thread(self._worker.shutdown)
         self.parts.store.close()
+
+    async def _end_roles(self, master: MasterSide | None) -> None:
+        if self._roles is not None:
+            self._roles.remove_done_callback(self._roles_ended)
+            self._roles.cancel()
+            await asyncio.wait((self._roles,))
+        if master is not None:
+            if self.peering is not None:
+                self.peering.end_streams("the master stops")
+            await master.stop()
+        if self._source is not None:
+            self._source.close()
 
     def reload(self, settings: Settings) -> None:
         """Take up new settings; those that a role was built with count from the next start."""
@@ -220,9 +276,14 @@ class Node:
         return node_name(self.root, None, self.settings.node.name)
 
     @property
+    def me(self) -> Member:
+        """This node as a member; `NotMemberError` while it is none."""
+        return self._me_in(self.require_agent().history)
+
+    @property
     def cid(self) -> int:
         """This node's number; `NotMemberError` while it has none."""
-        return self._me_in(self.require_agent().history).cid
+        return self.me.cid
 
     @property
     def status_line(self) -> str:
@@ -239,7 +300,7 @@ class Node:
             return REMOVED if self.removed else "none"
         return "master" if self.master is not None else "node"
 
-    async def _run_roles(self) -> None:
+    async def _run_roles(self, peering: Peering) -> None:
         if self.agent is None:
             raise RuntimeError("roles without an agent")
         async with asyncio.TaskGroup() as group:
@@ -247,8 +308,10 @@ class Node:
             group.create_task(self._prune_now_and_then())
             group.create_task(self._keep_status())
             group.create_task(self._write_back_now_and_then())
+            group.create_task(peering.gossip.run())
             if self.master is not None:
                 group.create_task(self.master.role.run())
+                group.create_task(peering.renew_forever())
 
     async def _keep_status(self) -> None:
         said = ""
@@ -394,8 +457,11 @@ class Node:
         lines = [agent.trouble] if agent.trouble else []
         if self.master is not None:
             lines += self.master.attention
+        if self.peering is not None and self.peering.listening_trouble:
+            lines.append(self.peering.listening_trouble)
         if self.master is None and not agent.link.up:
             lines.append(f"no connection to the master: {agent.link.trouble}")
+        lines += orphaned.attention(self.parts.store)
         lines += versions.kept_lines(self.parts.store)
         return tuple(lines)
 
@@ -421,22 +487,6 @@ class Node:
         """A hold that lived on this connection ends, and what has gathered is published."""
         if self.master is not None:
             await self.master.connection_closed(connection)
-
-
-def _open_store(path: Path, identity: Identity) -> SqliteStore:
-    try:
-        return SqliteStore(path)
-    except StoreDamagedError as error:
-        if _is_master(identity):
-            raise StoreDamagedError(error.what, where=error.where, mend=_BACKUP) from error
-        raise
-
-
-def _is_master(identity: Identity) -> bool:
-    chain = identity.read_chain()
-    if not chain:
-        return False
-    return TrustedHistory(chain).membership.master_key == identity.key.public_key
 
 
 def _status_of(document: bytes) -> ClusterStatus | None:

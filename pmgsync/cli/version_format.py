@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from pmgsync.cli.answers import ARRIVED, KeptFile, LogEntry, Release, ShownVersion
+from pmgsync.cli.answers import ARRIVED, KeptFile, LogEntry, Release, ShownFile, ShownVersion
 from pmgsync.cli.fitting import cut
 from pmgsync.cli.format import counted, duration, table
 from pmgsync.model.paths import printable
@@ -96,6 +96,12 @@ def version_text(version: ShownVersion, zone: tzinfo | None = None, *, colour: b
         f"state:   {_short(version.result)}  (before: {_short(version.parent) or '-'})",
         "",
     ]
+    lines += files_text(version.files, colour=colour)
+    return "\n".join(line for number, line in enumerate(lines) if line or number != 1)
+
+
+def files_text(files: Sequence[ShownFile], *, colour: bool) -> list[str]:
+    """The table of changed files, and their differences where they have come along."""
     rows = [
         (
             file.change,
@@ -104,13 +110,13 @@ def version_text(version: ShownVersion, zone: tzinfo | None = None, *, colour: b
             "" if file.change == "deleted" else f"{file.mode:04o} {printable(file.ownership)}",
             "secret" if file.secret else "",
         )
-        for file in version.files
+        for file in files
     ]
-    lines += ["  " + line for line in table(rows, right=frozenset({2}))] if rows else ["  no files"]
-    for file in version.files:
+    lines = ["  " + line for line in table(rows, right=frozenset({2}))] if rows else ["  no files"]
+    for file in files:
         if file.diff is not None:
             lines += ["", *_diff_lines(file.path, file.diff, colour=colour)]
-    return "\n".join(line for number, line in enumerate(lines) if line or number != 1)
+    return lines
 
 
 def _short(name: str) -> str:

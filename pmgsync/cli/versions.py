@@ -110,7 +110,7 @@ def _files(
     touched = record.change.paths
     before = _before(store, version)
     return tuple(
-        _shown(store, path, before.get(path), after.get(path), with_diff=with_diff)
+        shown_file(store, path, before.get(path), after.get(path), with_diff=with_diff)
         for path in touched
     )
 
@@ -121,7 +121,7 @@ def _before(store: Store, version: int) -> dict[ManagedPath, FileEntry]:
     return dict(store.manifest_at(earlier[0].position.version)) if earlier else {}
 
 
-def _shown(
+def shown_file(
     store: ContentStore,
     path: ManagedPath,
     old: FileEntry | None,
@@ -129,6 +129,7 @@ def _shown(
     *,
     with_diff: bool,
 ) -> ShownFile:
+    """How a file changes from `old` to `new`, secrets masked."""
     rule = require_rule(path)
     diff = text_diff(path, _content(store, old), _content(store, new), rule) if with_diff else None
     return ShownFile(

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pmgsync.errors import StoreError
 from pmgsync.host import store_rows as rows
-from pmgsync.host.store_log import StoreLog
+from pmgsync.host.store_orphans import StoreOrphans
 from pmgsync.host.store_schema import sealed, to_text, unseal
 from pmgsync.model.canonical import Json
 from pmgsync.model.manifest import Digest, digest_of
 from pmgsync.ports import Keepsake, Store
 
 
-class SqliteStore(StoreLog, Store):
+class SqliteStore(StoreOrphans, Store):
     """See the ports."""
 
     def missing(self, digests: Iterable[Digest]) -> frozenset[Digest]:

@@ -261,6 +261,10 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         for old in list(self._manifests)[1 : -_REMEMBERED + 1]:  # the first is the empty state
             del self._manifests[old]
 
+    def _forget_manifests(self, first: int) -> None:
+        """Those from `first` on are no states of this log any more."""
+        self._manifests = {v: known for v, known in self._manifests.items() if v < first}
+
     def _remember_next(self, before: int, version: int, record: LogRecord) -> None:
         """What `record`, newly added, makes of the state `before` it, if that is in memory."""
         parent = self._manifests.get(before)

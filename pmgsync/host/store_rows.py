@@ -10,7 +10,7 @@ from pmgsync.model.changeset import ChangeSet, Diff, Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.manifest import Digest, FileEntry, Manifest, parse_digest
 from pmgsync.model.paths import ManagedPath
-from pmgsync.ports import Intent, Keepsake, LogLine, LogRecord, Step, StepKind
+from pmgsync.ports import Intent, Keepsake, LogLine, LogRecord, Orphan, Step, StepKind
 
 
 def version_row(record: LogRecord) -> tuple[int, Row]:
@@ -125,6 +125,25 @@ def result_of(envelope: Envelope) -> tuple[Position, Digest]:
     """Where the change set in `envelope` stands and the state that it names."""
     change_set = ChangeSet.from_bytes(envelope.payload)
     return change_set.position, change_set.result
+
+
+def change_text(change: Diff) -> str:
+    """The text column of what an orphan changed."""
+    return to_text([[put.to_json() for put in change.puts], list(change.deletes)])
+
+
+def orphan_of(row: Row) -> Orphan:
+    """The orphan in a row. Its number came after the row was sealed and is not covered."""
+    envelope, change, kept = unseal(row[1:], "an orphan")
+    puts, deletes = json.loads(text_of(change))
+    record = LogRecord(
+        Envelope.from_bytes(bytes_of(envelope)),
+        Diff(
+            tuple(FileEntry.from_json(put) for put in puts),
+            tuple(ManagedPath(path) for path in deletes),
+        ),
+    )
+    return Orphan(int_of(row[0]), record, int_of(kept))
 
 
 def text_of(cell: Cell) -> str:

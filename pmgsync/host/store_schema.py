@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pmgsync.errors import PmgsyncError, StoreDamagedError, StoreError
 
 APPLICATION_ID = 1347241811  # "PMGS", so that `file` and we know the file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Cell = str | int | bytes | None
 Row = tuple[Cell, ...]
@@ -51,6 +51,24 @@ create table keepsake (
 create view unused as select digest from content
     except select digest from entry except select digest from keepsake;
 create table note (name text primary key, value text not null, seal text not null) strict;
+"""
+
+# To schema 2: versions of this node that the cluster's history has not.
+_ORPHANS = """
+begin;
+pragma user_version = 2;
+create table orphan (
+    number integer primary key autoincrement, envelope blob not null, change text not null,
+    kept integer not null, seal text not null
+) strict;
+create table orphan_content (
+    number integer not null, digest text not null, primary key (number, digest)
+) strict, without rowid;
+drop view unused;
+create view unused as select digest from content
+    except select digest from entry except select digest from keepsake
+    except select digest from orphan_content;
+commit;
 """
 
 _BUSY_TIMEOUT_S = 5.0
@@ -118,6 +136,9 @@ def _prepare(database: sqlite3.Connection, path: str) -> None:
         empty = (0, 0, 0, "", "[]")
         database.execute("insert into state values (1, ?, ?, ?, ?, ?, ?)", (*empty, seal_of(empty)))
         database.execute("commit")
+    first = (APPLICATION_ID, 1)
+    if (_pragma(database, "application_id"), _pragma(database, "user_version")) == first:
+        database.executescript(_ORPHANS)
     application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
     if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
         raise damaged(path, f"not a pmgsync database of version {SCHEMA_VERSION}")

@@ -89,6 +89,8 @@ class Feeds:
         self._view_document = b""
         self.view: Callable[[], bytes] | None = None
         """Makes the document of the cluster's view."""
+        self.on_promise: Callable[[int], None] = lambda _epoch: None
+        """Told when a node has signed for an epoch that has not begun."""
         self._lengthen_chain()
         if envelope is not None:
             created = ChangeSet.from_bytes(envelope.payload).created
@@ -142,6 +144,11 @@ class Feeds:
             session.beat = beat
             session.wake.set()
 
+    @property
+    def connected(self) -> frozenset[int]:
+        """The nodes that follow."""
+        return frozenset(self._sessions)
+
     # --- one stream ---
 
     async def follow(self, member: Member, stream: MasterEnd) -> None:
@@ -181,6 +188,8 @@ class Feeds:
         session.links = sum(place <= (hello.epoch, hello.serial) for place, _ in self._chain)
         self._roster.came(cid, hello.active, hello.manifest, self._clock.now())
         log.info("%s: connected, runs version %s", session.member.label, hello.active)
+        if hello.promised > self._history.membership.epoch:
+            self.on_promise(hello.promised)
 
     def _forget(self, session: Session) -> None:
         if self._sessions.get(session.member.cid) is session:

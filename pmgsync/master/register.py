@@ -67,7 +67,15 @@ class Register:
         return self._history.chain[-1]
 
     def draft(self, membership: Membership, where: str) -> Envelope:
-        """The new link, signed and tried on. `InvalidError` naming `where` if the chain is full."""
+        """The new link, signed and tried on. `InvalidError` naming `where` if the chain is full, or
+        this master has signed for a newer epoch.
+        """
+        if self._history.promised:
+            raise InvalidError(
+                f"this master has signed for epoch {self._history.promised}, which has not begun",
+                where=where,
+                mend="try again in a moment",
+            )
         envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer)
         follows(self.membership, self.last, envelope)
         if sum(len(link.to_bytes()) for link in (*self.chain, envelope)) > MAX_CHAIN_BYTES:

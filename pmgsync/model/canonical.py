@@ -68,6 +68,10 @@ class Fields:
         self._rest: dict[str, object] = dict(value)
         self._what = what
 
+    def has(self, name: str) -> bool:
+        """Is there a member `name` that nobody has taken yet?"""
+        return name in self._rest
+
     def take(self, name: str, kind: type[T]) -> T:
         """The member `name`, which must be exactly of type `kind` (a bool is no int)."""
         if name not in self._rest:

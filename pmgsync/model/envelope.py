@@ -21,7 +21,8 @@ from pmgsync.model.manifest import Digest, digest_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_SIGNATURES = 64
+MAX_SIGNATURES = 5_010
+"""A promotion in the largest cluster is signed by a majority of 10,000."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 A chain of signed documents. The first (genesis: epoch 1, serial 1) is signed by its own master,
 the founder. Each next one names the digest of the one before. Within an epoch the serial grows by
-one and that epoch's master signs; the rule for the next epoch (a promotion) is not in this module
-yet, so `follows` refuses it.
+one and that epoch's master signs (`follows`); the rule for the next epoch, a promotion, is in
+`promotion.py`. From then on the documents of that epoch name its `base`: the version on which its
+own versions follow. A cluster that was founded anew from the history of another has one, too.
 
 A member without keys is *expected*: PMG's `cluster.conf` lists it, or the admin announced it, but
 it has not joined; nothing it says counts. cids are never given twice: `max_cid` only grows, and a
@@ -16,11 +17,13 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from pmgsync.errors import GapError, InvalidError, MalformedError, StaleError, WrongClusterError
 from pmgsync.model import canonical
+from pmgsync.model.changeset import Position
 from pmgsync.model.keys import PublicKey, decode_base64
 from pmgsync.model.manifest import Digest, digest_of, parse_digest
 from pmgsync.model.naming import check_address, check_node_name
@@ -35,6 +38,8 @@ MEMBERSHIP_TYPE = "application/vnd.pmgsync.membership.v1+json"
 MAX_MEMBERS = 10_000
 MAX_CID = 2**31 - 1
 MAX_PORT = 65535
+REMEMBERED_BYTES = 64 << 10
+"""Memberships up to this size are parsed once, however often they are asked for."""
 
 _PMG_KEY = re.compile(r"[A-Za-z0-9./+=:_-]{0,4096}")
 
@@ -162,12 +167,30 @@ class Former:
         return former
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where an epoch begins: the last version before it, and the state that this one led to."""
+
+    position: Position
+    manifest: Digest
+
+    def to_json(self) -> canonical.Json:
+        """The base as JSON."""
+        return [str(self.position), self.manifest]
+
+    @classmethod
+    def from_json(cls, texts: list[str]) -> Base:
+        """The base in the two `texts`; `MalformedError` for anything else."""
+        return cls(Position.parse(texts[0]), parse_digest(texts[1]))
+
+
 @dataclass(frozen=True)
 class Membership:
     """One document of the chain. `parent` is the digest of the one before, empty for genesis.
 
     `created` is when it was made by its signer's clock, in milliseconds since 1970, for people
     only: nothing is ordered by it. It and `former` are left out of the bytes where they are empty.
+    `base` is None in the first epoch of a cluster that began with nothing.
     """
 
     cluster: str
@@ -180,8 +203,11 @@ class Membership:
     members: tuple[Member, ...]
     former: tuple[Former, ...] = ()
     created: int | None = None
+    base: Base | None = None
 
     def __post_init__(self) -> None:
+        if self.base is not None and self.base.position.epoch >= self.epoch:
+            raise MalformedError("a membership begins on a version of its own epoch")
         cids = {member.cid for member in self.members}
         keys = [member.keys for member in self.members if member.keys]
         if len(cids) != len(self.members) or _doubled(m.name.lower() for m in self.members):
@@ -239,6 +265,8 @@ class Membership:
             optional["former"] = [{"cid": gone.cid, "name": gone.name} for gone in self.former]
         if self.created is not None:
             optional["created"] = self.created
+        if self.base is not None:
+            optional["base"] = self.base.to_json()
         return canonical.encode(
             {
                 **optional,
@@ -256,10 +284,15 @@ class Membership:
     @classmethod
     def from_bytes(cls, data: bytes) -> Membership:
         """The membership in `data`; `MalformedError` for anything else."""
+        return _parsed(data) if len(data) <= REMEMBERED_BYTES else cls._parse(data)
+
+    @classmethod
+    def _parse(cls, data: bytes) -> Membership:
         fields = canonical.decode(data, "a membership")
         parent = fields.optional("parent", str)
         members: list[object] = fields.take("members", list)
         former: list[object] = fields.optional("former", list) or []
+        base = fields.texts("base", exactly=2) if fields.has("base") else None
         if len(members) > MAX_MEMBERS:
             raise MalformedError(f"a membership has more than {MAX_MEMBERS} members")
         membership = cls(
@@ -273,9 +306,16 @@ class Membership:
             members=tuple(Member.from_json(row) for row in members),
             former=tuple(Former.from_json(row) for row in former),
             created=fields.optional_count("created"),
+            base=Base.from_json(base) if base is not None else None,
         )
         fields.done()
         return membership
+
+
+@lru_cache(maxsize=16)
+def _parsed(data: bytes) -> Membership:
+    # The door, the chain and the votes each want the same few links as values, one after the other.
+    return Membership._parse(data)
 
 
 def _doubled(values: Iterable[Hashable]) -> bool:
@@ -382,7 +422,7 @@ def place_for(membership: Membership, name: str) -> int:
 
 
 def follows(previous: Membership, previous_envelope: Envelope, envelope: Envelope) -> Membership:
-    """The membership in `envelope`, if it is the legal next link after `previous`.
+    """The membership in `envelope`, if it is the legal next link of this epoch after `previous`.
 
     Raises `WrongClusterError`, `StaleError` (not newer), `GapError` (a link is missing, or another
     epoch), `BadSignatureError`, `MalformedError`.
@@ -405,6 +445,8 @@ def follows(previous: Membership, previous_envelope: Envelope, envelope: Envelop
         raise GapError("a membership names another predecessor than the one known here")
     if (candidate.master, candidate.master_key) != (previous.master, previous.master_key):
         raise MalformedError("a membership changes the master or its key within an epoch")
+    if candidate.base != previous.base:
+        raise MalformedError("a membership changes the base of its epoch")
     _require_cids_given_once(previous, candidate)
     return candidate
 

@@ -40,6 +40,8 @@ class Hello:
     """The agent's first word: where its log stands, and which membership (epoch, serial) it knows.
 
     What it runs may be older while it cannot apply; its report, which follows at once, says that.
+    `promised` is the epoch that it has signed for and that has not begun (0: none): until one does,
+    it takes in no version.
     """
 
     active: Position
@@ -47,6 +49,7 @@ class Hello:
     epoch: int
     serial: int
     software: str
+    promised: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,18 @@ version log (position and manifest). Each `accept_*` either returns a verified v
 or raises a `PeerError` and leaves everything as it was. The rules:
 
 * An envelope counts only if the key that must sign did sign exactly these bytes.
-* A membership must be the legal next link of the chain (`membership.follows`).
+* A membership must be the legal next link of the chain (`promotion.next_link`), or begin a newer
+  epoch on an earlier link and stand in every membership that it displaces (`promotion.VERDICTS`).
 * A change set must be of this cluster and this epoch (`StaleError` before, `GapError` after it),
   signed by this epoch's master, carry the next version (`StaleError` below it, `GapError` above),
   start from the head's state and lead to the state it names; every entry must be in scope.
+* The first version of an epoch follows on its base. A head that is not of the history which the
+  base ends (`is_forked`) is followed by nothing but a snapshot.
 * A snapshot is the newest change set together with the complete manifest it names: then the
   versions between need not be seen, but a version at or below the head is refused all the same.
+* The base of the epoch may be taken in although it is of an older one: the membership names its
+  very state.
+* Whoever has signed for an epoch (`promise`) takes in nothing of an older one.
 * A heartbeat must be the master's, of this cluster and epoch, and count upwards.
 * A report must be signed by the member that it speaks of.
 
@@ -21,7 +27,6 @@ that only this module has; so mypy and the tests refuse a way around the door.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -35,13 +40,23 @@ from pmgsync.errors import (
 )
 from pmgsync.model.changeset import CHANGE_SET_TYPE, NOWHERE, ChangeSet, Position
 from pmgsync.model.heartbeat import HEARTBEAT_TYPE, Heartbeat
+from pmgsync.model.keys import PublicKey
 from pmgsync.model.manifest import Digest, Manifest, digest_of
-from pmgsync.model.membership import MEMBERSHIP_TYPE, Member, Membership, follows
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member, Membership
 from pmgsync.model.paths import printable
+from pmgsync.model.promotion import (
+    VERDICTS,
+    Era,
+    Fit,
+    Verdict,
+    era_of,
+    next_link,
+    stands_in,
+)
 from pmgsync.model.report import REPORT_TYPE, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pmgsync.model.envelope import Envelope
 
@@ -83,26 +98,29 @@ class Head:
 class TrustedHistory:
     """What one node believes. Not shared between threads."""
 
-    def __init__(self, chain: Sequence[Envelope], head: Head | None = None) -> None:
+    def __init__(
+        self, chain: Sequence[Envelope], head: Head | None = None, *, promised: int = 0
+    ) -> None:
         """Believe `chain` (oldest first, genesis included) and `head`, both from this node's own
-        store.
+        store; `promised` is the epoch that this node has signed for last.
 
         Raises `PeerError` if the chain is not one: the store was altered.
         """
         if not chain:
             raise GapError("the membership chain is empty")
-        self._chain = list(chain)
-        self._membership = genesis_of(chain[0])
-        for previous, link in itertools.pairwise(chain):
-            self._membership = follows(self._membership, previous, link)
+        self._chain = [chain[0]]
+        self._memberships = [genesis_of(chain[0])]
+        for link in chain[1:]:
+            self._extend(link)
         self._head = head or Head()
         self._before: Head | None = None
         self._last_count = -1
+        self._promised = promised
 
     @property
     def membership(self) -> Membership:
         """The newest membership."""
-        return self._membership
+        return self._memberships[-1]
 
     @property
     def chain(self) -> tuple[Envelope, ...]:
@@ -114,17 +132,119 @@ class TrustedHistory:
         """The newest believed version."""
         return self._head
 
+    @property
+    def is_forked(self) -> bool:
+        """Is the head of an older epoch, and not of the history on which this epoch follows?"""
+        return self.fork(self._head.position, self._head.manifest.digest) is not None
+
+    def fork(self, position: Position, result: Digest) -> Base | None:
+        """Where the history that counts left a version that led to `result`, if that version is not
+        of it: the base of the first newer epoch.
+        """
+        newer = (m.base for m in self._memberships if m.epoch > position.epoch and m.base)
+        base = next(newer, None)
+        if base is None or position < base.position or Base(position, result) == base:
+            return None
+        return base
+
+    @property
+    def promised(self) -> int:
+        """The epoch that this node has signed for and that has not begun here; 0: none."""
+        return self._promised if self._promised > self.membership.epoch else 0
+
+    def links_after(self, epoch: int, serial: int) -> tuple[Envelope, ...]:
+        """The links that somebody lacks whose newest membership is that one, oldest first."""
+        pairs = zip(self._memberships, self._chain, strict=True)
+        return tuple(link for m, link in pairs if (m.epoch, m.serial) > (epoch, serial))
+
+    def places_back(self) -> Iterator[tuple[int, int]]:
+        """(epoch, serial) of the newest link, then of earlier ones in growing steps, down to before
+        the first: where to ask others from until what they know attaches here.
+        """
+        places = [(m.epoch, m.serial) for m in self._memberships]
+        back = 1
+        while back <= len(places):
+            yield places[-back]
+            back *= 2
+        yield 0, 0
+
+    def promise(self, epoch: int) -> None:
+        """This node has signed for `epoch`, durably: nothing older counts from now on."""
+        self._promised = max(self._promised, epoch)
+
     def accept_membership(self, envelope: Envelope) -> Membership:
-        """Move on to the next membership."""
-        membership = follows(self._membership, self._chain[-1], envelope)
+        """Move on to the next membership, or to one that displaces the newest ones."""
+        offered, own = Membership.from_bytes(envelope.payload), self.membership
+        era = era_of(offered.epoch, own=own.epoch, promised=self._promised)
+        match VERDICTS[era, self._fit_of(offered)]:
+            case Verdict.DISPLACE:
+                self._displace([envelope])
+            case Verdict.STALE if era is not Era.SAME:
+                raise StaleError(f"membership {offered.epoch}.{offered.serial} is {era.value}")
+            case _:  # what is wrong with it, if anything, `next_link` knows best
+                self._extend(envelope)
+        return self.membership
+
+    def accept_memberships(self, envelopes: Sequence[Envelope]) -> bool:
+        """Move on along these links, oldest first; whether that led anywhere. What is known or
+        stale is passed over.
+
+        Links that lead away from an earlier link of this chain are judged as a whole: where they
+        end in a newer epoch, they displace what follows on that link here.
+        """
+        known = {link.digest for link in self._chain}
+        fresh = [envelope for envelope in envelopes if envelope.digest not in known]
+        if len(fresh) > 1 and self._leads_away(fresh):
+            self._displace(fresh)
+            return True
+        return sum(map(self._accepts, fresh)) > 0
+
+    def _accepts(self, envelope: Envelope) -> bool:
+        try:
+            self.accept_membership(envelope)
+        except StaleError:
+            return False
+        return True
+
+    def _leads_away(self, fresh: Sequence[Envelope]) -> bool:
+        first, last = (Membership.from_bytes(fresh[at].payload) for at in (0, -1))
+        return self._fit_of(first) is Fit.EARLIER and last.epoch > self.membership.epoch
+
+    def _fit_of(self, offered: Membership) -> Fit:
+        if offered.parent == self._chain[-1].digest:
+            return Fit.TIP
+        earlier = any(link.digest == offered.parent for link in self._chain)
+        return Fit.EARLIER if earlier else Fit.NOWHERE
+
+    def _extend(self, envelope: Envelope) -> None:
+        membership = next_link(self.membership, self._chain[-1], envelope)
         self._chain.append(envelope)
-        self._membership = membership
-        return membership
+        self._memberships.append(membership)
+
+    def _displace(self, envelopes: Sequence[Envelope]) -> None:
+        """Put `envelopes` in the place of what follows on the parent of the first. One of them must
+        be a promotion to a newer epoch than this node's that stands in all that it displaces.
+        """
+        parent = Membership.from_bytes(envelopes[0].payload).parent
+        at = next(n for n, link in enumerate(self._chain, 1) if link.digest == parent)
+        displaced, own = self._memberships[at:], self.membership.epoch
+        links, memberships, stands = self._chain[:at], self._memberships[:at], False
+        for envelope in envelopes:
+            membership = next_link(memberships[-1], links[-1], envelope)
+            newer = membership.epoch > max(own, memberships[-1].epoch)
+            stands = stands or (newer and stands_in(displaced, envelope))
+            links.append(envelope)
+            memberships.append(membership)
+        if not stands:
+            raise BadSignatureError(
+                "a promotion on an earlier link is signed by too few of those who came after it"
+            )
+        self._chain, self._memberships = links, memberships
 
     def accept(self, envelope: Envelope, known: Manifest | None = None) -> VerifiedChangeSet:
         """Move on to the next version. `known`: its state, if the caller has it; see `lead`."""
         change_set = self._authentic(envelope)
-        if change_set.position.version > self._head.position.version + 1:
+        if change_set.position.version > self._head.position.version + 1 or self.is_forked:
             raise GapError(f"version {change_set.position} does not follow {self._head.position}")
         return self._move_to(change_set, envelope, change_set.lead(self._head.manifest, known))
 
@@ -144,7 +264,7 @@ class TrustedHistory:
 
     def accept_heartbeat(self, envelope: Envelope) -> Heartbeat:
         """The master's newest word. `new_stream` forgets the last count when a stream begins."""
-        payload = envelope.require(HEARTBEAT_TYPE, self._membership.master_key)
+        payload = envelope.require(HEARTBEAT_TYPE, self.membership.master_key)
         heartbeat = Heartbeat.from_bytes(payload)
         self._require_cluster(heartbeat.cluster)
         self._require_epoch(heartbeat.position, "a heartbeat")
@@ -168,15 +288,31 @@ class TrustedHistory:
         return report
 
     def _authentic(self, envelope: Envelope) -> ChangeSet:
-        payload = envelope.require(CHANGE_SET_TYPE, self._membership.master_key)
-        change_set = ChangeSet.from_bytes(payload)
-        self._require_cluster(change_set.cluster)
-        self._require_epoch(change_set.position, "a change set")
-        if change_set.position.version <= self._head.position.version:
-            raise StaleError(
-                f"version {change_set.position} is not newer than {self._head.position}"
-            )
+        base, signer = self.membership.base, self._signer(envelope)
+        change_set = ChangeSet.from_bytes(envelope.require(CHANGE_SET_TYPE, signer))
+        position = change_set.position
+        if base is None or Base(position, change_set.result) != base:
+            self._require_cluster(change_set.cluster)
+            self._require_epoch(position, "a change set")
+            envelope.require(CHANGE_SET_TYPE, self.membership.master_key)
+            if base is not None and position.version <= base.position.version:
+                raise StaleError(f"version {position} does not follow {base.position}")
+        if self.promised:
+            raise StaleError(f"version {position}: this node has signed for epoch {self.promised}")
+        if not self.is_forked and position.version <= self._head.position.version:
+            raise StaleError(f"version {position} is not newer than {self._head.position}")
         return change_set
+
+    def _signer(self, envelope: Envelope) -> PublicKey:
+        """Whose word it is that this might be: this epoch's master's; or, if it has not signed,
+        that of the master of the epoch in which the base was made.
+        """
+        membership = self.membership
+        if membership.base is None or envelope.signers([membership.master_key]):
+            return membership.master_key
+        epoch = membership.base.position.epoch
+        keys = [m.master_key for m in self._memberships if m.epoch == epoch]
+        return keys[-1] if keys else membership.master_key
 
     def _move_to(
         self, change_set: ChangeSet, envelope: Envelope, manifest: Manifest
@@ -187,20 +323,25 @@ class TrustedHistory:
         return verified
 
     def _require_epoch(self, position: Position, what: str) -> None:
-        if position.epoch > self._membership.epoch:
+        if position.epoch > self.membership.epoch:
             raise GapError(f"{what} of epoch {position.epoch} comes before its membership")
-        if position.epoch < self._membership.epoch:
-            raise StaleError(f"{what} is of epoch {position.epoch}, not {self._membership.epoch}")
+        if position.epoch < self.membership.epoch:
+            raise StaleError(f"{what} is of epoch {position.epoch}, not {self.membership.epoch}")
 
     def _require_cluster(self, cluster: str) -> None:
-        if cluster != self._membership.cluster:
+        if cluster != self.membership.cluster:
             raise WrongClusterError(f"signed for another cluster, {printable(cluster[:40])}")
 
 
 def genesis_of(envelope: Envelope) -> Membership:
-    """The genesis in `envelope`, which its own master must have signed."""
+    """The genesis in `envelope`, which its own master must have signed.
+
+    It begins with epoch 1, or with the one after its base where it goes on from another cluster's
+    history.
+    """
     genesis = Membership.from_bytes(envelope.payload)
-    if (genesis.epoch, genesis.serial, genesis.parent) != (1, 1, None):
+    first = genesis.base.position.epoch + 1 if genesis.base else 1
+    if (genesis.epoch, genesis.serial, genesis.parent) != (first, 1, None):
         raise MalformedError("the membership chain does not begin with a genesis")
     envelope.require(MEMBERSHIP_TYPE, genesis.master_key)
     return genesis

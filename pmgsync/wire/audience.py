@@ -17,7 +17,7 @@ from pmgsync.errors import NotAllowedError
 from pmgsync.model.manifest import Digest
 from pmgsync.model.membership import Member
 from pmgsync.wire.tls import fingerprint_of
-from pmgsync.wire.v1 import follow_pb2, join_pb2, register_pb2
+from pmgsync.wire.v1 import follow_pb2, join_pb2, peer_pb2, register_pb2
 
 
 class Audience(Enum):
@@ -33,11 +33,15 @@ FOLLOW = f"/{follow_pb2.DESCRIPTOR.services_by_name['Follow'].full_name}/Follow"
 JOIN = f"/{join_pb2.DESCRIPTOR.services_by_name['Join'].full_name}/Join"
 
 CHANGE = f"/{register_pb2.DESCRIPTOR.services_by_name['Register'].full_name}/Change"
+CONSULT = f"/{peer_pb2.DESCRIPTOR.services_by_name['Peer'].full_name}/Consult"
+CATCH_UP = f"/{peer_pb2.DESCRIPTOR.services_by_name['Peer'].full_name}/CatchUp"
 
 AUDIENCES: Mapping[str, Audience] = {
     FOLLOW: Audience.MEMBER,
     CHANGE: Audience.MEMBER,
     JOIN: Audience.ANYONE,
+    CONSULT: Audience.MEMBER,
+    CATCH_UP: Audience.MEMBER,
 }
 
 Lookup = Callable[[Digest], Member | None]
@@ -47,6 +51,14 @@ CALLER: ContextVar[Member | None] = ContextVar("CALLER", default=None)
 """Inside a handler: the member that calls; None for a stranger."""
 
 StreamHandler = Callable[[Any, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[None]]
+
+
+def caller() -> Member:
+    """The member that makes the call which is being served; the guard has let no other through."""
+    member = CALLER.get()
+    if member is None:
+        raise RuntimeError("a call for members without a member")
+    return member
 
 
 def admit(method: str, fingerprint: Digest | None, lookup: Lookup) -> Member | None:

@@ -28,10 +28,13 @@ StreamCall = grpc.aio.StreamStreamCall[bytes, bytes]
 class GrpcDialer:
     """A `ports.Dialer`: shows `identity`, believes only the certificate of the member it dials."""
 
-    def __init__(self, identity: TlsIdentity, *, seconds: float = DIAL_SECONDS) -> None:
-        """`seconds`: how long a dial may take."""
+    def __init__(
+        self, identity: TlsIdentity, *, seconds: float = DIAL_SECONDS, method: str = FOLLOW
+    ) -> None:
+        """`seconds`: how long a dial may take. `method`: the call that makes the stream."""
         self._identity = identity
         self._seconds = seconds
+        self._method = method
 
     async def dial(self, master: Member) -> AgentEnd:
         """See `ports.Dialer`; returns when the master has let this node in."""
@@ -45,7 +48,7 @@ class GrpcDialer:
             client_credentials(master.keys.certificate, self._identity),
             options=client_options(),
         )
-        stream = ClientStream(channel, channel.stream_stream(FOLLOW)(), where)
+        stream = ClientStream(channel, channel.stream_stream(self._method)(), where)
         try:
             await stream.opened(self._seconds)
         except BaseException:

@@ -65,7 +65,7 @@ def encode_to_master(message: ToMaster) -> bytes:
             wire = pb.ToMaster(report=pb.SignedReport(envelope=message.envelope))
         case Pulse():
             wire = pb.ToMaster(pulse=pb.Pulse(want_view=message.want_view))
-    return _bounded(wire.SerializeToString())
+    return bounded(wire.SerializeToString())
 
 
 def decode_to_master(data: bytes) -> ToMaster | None:
@@ -109,7 +109,7 @@ def encode_to_agent(message: ToAgent) -> bytes:
             wire = pb.ToAgent(beat=pb.Beat(envelope=message.envelope))
         case View():
             wire = pb.ToAgent(view=pb.View(document=message.document))
-    return _bounded(wire.SerializeToString())
+    return bounded(wire.SerializeToString())
 
 
 def decode_to_agent(data: bytes) -> ToAgent:
@@ -139,7 +139,7 @@ def parse(kind: type[M], data: bytes) -> M:
     """The protobuf message in `data`; `MalformedError` for anything else."""
     message = kind()
     try:
-        if _is_one_field(_bounded(data)):
+        if _is_one_field(bounded(data)):
             message.ParseFromString(data)
             return message
     except (DecodeError, UnicodeDecodeError):
@@ -183,6 +183,7 @@ def _put_hello(hello: Hello) -> pb.Hello:
         epoch=_number(hello.epoch),
         serial=_number(hello.serial),
         software=hello.software,
+        promised=_number(hello.promised),
     )
 
 
@@ -195,6 +196,7 @@ def _take_hello(hello: pb.Hello) -> Hello:
         epoch=_number(hello.epoch),
         serial=_number(hello.serial),
         software=software,
+        promised=_number(hello.promised),
     )
 
 
@@ -280,6 +282,7 @@ def _at_most(count: int, most: int, what: str) -> None:
         raise MalformedError(f"{count} {what}, {most} is the limit")
 
 
-def _bounded(data: bytes) -> bytes:
+def bounded(data: bytes) -> bytes:
+    """`data`, if it is no longer than a message may be."""
     _at_most(len(data), MESSAGE_BYTES, "bytes in one message")
     return data

@@ -1,9 +1,10 @@
-"""The master's side of the network: one grpc server with a port for members and one for joining.
+"""The listening side of the network: a port for members on every node, one for joining on the
+master.
 
-Both ports belong to one server; what may be called at which is decided by `audience.Guard` in front
-of every call. A member has one stream: a newer one replaces the older, so a half-open connection
-never keeps a node out. Joining has limits of its own, so that strangers cannot use up what members
-need.
+A server has one of them or both; what may be called at which is decided by `audience.Guard` in
+front of every call. A member has one follow stream: a newer one replaces the older, so a half-open
+connection never keeps a node out. Joining has limits of its own, so that strangers cannot use up
+what members need; so have the questions that members ask each other.
 
 Ending a stream from this side is a word to the task that serves it (`_Ending`), which then aborts
 the call. Cancelling that task instead would send no status: the agent would wait until its own
@@ -14,7 +15,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +31,11 @@ from pmgsync.errors import (
 )
 from pmgsync.join_ports import JoinHandler, MemberRequests
 from pmgsync.model.membership import Member
-from pmgsync.ports import FollowHandler
+from pmgsync.ports import FollowHandler, MasterEnd
 from pmgsync.wire import join_service, register_call
-from pmgsync.wire.audience import CALLER, CHANGE, FOLLOW, JOIN, Guard, Lookup
+from pmgsync.wire.audience import CATCH_UP, CHANGE, CONSULT, FOLLOW, JOIN, Guard, Lookup, caller
 from pmgsync.wire.master_end import ServerStream, StreamContext
+from pmgsync.wire.peer_service import PeerHandler, PeerService
 from pmgsync.wire.refusals import one_line, status_of, trailing_of
 from pmgsync.wire.tls import (
     MemberTrust,
@@ -47,6 +49,8 @@ log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 2.0
 """How long a handler may take to end after its stream has ended."""
+MAX_HANDING_OVER = 8
+"""So many members may catch up from one that is not their master."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +70,41 @@ class MemberServer:
         identity: TlsIdentity,
         *,
         lookup: Lookup,
-        follow: FollowHandler,
-        join: JoinHandler,
+        follow: FollowHandler | None = None,
+        join: JoinHandler | None = None,
         requests: MemberRequests | None = None,
+        peers: PeerHandler | None = None,
         certificates: Iterable[bytes] = (),
         join_seconds: float = join_service.EXCHANGE_SECONDS,
     ) -> None:
         """Show `identity`; let in the members that `lookup` knows and whose `certificates` are
-        pinned. Without `requests`, members may follow and nothing else.
+        pinned. What has no handler is no call.
         """
         self._identity = identity
         self._lookup = lookup
         self._follow = follow
-        self._join = join_service.JoinService(join, seconds=join_seconds)
+        self._join = join_service.JoinService(join, seconds=join_seconds) if join else None
+        self._peers = PeerService(peers) if peers else None
         self._requests = requests
         self._trust = MemberTrust(identity, certificates)
         self._streams: dict[int, _Serving] = {}
+        self._handing_over: set[_Serving] = set()
         self._server: grpc.aio.Server | None = None
         self.member_port = 0
         self.join_port = 0
 
-    async def start(self, members: Listen, strangers: Listen) -> None:
-        """Listen on both ports; `OperatorError` if one is taken."""
-        for listen in (members, strangers):
+    async def start(self, members: Listen | None, strangers: Listen | None = None) -> None:
+        """Listen there; `OperatorError` if a port is taken."""
+        for listen in filter(None, (members, strangers)):
             # Before either is bound: a server that never started keeps what it has bound.
             _probe(listen)
         server = grpc.aio.server(interceptors=[Guard(self._lookup)], options=server_options())
         server.add_generic_rpc_handlers((_Routes(self._handlers()),))
         try:
-            self.member_port = _bind(server, members, self._trust.credentials)
-            self.join_port = _bind(server, strangers, stranger_credentials(self._identity))
+            if members:
+                self.member_port = _bind(server, members, self._trust.credentials)
+            if strangers:
+                self.join_port = _bind(server, strangers, stranger_credentials(self._identity))
             await server.start()
         except PmgsyncError:
             await server.stop(None)
@@ -103,9 +112,16 @@ class MemberServer:
         self._server = server
 
     def _handlers(self) -> dict[str, Any]:
-        handlers: dict[str, Any] = {FOLLOW: self._serve, JOIN: self._serve_join}
-        if self._requests is not None:
+        handlers: dict[str, Any] = {}
+        if self._follow:
+            handlers[FOLLOW] = self._serve
+        if self._join:
+            handlers[JOIN] = self._serve_join
+        if self._requests:
             handlers[CHANGE] = register_call.serving(self._requests)
+        if self._peers:
+            handlers[CONSULT] = self._peers.consult
+            handlers[CATCH_UP] = self._serve_catch_up
         return handlers
 
     def trust(self, certificates: Iterable[bytes]) -> None:
@@ -123,6 +139,11 @@ class MemberServer:
         notice = self._requests.notice(keys) if self._requests and keys else b""
         serving.end(RemovedError("this node was removed from the cluster", notice=notice))
 
+    def end_streams(self, error: PmgsyncError) -> None:
+        """End all follow streams; their nodes try again."""
+        for serving in tuple(self._streams.values()):
+            serving.end(error)
+
     @property
     def connected(self) -> frozenset[int]:
         """The cids with an open stream."""
@@ -130,17 +151,18 @@ class MemberServer:
 
     async def stop(self, grace: float = 2.0) -> None:
         """End all streams, then the server; safe to call twice."""
-        for serving in tuple(self._streams.values()):
+        for serving in (*self._streams.values(), *self._handing_over):
             serving.end(TransportError("the master stops"))
-        self._join.stop()
+        if self._join:
+            self._join.stop()
         if self._server is not None:
             await self._server.stop(grace)
             self._server = None
 
     async def _serve(self, _requests: object, context: StreamContext) -> None:
-        member = CALLER.get()
-        if member is None:  # the guard lets only members through
-            raise RuntimeError("a follow stream without a member")
+        member, follow = caller(), self._follow
+        if follow is None:
+            raise RuntimeError("a follow stream without a handler")
         serving = _Serving(member, context)
         older = self._streams.get(member.cid)
         self._streams[member.cid] = serving
@@ -149,13 +171,28 @@ class MemberServer:
                 older.end(TransportError("replaced by a newer stream of the same node"))
                 await older.wait_until_over()
             await context.send_initial_metadata(())  # tells the agent that it was let in
-            await serving.run(self._follow)
+            await serving.run(follow.follow)
         finally:
             serving.over.set()
             if self._streams.get(member.cid) is serving:
                 del self._streams[member.cid]
 
+    async def _serve_catch_up(self, _requests: object, context: StreamContext) -> None:
+        member, peers = caller(), self._peers
+        if peers is None or len(self._handing_over) >= MAX_HANDING_OVER:
+            await context.abort(*status_of(TransportError("too many catch up here", mend="wait")))
+        serving = _Serving(member, context)
+        self._handing_over.add(serving)
+        try:
+            await context.send_initial_metadata(())
+            await serving.run(peers.handler.catch_up)
+        finally:
+            serving.over.set()
+            self._handing_over.discard(serving)
+
     async def _serve_join(self, _requests: object, context: StreamContext) -> None:
+        if self._join is None:
+            raise RuntimeError("a join without a handler")
         try:
             await self._join.serve(context, _address_of(context.peer()))
         except PmgsyncError as error:
@@ -189,9 +226,9 @@ class _Serving:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.over.wait(), SETTLE_SECONDS)
 
-    async def run(self, handler: FollowHandler) -> None:
+    async def run(self, handler: Callable[[Member, MasterEnd], Coroutine[Any, Any, None]]) -> None:
         """Serve until the handler is done, `end` is called or the agent is gone."""
-        task = asyncio.ensure_future(handler.follow(self.member, self._stream))
+        task = asyncio.ensure_future(handler(self.member, self._stream))
         try:
             await asyncio.wait({task, self._ending}, return_when=asyncio.FIRST_COMPLETED)
             error = self._ending.result() if self._ending.done() else _outcome(task)

@@ -13,7 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpmgsync/wire/v1/follow.proto\x12\npmgsync.v1\"\xf9\x01\n\x08ToMaster\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.pmgsync.v1.HelloH\x00\x12 \n\x04need\x18\x02 \x01(\x0b\x32\x10.pmgsync.v1.NeedH\x00\x12$\n\x06resync\x18\x03 \x01(\x0b\x32\x12.pmgsync.v1.ResyncH\x00\x12*\n\x06report\x18\x04 \x01(\x0b\x32\x18.pmgsync.v1.SignedReportH\x00\x12\"\n\x05pulse\x18\x05 \x01(\x0b\x32\x11.pmgsync.v1.PulseH\x00\x12&\n\x07goodbye\x18\x0f \x01(\x0b\x32\x13.pmgsync.v1.GoodbyeH\x00\x42\t\n\x07message\"\x84\x02\n\x07ToAgent\x12\"\n\x05offer\x18\x01 \x01(\x0b\x32\x11.pmgsync.v1.OfferH\x00\x12,\n\x08snapshot\x18\x02 \x01(\x0b\x32\x18.pmgsync.v1.SnapshotPartH\x00\x12(\n\x08\x63ontents\x18\x03 \x01(\x0b\x32\x14.pmgsync.v1.ContentsH\x00\x12.\n\x0bmemberships\x18\x04 \x01(\x0b\x32\x17.pmgsync.v1.MembershipsH\x00\x12 \n\x04\x62\x65\x61t\x18\x05 \x01(\x0b\x32\x10.pmgsync.v1.BeatH\x00\x12 \n\x04view\x18\x06 \x01(\x0b\x32\x10.pmgsync.v1.ViewH\x00\x42\t\n\x07message\"*\n\x08Position\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07version\x18\x02 \x01(\x04\"p\n\x05Hello\x12$\n\x06\x61\x63tive\x18\x01 \x01(\x0b\x32\x14.pmgsync.v1.Position\x12\x10\n\x08manifest\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0e\n\x06serial\x18\x04 \x01(\x04\x12\x10\n\x08software\x18\x05 \x01(\t\"\x17\n\x04Need\x12\x0f\n\x07\x64igests\x18\x01 \x01(\x0c\"\x08\n\x06Resync\" \n\x0cSignedReport\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"\x1a\n\x05Pulse\x12\x11\n\twant_view\x18\x01 \x01(\x08\"\t\n\x07Goodbye\"C\n\x04Part\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\r\n\x05total\x18\x02 \x01(\x03\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"H\n\x05Offer\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x1f\n\x05parts\x18\x02 \x03(\x0b\x32\x10.pmgsync.v1.Part\x12\x0c\n\x04more\x18\x03 \x01(\x08\"M\n\x0cSnapshotPart\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\r\n\x05total\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"+\n\x08\x43ontents\x12\x1f\n\x05parts\x18\x01 \x03(\x0b\x32\x10.pmgsync.v1.Part\" \n\x0bMemberships\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"\x18\n\x04\x42\x65\x61t\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"\x18\n\x04View\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x32\x41\n\x06\x46ollow\x12\x37\n\x06\x46ollow\x12\x14.pmgsync.v1.ToMaster\x1a\x13.pmgsync.v1.ToAgent(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpmgsync/wire/v1/follow.proto\x12\npmgsync.v1\"\xf9\x01\n\x08ToMaster\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.pmgsync.v1.HelloH\x00\x12 \n\x04need\x18\x02 \x01(\x0b\x32\x10.pmgsync.v1.NeedH\x00\x12$\n\x06resync\x18\x03 \x01(\x0b\x32\x12.pmgsync.v1.ResyncH\x00\x12*\n\x06report\x18\x04 \x01(\x0b\x32\x18.pmgsync.v1.SignedReportH\x00\x12\"\n\x05pulse\x18\x05 \x01(\x0b\x32\x11.pmgsync.v1.PulseH\x00\x12&\n\x07goodbye\x18\x0f \x01(\x0b\x32\x13.pmgsync.v1.GoodbyeH\x00\x42\t\n\x07message\"\x84\x02\n\x07ToAgent\x12\"\n\x05offer\x18\x01 \x01(\x0b\x32\x11.pmgsync.v1.OfferH\x00\x12,\n\x08snapshot\x18\x02 \x01(\x0b\x32\x18.pmgsync.v1.SnapshotPartH\x00\x12(\n\x08\x63ontents\x18\x03 \x01(\x0b\x32\x14.pmgsync.v1.ContentsH\x00\x12.\n\x0bmemberships\x18\x04 \x01(\x0b\x32\x17.pmgsync.v1.MembershipsH\x00\x12 \n\x04\x62\x65\x61t\x18\x05 \x01(\x0b\x32\x10.pmgsync.v1.BeatH\x00\x12 \n\x04view\x18\x06 \x01(\x0b\x32\x10.pmgsync.v1.ViewH\x00\x42\t\n\x07message\"*\n\x08Position\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07version\x18\x02 \x01(\x04\"\x82\x01\n\x05Hello\x12$\n\x06\x61\x63tive\x18\x01 \x01(\x0b\x32\x14.pmgsync.v1.Position\x12\x10\n\x08manifest\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0e\n\x06serial\x18\x04 \x01(\x04\x12\x10\n\x08software\x18\x05 \x01(\t\x12\x10\n\x08promised\x18\x06 \x01(\x04\"\x17\n\x04Need\x12\x0f\n\x07\x64igests\x18\x01 \x01(\x0c\"\x08\n\x06Resync\" \n\x0cSignedReport\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"\x1a\n\x05Pulse\x12\x11\n\twant_view\x18\x01 \x01(\x08\"\t\n\x07Goodbye\"C\n\x04Part\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\r\n\x05total\x18\x02 \x01(\x03\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"H\n\x05Offer\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x1f\n\x05parts\x18\x02 \x03(\x0b\x32\x10.pmgsync.v1.Part\x12\x0c\n\x04more\x18\x03 \x01(\x08\"M\n\x0cSnapshotPart\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\r\n\x05total\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"+\n\x08\x43ontents\x12\x1f\n\x05parts\x18\x01 \x03(\x0b\x32\x10.pmgsync.v1.Part\" \n\x0bMemberships\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"\x18\n\x04\x42\x65\x61t\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"\x18\n\x04View\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x32\x41\n\x06\x46ollow\x12\x37\n\x06\x46ollow\x12\x14.pmgsync.v1.ToMaster\x1a\x13.pmgsync.v1.ToAgent(\x01\x30\x01\x62\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pmgsync.wire.v1.follow_pb2', globals())
@@ -26,32 +26,32 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _TOAGENT._serialized_end=557
   _POSITION._serialized_start=559
   _POSITION._serialized_end=601
-  _HELLO._serialized_start=603
-  _HELLO._serialized_end=715
-  _NEED._serialized_start=717
-  _NEED._serialized_end=740
-  _RESYNC._serialized_start=742
-  _RESYNC._serialized_end=750
-  _SIGNEDREPORT._serialized_start=752
-  _SIGNEDREPORT._serialized_end=784
-  _PULSE._serialized_start=786
-  _PULSE._serialized_end=812
-  _GOODBYE._serialized_start=814
-  _GOODBYE._serialized_end=823
-  _PART._serialized_start=825
-  _PART._serialized_end=892
-  _OFFER._serialized_start=894
-  _OFFER._serialized_end=966
-  _SNAPSHOTPART._serialized_start=968
-  _SNAPSHOTPART._serialized_end=1045
-  _CONTENTS._serialized_start=1047
-  _CONTENTS._serialized_end=1090
-  _MEMBERSHIPS._serialized_start=1092
-  _MEMBERSHIPS._serialized_end=1124
-  _BEAT._serialized_start=1126
-  _BEAT._serialized_end=1150
-  _VIEW._serialized_start=1152
-  _VIEW._serialized_end=1176
-  _FOLLOW._serialized_start=1178
-  _FOLLOW._serialized_end=1243
+  _HELLO._serialized_start=604
+  _HELLO._serialized_end=734
+  _NEED._serialized_start=736
+  _NEED._serialized_end=759
+  _RESYNC._serialized_start=761
+  _RESYNC._serialized_end=769
+  _SIGNEDREPORT._serialized_start=771
+  _SIGNEDREPORT._serialized_end=803
+  _PULSE._serialized_start=805
+  _PULSE._serialized_end=831
+  _GOODBYE._serialized_start=833
+  _GOODBYE._serialized_end=842
+  _PART._serialized_start=844
+  _PART._serialized_end=911
+  _OFFER._serialized_start=913
+  _OFFER._serialized_end=985
+  _SNAPSHOTPART._serialized_start=987
+  _SNAPSHOTPART._serialized_end=1064
+  _CONTENTS._serialized_start=1066
+  _CONTENTS._serialized_end=1109
+  _MEMBERSHIPS._serialized_start=1111
+  _MEMBERSHIPS._serialized_end=1143
+  _BEAT._serialized_start=1145
+  _BEAT._serialized_end=1169
+  _VIEW._serialized_start=1171
+  _VIEW._serialized_end=1195
+  _FOLLOW._serialized_start=1197
+  _FOLLOW._serialized_end=1262
 # @@protoc_insertion_point(module_scope)

@@ -22,18 +22,20 @@ class Goodbye(_message.Message):
     def __init__(self) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ["active", "epoch", "manifest", "serial", "software"]
+    __slots__ = ["active", "epoch", "manifest", "promised", "serial", "software"]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_FIELD_NUMBER: _ClassVar[int]
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     SOFTWARE_FIELD_NUMBER: _ClassVar[int]
     active: Position
     epoch: int
     manifest: bytes
+    promised: int
     serial: int
     software: str
-    def __init__(self, active: _Optional[_Union[Position, _Mapping]] = ..., manifest: _Optional[bytes] = ..., epoch: _Optional[int] = ..., serial: _Optional[int] = ..., software: _Optional[str] = ...) -> None: ...
+    def __init__(self, active: _Optional[_Union[Position, _Mapping]] = ..., manifest: _Optional[bytes] = ..., epoch: _Optional[int] = ..., serial: _Optional[int] = ..., software: _Optional[str] = ..., promised: _Optional[int] = ...) -> None: ...
 
 class Memberships(_message.Message):
     __slots__ = ["envelopes"]

@@ -1,0 +1,154 @@
+"""PURE. What a candidate makes of what the others say: which way leads to the next epoch, whom it
+has to catch up with first, what would be lost, and whether the signatures are enough.
+
+The ways, in the order in which they are tried:
+
+* handover: the master answers. It stops, the candidate takes in what is left, the master signs
+  first and the others on the strength of that. Besides the master's signature, at least half of
+  the members must have signed: then no majority is left for anybody else in that epoch.
+* majority: the master is lost, and more than half of the members sign.
+* recovery: the admin has the recovery key.
+
+The old master itself comes by the second way, too (`renewal`): when members have signed for a
+candidate that never began, only a newer epoch gets them to follow again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from pmgsync.model.changeset import Position
+from pmgsync.model.envelope import Envelope
+from pmgsync.model.membership import Base, Member, Membership
+from pmgsync.model.peers import Standing
+from pmgsync.model.promotion import Ground, grounds_of, half, majority, signed_by, voters
+
+
+class Way(Enum):
+    """How the next epoch comes about."""
+
+    HANDOVER = "handover"
+    MAJORITY = "majority"
+    RECOVERY = "recovery"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one of the other members said; `standing` None: nothing, and `why`."""
+
+    member: Member
+    standing: Standing | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that the candidate `me` knows. `head` is its own log's, `promised` the epoch that it has
+    signed for last, `announced` the newest version that it heard the master speak of.
+    """
+
+    membership: Membership
+    me: Member
+    head: Base
+    promised: int
+    heard: tuple[Heard, ...]
+    announced: Position | None = None
+
+    @property
+    def answered(self) -> tuple[Heard, ...]:
+        """Those that said something."""
+        return tuple(heard for heard in self.heard if heard.standing is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done. `hindrance`: why nothing can be, and then `way` is what it would be.
+
+    `source` has versions that the candidate lacks, up to `until`; `ask` are the members to ask for
+    their signature; `lost` are the positions of the first and the last version that nobody reached
+    has, although the old master spoke of them.
+    """
+
+    way: Way
+    epoch: int
+    needed: int
+    ask: tuple[Member, ...]
+    source: Member | None
+    until: Position
+    lost: tuple[Position, Position] | None = None
+    hindrance: str = ""
+
+
+def plan(survey: Survey, *, recovery: bool = False) -> Plan:
+    """The way from what `survey` says; with `recovery`, the admin has the recovery key at hand."""
+    membership = survey.membership
+    way = _way(survey, recovery=recovery)
+    standings = [(h.member, h.standing) for h in survey.heard if h.standing is not None]
+    promised = [standing.promised for _, standing in standings]
+    ahead = max(standings, key=lambda pair: pair[1].head, default=None)
+    until, source = survey.head.position, None
+    if ahead is not None and ahead[1].head > until:
+        source, until = ahead[0], ahead[1].head
+    made = Plan(
+        way=way,
+        epoch=max(membership.epoch, survey.promised, *promised, 0) + 1,
+        needed=half(membership) if way is Way.HANDOVER else majority(membership),
+        ask=tuple(heard.member for heard in survey.answered),
+        source=source,
+        until=until,
+        lost=_lost(survey.announced, until) if way is not Way.HANDOVER else None,
+    )
+    return made if way is Way.RECOVERY else _with_hindrance(made, survey)
+
+
+def is_enough(way: Way, membership: Membership, document: Envelope) -> bool:
+    """Do the signatures of `document` let it through on this way?"""
+    grounds = grounds_of(membership, document)
+    if way is Way.HANDOVER:
+        signers = len(signed_by(membership, document))
+        return Ground.HANDOVER in grounds and signers >= half(membership)
+    return {Way.MAJORITY: Ground.MAJORITY, Way.RECOVERY: Ground.RECOVERY}[way] in grounds
+
+
+def _way(survey: Survey, *, recovery: bool) -> Way:
+    master = survey.membership.master
+    if survey.me.cid != master and any(
+        heard.member.cid == master and heard.standing is not None and heard.standing.master
+        for heard in survey.heard
+    ):
+        return Way.HANDOVER
+    return Way.RECOVERY if recovery else Way.MAJORITY
+
+
+def _lost(announced: Position | None, until: Position) -> tuple[Position, Position] | None:
+    if announced is None or announced <= until:
+        return None
+    return Position(announced.epoch, until.version + 1), announced
+
+
+def _with_hindrance(made: Plan, survey: Survey) -> Plan:
+    """`made`, with why it must fail, if that is certain by now."""
+    willing = [heard for heard in survey.answered if _is_willing(heard, made.way, survey)]
+    if len(willing) + 1 >= made.needed:
+        return made
+    rest = [heard for heard in survey.heard if heard not in willing]
+    silent = "; ".join(f"{heard.member.label}: {_why_not(heard)}" for heard in rest)
+    what = (
+        f"{made.needed} of {len(voters(survey.membership))} members must sign, and only "
+        f"{len(willing) + 1} can: {silent or 'there is no other'}"
+    )
+    return replace(made, hindrance=what)
+
+
+def _is_willing(heard: Heard, way: Way, survey: Survey) -> bool:
+    if heard.standing is None:
+        return False
+    renewal = survey.me.cid == survey.membership.master
+    return way is Way.HANDOVER or renewal or not heard.standing.live
+
+
+def _why_not(heard: Heard) -> str:
+    if heard.standing is None:
+        return heard.why
+    return "is connected to the master, which does not answer here"

@@ -1,0 +1,329 @@
+"""A candidate at work: ask, catch up, collect signatures. What to do is decided in `campaign`.
+
+Nothing is changed here but the ballots of those who sign, until `run` returns a document that lets
+the candidate be master; the caller writes it down and takes up the role.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pmgsync.agent.campaign import Heard, Plan, Survey, Way, is_enough, plan
+from pmgsync.agent.link import Link
+from pmgsync.agent.peers import Peers
+from pmgsync.agent.voting import Voting
+from pmgsync.errors import DeadlineError, NoMasterError, PmgsyncError, TransportError
+from pmgsync.model.ballot import Ballot, Proposal, Refused, sign, with_signatures
+from pmgsync.model.changeset import Position
+from pmgsync.model.envelope import Envelope, Signature, seal
+from pmgsync.model.keys import Signer
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member
+from pmgsync.model.messages import Memberships
+from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Vote
+from pmgsync.model.promotion import promoted, voters
+from pmgsync.model.trust import TrustedHistory
+from pmgsync.ports import AgentEnd, Clock, Store
+
+log = logging.getLogger(__name__)
+
+ASK_SECONDS = 1.5
+"""How long a member may take to say where it stands."""
+STEP_DOWN_SECONDS = 10.0
+"""How long a master may take to finish what is in flight."""
+CATCH_UP_SECONDS = 60.0
+CATCH_UP_POLL_S = 0.01
+ROUNDS = 5
+"""So often the others are asked again, because one of them knew a newer link or version."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateParts:
+    """What a candidate works with. `link` is the agent's, through which it takes in what others
+    hand over; `announced` the newest version that the master spoke of.
+    """
+
+    me: Callable[[], Member]
+    signer: Signer
+    store: Store
+    clock: Clock
+    peers: Peers
+    voting: Voting
+    link: Link
+    history: Callable[[], TrustedHistory]
+    announced: Callable[[], Position | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What came of asking one member for its signature; `why` empty: it has signed."""
+
+    member: Member
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Won:
+    """The document that lets this node be master, and how it came about."""
+
+    document: Envelope
+    plan: Plan
+    given: tuple[Given, ...]
+
+
+class Candidate:
+    """One attempt to become master, or to be it in a newer epoch; `recovery` is the cluster's key,
+    where the admin has given it.
+    """
+
+    def __init__(self, parts: CandidateParts, recovery: Signer | None = None) -> None:
+        self._parts = parts
+        self._recovery = recovery
+        self._refusals: list[Refusal] = []
+
+    # --- beforehand ---
+
+    async def survey(self) -> Survey:
+        """Ask everybody where they stand, and take in the links that they know more."""
+        for _ in range(ROUNDS):
+            survey = await self._ask_all()
+            if not self._take_links(survey):
+                return survey
+        raise TransportError("the others know more and more", mend="try again")
+
+    def plan(self, survey: Survey) -> Plan:
+        """The way from there."""
+        return plan(survey, recovery=self._recovery is not None)
+
+    async def _ask_all(self) -> Survey:
+        parts, history = self._parts, self._parts.history()
+        membership, me = history.membership, parts.me()
+        others = [member for member in voters(membership) if member.cid != me.cid]
+        question = Ask(membership.epoch, membership.serial)
+        said = await _all(*(self._say(member, question, ASK_SECONDS) for member in others))
+        return Survey(
+            membership=membership,
+            me=me,
+            head=parts.voting.head,
+            promised=parts.voting.ballot.epoch,
+            heard=tuple(
+                Heard(member, answer) if isinstance(answer, Standing) else Heard(member, None, why)
+                for member, (answer, why) in zip(others, said, strict=True)
+            ),
+            announced=parts.announced(),
+        )
+
+    def _take_links(self, survey: Survey) -> bool:
+        """Take in what is newer; whether anything was. `NoMasterError` if an epoch has begun."""
+        history, before = self._parts.history(), self._parts.history().membership
+        for heard in survey.answered:
+            if heard.standing is not None and heard.standing.links:
+                self._take(Memberships(heard.standing.links), heard.member)
+        now = history.membership
+        if now.epoch != before.epoch:
+            raise NoMasterError(
+                f"epoch {now.epoch} has begun meanwhile, with {now.master_member.label} as master",
+                mend="this node follows it by itself; see `pmgsync status`",
+            )
+        return now.serial != before.serial
+
+    def _take(self, message: Memberships, who: Member) -> None:
+        try:
+            self._parts.link.on_message(message)
+        except PmgsyncError as error:
+            log.warning("%s hands over a membership that is none: %s", who.label, error)
+
+    # --- the attempt ---
+
+    async def run(self, only: Way | None = None) -> Won:
+        """Try it, on the way that there is (if that is `only`, where it is given).
+
+        `NoMasterError` with every reason if it cannot be; then nothing is lost but time.
+        """
+        for _ in range(ROUNDS):
+            survey = await self.survey()
+            made = self.plan(survey)
+            if only is not None and made.way is not only:
+                raise NoMasterError(
+                    f"{survey.membership.master_member.label} does not answer as the master",
+                    mend="`pmgsync promote` on the node that is to be master asks the others",
+                )
+            if made.hindrance:
+                raise _refused(made.hindrance)
+            won = await self._try(survey, made)
+            if won is not None:
+                return won
+        raise TransportError("the others have newer versions again and again", mend="try again")
+
+    async def _try(self, survey: Survey, made: Plan) -> Won | None:
+        """One round; None if somebody had a newer version than this node by then."""
+        if made.way is Way.HANDOVER:
+            await self._until_master_stops(survey)
+        elif made.source is not None:
+            await self._catch_up(made.source, made.until)
+        document, proof = self._document(survey, made)
+        own = self._own_signature(document, proof, made)
+        document = with_signatures(document, *own)
+        document, given = await self._collect(survey, made, document, proof)
+        if is_enough(made.way, survey.membership, document):
+            return Won(document, made, given)
+        if any(refusal.behind for refusal in self._refusals):
+            return None
+        lines = "; ".join(f"{one.member.label}: {one.why}" for one in given if one.why)
+        raise _refused(f"{made.needed} members must sign, and too few did: {lines}")
+
+    async def _until_master_stops(self, survey: Survey) -> None:
+        master = survey.membership.master_member
+        answer, why = await self._say(master, StepDown(), STEP_DOWN_SECONDS)
+        if not isinstance(answer, Standing):
+            raise _refused(f"{master.label} does not hand over: {_words(answer, why)}")
+        await self._reach(answer.head, master)
+
+    async def _reach(self, position: Position, master: Member) -> None:
+        """Wait for the stream to bring it; ask for it if it does not."""
+        try:
+            await self._until(position, 1.0)
+        except DeadlineError:
+            await self._catch_up(master, position)
+
+    async def _catch_up(self, source: Member, position: Position) -> None:
+        """Fetch what `source` has, up to `position`."""
+        log.info("fetches the versions up to %s from %s", position, source.label)
+        stream = await self._parts.peers.catch_up(source)
+        taking = asyncio.ensure_future(_converse(self._parts.link, stream))
+        try:
+            reached = asyncio.ensure_future(self._until(position, CATCH_UP_SECONDS))
+            await asyncio.wait({taking, reached}, return_when=asyncio.FIRST_COMPLETED)
+            if not reached.done():
+                reached.cancel()
+                taking.result()
+                raise TransportError(f"ended before version {position}", where=source.label)
+            reached.result()
+        finally:
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
+            await stream.close()
+
+    async def _until(self, position: Position, seconds: float) -> None:
+        """Wait until this node's log has it, durably."""
+        clock = self._parts.clock
+        deadline = clock.monotonic() + seconds
+        while self._parts.voting.head.position < position:
+            if clock.monotonic() >= deadline:
+                raise DeadlineError(f"version {position} did not come within {seconds:g} s")
+            await clock.sleep(CATCH_UP_POLL_S)
+
+    def _document(self, survey: Survey, made: Plan) -> tuple[Envelope, Envelope | None]:
+        """The next membership, signed by nobody but this node; and the envelope of its base."""
+        parts, history = self._parts, self._parts.history()
+        head, proof = parts.store.head()
+        membership = promoted(
+            survey.membership,
+            history.chain[-1],
+            survey.me.cid,
+            epoch=made.epoch,
+            base=Base(head.position, head.manifest.digest),
+            now=parts.clock.now(),
+        )
+        return seal(MEMBERSHIP_TYPE, membership.to_bytes(), parts.signer), proof
+
+    def _own_signature(
+        self, document: Envelope, proof: Envelope | None, made: Plan
+    ) -> tuple[Signature, ...]:
+        """This node's own vote, written down; and the recovery key's signature on that way.
+
+        On the way of a handover it is the master who decides, and this node votes after it.
+        """
+        voting = self._parts.voting
+        if made.way is Way.HANDOVER:
+            return ()
+        if made.way is Way.RECOVERY and self._recovery is not None:
+            ballot = Ballot(made.epoch, document.digest, self._parts.me().cid)
+            return voting.cast(document, ballot), sign(document, self._recovery)
+        given = voting.vote(Proposal(document, proof))
+        if isinstance(given, Refused):
+            raise _refused(f"this node itself {given.why}")
+        return (given,)
+
+    async def _collect(
+        self, survey: Survey, made: Plan, document: Envelope, proof: Envelope | None
+    ) -> tuple[Envelope, tuple[Given, ...]]:
+        """Ask for the signatures: the master's first where it hands over, then all others'."""
+        self._refusals.clear()
+        given: list[Given] = []
+        ask = list(made.ask)
+        if made.way is Way.HANDOVER:
+            master = survey.membership.master_member
+            document = await self._ask_for(document, proof, [master], given)
+            if given[-1].why:
+                raise _refused(f"{master.label} does not hand over: {given[-1].why}")
+            own = self._parts.voting.vote(Proposal(document, proof))
+            if isinstance(own, Refused):
+                raise _refused(f"this node itself {own.why}")
+            ask.remove(master)
+        document = await self._ask_for(document, proof, ask, given)
+        silent = (Given(heard.member, heard.why) for heard in survey.heard if not heard.standing)
+        return document, (*given, *silent)
+
+    async def _ask_for(
+        self, document: Envelope, proof: Envelope | None, members: list[Member], given: list[Given]
+    ) -> Envelope:
+        """`document` with the signatures of those of `members` that sign; `given` says which."""
+        question = Propose(document.to_bytes(), proof.to_bytes() if proof else b"")
+        said = await _all(*(self._say(member, question, ASK_SECONDS) for member in members))
+        for member, (answer, why) in zip(members, said, strict=True):
+            if isinstance(answer, Vote) and _is_of(member, answer, document):
+                document = with_signatures(document, Signature(answer.key_id, answer.signature))
+                given.append(Given(member))
+                continue
+            if isinstance(answer, Refusal):
+                self._refusals.append(answer)
+            given.append(Given(member, _words(answer, why)))
+        return document
+
+    async def _say(
+        self, member: Member, question: Question, seconds: float
+    ) -> tuple[Answer | None, str]:
+        try:
+            return await self._parts.peers.ask(member, question, seconds=seconds), ""
+        except PmgsyncError as error:
+            return None, error.what
+
+
+async def _converse(link: Link, stream: AgentEnd) -> None:
+    """Take in what comes on `stream` as if it came from the master."""
+    link.on_up()
+    for word in link.opening():
+        await stream.send(word)
+    while (message := await stream.receive()) is not None:
+        for word in link.on_message(message):
+            await stream.send(word)
+
+
+async def _all(
+    *asked: Awaitable[tuple[Answer | None, str]],
+) -> list[tuple[Answer | None, str]]:
+    return list(await asyncio.gather(*asked))
+
+
+def _is_of(member: Member, vote: Vote, document: Envelope) -> bool:
+    """Is it the signature of that member on this very document?"""
+    signed = Envelope(
+        document.payload_type, document.payload, (Signature(vote.key_id, vote.signature),)
+    )
+    return member.keys is not None and bool(signed.signers([member.keys.identity]))
+
+
+def _words(answer: Answer | None, why: str) -> str:
+    if isinstance(answer, Refusal):
+        return answer.why
+    return why or "gave an answer that is none"
+
+
+def _refused(why: str) -> NoMasterError:
+    return NoMasterError(
+        f"this node cannot be the master: {why}",
+        mend="with the key that `pmgsync create` printed: `pmgsync promote --recovery-key FILE`",
+    )

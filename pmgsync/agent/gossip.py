@@ -1,0 +1,98 @@
+"""Who has begun a newer epoch, and who has not heard of it? Asked of those that no stream tells.
+
+A node follows one master, and hears of the next only through somebody who knows it. So a master
+asks the members that do not follow it, and a node without a master asks the others, now and then:
+whoever knows newer links of the chain hands them over. That is how all follow after a promotion,
+and how a master that was away finds out that it is none any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from pmgsync.agent.peers import Peers
+from pmgsync.errors import GapError, PeerError, PmgsyncError
+from pmgsync.model.membership import Member
+from pmgsync.model.messages import Memberships, ToAgent
+from pmgsync.model.peers import Ask, Standing, Tell
+from pmgsync.model.trust import TrustedHistory
+from pmgsync.ports import Clock
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 16
+"""So many members are asked in one round."""
+
+
+@dataclass(frozen=True, slots=True)
+class GossipParts:
+    """`uninformed` are the members to ask now; `take` takes in what one of them handed over."""
+
+    peers: Peers
+    clock: Clock
+    history: Callable[[], TrustedHistory]
+    uninformed: Callable[[], Collection[Member]]
+    links_after: Callable[[int, int], tuple[bytes, ...]]
+    take: Callable[[ToAgent], object]
+
+
+class Gossip:
+    """Asks in rounds, `every_s` apart, until cancelled."""
+
+    def __init__(self, parts: GossipParts, every_s: float = 1.0) -> None:
+        self._parts = parts
+        self._every_s = every_s
+        self._turn = 0
+
+    async def run(self) -> None:
+        """Ask, again and again."""
+        while True:
+            await self.round()
+            await self._parts.clock.sleep(self._every_s)
+
+    async def round(self) -> None:
+        """Ask the next ones of those that nobody tells."""
+        members = sorted(self._parts.uninformed(), key=lambda member: member.cid)
+        if len(members) > AT_ONCE:
+            start = self._turn % len(members)
+            members = [*members[start:], *members[:start]][:AT_ONCE]
+            self._turn += AT_ONCE
+        await asyncio.gather(*(self._ask(member) for member in members))
+
+    async def _ask(self, member: Member) -> None:
+        try:
+            await self._hear(member)
+        except PmgsyncError as error:
+            log.debug("%s: %s", member.label, error)
+
+    async def _hear(self, member: Member) -> None:
+        """Take in what `member` knows, from further back until it attaches here; or tell it."""
+        parts = self._parts
+        mine = next(parts.history().places_back())
+        for place in parts.history().places_back():
+            said = await parts.peers.ask(member, Ask(*place))
+            if not isinstance(said, Standing):
+                return
+            if said.place <= mine:
+                if said.place < mine:
+                    await self._tell(member, said)
+                return
+            try:
+                parts.take(Memberships(said.links))
+            except GapError:
+                continue
+            return
+
+    async def _tell(self, member: Member, known: Standing) -> None:
+        """Tell `member` what it lacks, from further back until it attaches there."""
+        parts = self._parts
+        back = [place for place in parts.history().places_back() if place < known.place]
+        for place in (known.place, *back):
+            try:
+                await parts.peers.ask(member, Tell(parts.links_after(*place)))
+            except PeerError:
+                continue
+            return

@@ -1,0 +1,319 @@
+"""A node among the others, whatever its role: its member port, its vote, and how it becomes master.
+
+Built with the first role that a node takes up, and kept while roles change. What other members ask
+is answered here; which of it is believed is decided in `model` and `agent`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from pmgsync.agent.candidate import Candidate, CandidateParts, Won
+from pmgsync.agent.gossip import Gossip, GossipParts
+from pmgsync.agent.voting import Voting, VotingParts
+from pmgsync.errors import OperatorError, PmgsyncError, TransportError
+from pmgsync.master.requests import Requests
+from pmgsync.model.keys import Signer
+from pmgsync.model.membership import Member, MemberKeys, Membership
+from pmgsync.model.messages import BATCH_BYTES, Memberships, ToAgent
+from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Tell
+from pmgsync.model.trust import TrustedHistory
+from pmgsync.ports import MasterEnd
+from pmgsync.wire.peers import GrpcPeers
+from pmgsync.wire.server import Listen, MemberServer
+
+if TYPE_CHECKING:
+    from pmgsync.agent.campaign import Way
+    from pmgsync.cli.node import Node
+
+log = logging.getLogger(__name__)
+
+YIELD_SECONDS = 10.0
+"""So long a master publishes nothing for a candidate that asked it to step down."""
+RENEW_EVERY_S = 1.0
+
+
+class Peering:
+    """A `PeerHandler`; and a `ports.FollowHandler` that hands on to the master's feeds."""
+
+    def __init__(self, node: Node, cid: int) -> None:
+        self._node = node
+        parts = node.parts
+        self._peers = GrpcPeers(parts.tls)
+        self.voting = Voting(
+            VotingParts(
+                cid=cid,
+                store=parts.store,
+                signer=parts.identity.key,
+                history=self.history,
+                live=lambda: node.master is not None or node.require_agent().link.up,
+                yields=lambda: self._yields_until > parts.clock.monotonic(),
+                promised=self._promise,
+            )
+        )
+        self._yields_until = 0.0
+        self._resuming: asyncio.Task[None] | None = None
+        self._heard_of_promise = 0
+        self._server = MemberServer(
+            parts.tls,
+            lookup=lambda fingerprint: self.history().membership.holder_of(fingerprint),
+            follow=self,
+            requests=self,
+            peers=self,
+        )
+        self.listening_trouble = ""
+        self.gossip = Gossip(
+            GossipParts(
+                peers=self._peers,
+                clock=parts.clock,
+                history=self.history,
+                uninformed=self._uninformed,
+                links_after=self._links_after,
+                take=self.take,
+            )
+        )
+
+    # --- life ---
+
+    async def listen(self, me: Member, *, needed: bool) -> None:
+        """Listen at the member port, unless that is done already. Where it is not `needed`, since
+        the node is not the master, a port that is taken is a trouble and no error.
+        """
+        if self._server.member_port:
+            return
+        port = self._node.settings.network.member_port
+        try:
+            await self._server.start(Listen(me.address, port, "[network] member_port"))
+        except OperatorError as error:
+            if needed:
+                raise
+            self.listening_trouble = f"other members cannot reach this node: {error}"
+            log.error("%s", self.listening_trouble)
+        else:
+            self.listening_trouble = ""
+
+    def trust(self, membership: Membership) -> None:
+        """Let in the members of `membership`, and cut off who is none any more."""
+        keys = [member.keys for member in membership.members]
+        self._server.trust(known.certificate for known in keys if known is not None)
+
+    def end_streams(self, why: str) -> None:
+        """The master here is none any more: its nodes follow another one."""
+        self._server.end_streams(TransportError(why))
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._resuming is not None:
+            self._resuming.cancel()
+        await self._server.stop()
+
+    # --- what others ask ---
+
+    async def follow(self, member: Member, stream: MasterEnd) -> None:
+        """See `ports.FollowHandler`: only a master is followed."""
+        master = self._node.master
+        if master is None:
+            raise TransportError("is not the master")
+        await master.feeds.follow(member, stream)
+
+    def leave(self, member: Member) -> bytes:
+        """See `join_ports.MemberRequests`: only a master can let a member go."""
+        master = self._node.master
+        if master is None:
+            raise TransportError("is not the master")
+        return Requests(master.register).leave(member)
+
+    def notice(self, keys: MemberKeys) -> bytes:
+        """See `join_ports.MemberRequests`."""
+        master = self._node.master
+        return Requests(master.register).notice(keys) if master is not None else b""
+
+    async def catch_up(self, member: Member, stream: MasterEnd) -> None:
+        """See `wire.peer_service.PeerHandler`: what this node's log holds, by a feed of its own."""
+        from pmgsync.master.feed import Feeds
+        from pmgsync.master.roster import Roster
+
+        parts, history = self._node.parts, self.history()
+        feeds = Feeds(parts.store, history, parts.identity.key, parts.clock, Roster())
+        await feeds.follow(member, stream)
+
+    async def answer(self, member: Member, question: Question) -> Answer:
+        """See `wire.peer_service.PeerHandler`."""
+        match question:
+            case Ask(epoch, serial):
+                return self._standing(self._links_after(epoch, serial))
+            case Tell(links):
+                self.take(Memberships(links))
+                return self._standing()
+            case Propose():
+                log.info("%s asks for a signature", member.label)
+                return self.voting.answer(question)
+            case StepDown():
+                return await self._step_down(member)
+        return await self._take_over()
+
+    def _standing(self, links: tuple[bytes, ...] = ()) -> Standing:
+        membership, head = self.history().membership, self.voting.head
+        return Standing(
+            epoch=membership.epoch,
+            serial=membership.serial,
+            head=head.position,
+            manifest=head.manifest,
+            promised=self.voting.ballot.epoch,
+            live=self.voting.live,
+            master=self._node.master is not None,
+            links=links,
+        )
+
+    def _links_after(self, epoch: int, serial: int) -> tuple[bytes, ...]:
+        """The first links after that place, as many as fit into a message."""
+        batch: list[bytes] = []
+        for link in self.history().links_after(epoch, serial):
+            data = link.to_bytes()
+            if batch and sum(map(len, batch)) + len(data) > BATCH_BYTES:
+                break
+            batch.append(data)
+        return tuple(batch)
+
+    async def _step_down(self, member: Member) -> Answer:
+        """Publish what has been edited, and then nothing any more for a while."""
+        master = self._node.master
+        if master is None:
+            return Refusal("is not the master")
+        clock = self._node.parts.clock
+        await master.role.publish_now()
+        hold = master.role.hold(f"a handover to {member.label}", durable=False)
+        log.warning("publishes nothing for now: %s is about to take over", member.label)
+        self._yields_until = clock.monotonic() + YIELD_SECONDS
+
+        async def resume() -> None:
+            await clock.sleep(YIELD_SECONDS)
+            master.role.abandon_hold(hold)
+
+        if self._resuming is not None:
+            self._resuming.cancel()
+        self._resuming = asyncio.create_task(resume())
+        return self._standing()
+
+    async def _take_over(self) -> Answer:
+        from pmgsync.agent.campaign import Way
+
+        await self.promote(only=Way.HANDOVER)
+        return self._standing()
+
+    async def ask(self, member: Member, question: Question, *, seconds: float) -> Answer:
+        """See `agent.peers.Peers`."""
+        return await self._peers.ask(member, question, seconds=seconds)
+
+    # --- becoming master ---
+
+    def candidate(self, recovery: Signer | None = None) -> Candidate:
+        """An attempt of this node."""
+        node, parts = self._node, self._node.parts
+        agent = node.require_agent()
+        return Candidate(
+            CandidateParts(
+                me=lambda: node.me,
+                signer=parts.identity.key,
+                store=parts.store,
+                clock=parts.clock,
+                peers=self._peers,
+                voting=self.voting,
+                link=agent.link,
+                history=self.history,
+                announced=lambda: agent.heard.heartbeat.position if agent.heard else None,
+            ),
+            recovery,
+        )
+
+    async def promote(self, recovery: Signer | None = None, only: Way | None = None) -> Won:
+        """Become the master; `NoMasterError` with the reasons if that cannot be."""
+        node = self._node
+        if node.busy.locked():
+            raise OperatorError("this node is joining, or being promoted, already")
+        async with node.busy:
+            if node.master is not None:
+                raise OperatorError("this node is the master", mend="see `pmgsync status`")
+            return await self._run(self.candidate(recovery), only)
+
+    async def _run(self, candidate: Candidate, only: Way | None = None) -> Won:
+        won = await candidate.run(only)
+        self.take(Memberships((won.document.to_bytes(),)))
+        # The others are told by the gossip of the new role, at once.
+        await self._node.roles_changed()
+        return won
+
+    async def renew_forever(self) -> None:
+        """As the master: when somebody has signed for an epoch that never began, begin a newer one.
+
+        Until then, whoever has signed takes in no version.
+        """
+        clock = self._node.parts.clock
+        said = ""
+        while True:
+            await clock.sleep(RENEW_EVERY_S)
+            if not self._must_renew() or self._node.busy.locked():
+                continue
+            try:
+                async with self._node.busy:
+                    await self._run(self.candidate())
+            except PmgsyncError as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("members have signed for a newer epoch: %s", error)
+
+    def heard_of_promise(self, epoch: int) -> None:
+        """A node that follows has signed for `epoch`, which has not begun."""
+        self._heard_of_promise = max(self._heard_of_promise, epoch)
+
+    def _must_renew(self) -> bool:
+        promised = max(self._heard_of_promise, self.voting.ballot.epoch)
+        yields = self._yields_until > self._node.parts.clock.monotonic()
+        return (
+            self._node.master is not None
+            and promised > self.history().membership.epoch
+            and not yields
+        )
+
+    # --- what this node believes ---
+
+    def history(self) -> TrustedHistory:
+        """The master's where this node is it, else the agent's."""
+        node = self._node
+        if node.agent is None:
+            raise TransportError("is starting", mend="ask again")
+        return node.master.history if node.master is not None else node.agent.history
+
+    def take(self, message: ToAgent) -> None:
+        """Take in links of the chain, as if they came on the agent's stream. `PeerError` for what
+        must not be believed.
+        """
+        node = self._node
+        agent = node.require_agent()
+        if node.master is not None:
+            # On the master, its own agent hears of new members a moment later than it knows them.
+            known = agent.history.membership
+            newer = node.master.history.links_after(known.epoch, known.serial)
+            agent.link.on_message(Memberships(tuple(link.to_bytes() for link in newer)))
+        agent.link.on_message(message)
+
+    def _promise(self, epoch: int) -> None:
+        node = self._node
+        node.require_agent().history.promise(epoch)
+        if node.master is not None:
+            node.master.history.promise(epoch)
+
+    def _uninformed(self) -> Collection[Member]:
+        """Whom no stream tells of a newer epoch, or who could tell this node of one."""
+        node = self._node
+        agent = node.agent
+        if agent is None:
+            return ()
+        others = [m for m in self.history().membership.members if m.keys and m.cid != node.cid]
+        if node.master is not None:
+            connected = node.master.feeds.connected
+            return [member for member in others if member.cid not in connected]
+        return () if agent.link.up else others

@@ -1,0 +1,185 @@
+"""Promotion, as an admin asks for it. It is done in `peering.py`; here it is put into words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from pmgsync.agent.campaign import Heard, Plan, Survey, Way, plan
+from pmgsync.cli.node import Node
+from pmgsync.cli.peering import Peering
+from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect
+from pmgsync.errors import DeadlineError, OperatorError, UsageError
+from pmgsync.master.founding import recovery_key
+from pmgsync.model.keys import Signer
+from pmgsync.model.membership import Membership
+from pmgsync.model.peers import Refusal, TakeOver
+from pmgsync.model.promotion import signed_by, voters
+
+FOLLOW_SECONDS = 3.0
+"""So long the command waits for the others to follow; they do so anyway."""
+TAKE_OVER_SECONDS = 60.0
+POLL_S = 0.01
+
+
+async def prospect(node: Node, *, recovery: bool) -> Mapping[str, Any]:
+    """What a promotion of this node would be."""
+    peering = _peering(node)
+    candidate = peering.candidate()
+    survey = await candidate.survey()
+    _require_other_master(node)
+    made = plan(survey, recovery=recovery)
+    words = tuple(_word(heard) for heard in survey.heard)
+    return Prospect(
+        way=made.way.value,
+        me=survey.me.label,
+        master=survey.membership.master_member.label,
+        epoch=made.epoch,
+        head=str(survey.head.position),
+        needed=made.needed,
+        total=len(voters(survey.membership)),
+        members=words,
+        fetch=_fetched(survey, made),
+        lost=_lost(made),
+        hindrance=made.hindrance,
+    ).to_json()
+
+
+async def promote(node: Node, key: str | None) -> Mapping[str, Any]:
+    """Make this node the master."""
+    peering = _peering(node)
+    _require_other_master(node)
+    recovery = _recovery(node, key) if key is not None else None
+    return await _promote(node, peering, recovery)
+
+
+async def switchover(node: Node, name: str) -> Mapping[str, Any]:
+    """Make the node called `name` the master, by handover only."""
+    peering = _peering(node)
+    membership = peering.history().membership
+    member = membership.named(name)
+    if member is None or member.keys is None:
+        known = ", ".join(one.name for one in voters(membership))
+        raise OperatorError("is no member", where=name[:80], mend=f"known: {known}")
+    if member.cid == membership.master:
+        raise OperatorError("is the master already", where=member.label)
+    if member.cid == node.cid:
+        return await _promote(node, peering, None, Way.HANDOVER)
+    began = node.parts.clock.monotonic()
+    answer = await peering.ask(member, TakeOver(), seconds=TAKE_OVER_SECONDS)
+    if isinstance(answer, Refusal):
+        raise OperatorError(f"does not take over: {answer.why}", where=member.label)
+    now = await _hear_of(node, peering, membership.epoch)
+    return Promoted(
+        way=Way.HANDOVER.value,
+        me=now.master_member.label,
+        epoch=now.epoch,
+        head=str(now.base.position) if now.base else "",
+        signed=_signers(peering),
+        refused=(),
+        following=(),
+        lost="",
+        ms=_ms(node, began),
+    ).to_json()
+
+
+async def _hear_of(node: Node, peering: Peering, epoch: int) -> Membership:
+    """The membership of a newer epoch than `epoch`, which the new master tells of in a moment."""
+    deadline = node.parts.clock.monotonic() + FOLLOW_SECONDS
+    while peering.history().membership.epoch == epoch:
+        if node.parts.clock.monotonic() >= deadline:
+            raise DeadlineError("has taken over, and this node has not heard of it yet")
+        await asyncio.sleep(POLL_S)
+    await node.roles_changed()
+    return peering.history().membership
+
+
+async def _promote(
+    node: Node, peering: Peering, recovery: Signer | None, only: Way | None = None
+) -> Mapping[str, Any]:
+    began = node.parts.clock.monotonic()
+    won = await peering.promote(recovery, only)
+    membership = Membership.from_bytes(won.document.payload)
+    following = await _following(node, membership, {member.cid for member in won.plan.ask})
+    return Promoted(
+        way=won.plan.way.value,
+        me=membership.master_member.label,
+        epoch=membership.epoch,
+        head=str(membership.base.position) if membership.base else "",
+        signed=_signers(peering),
+        refused=tuple(MemberWord(one.member.label, why=one.why) for one in won.given if one.why),
+        following=following,
+        lost=_lost(won.plan),
+        ms=_ms(node, began),
+    ).to_json()
+
+
+async def _following(node: Node, membership: Membership, expected: set[int]) -> tuple[str, ...]:
+    """Who follows; waits a little for those that answered before."""
+    clock = node.parts.clock
+    deadline = clock.monotonic() + FOLLOW_SECONDS
+    connected: frozenset[int] = frozenset()
+    while clock.monotonic() < deadline and node.master is not None:
+        connected = node.master.feeds.connected
+        if connected >= expected:
+            break
+        await asyncio.sleep(POLL_S)
+    return tuple(
+        member.label
+        for member in voters(membership)
+        if member.cid in connected and member.cid != membership.master
+    )
+
+
+def _peering(node: Node) -> Peering:
+    node.require_agent()
+    if node.peering is None:
+        raise OperatorError("this node is starting", mend="try again")
+    return node.peering
+
+
+def _require_other_master(node: Node) -> None:
+    if node.master is not None:
+        raise OperatorError("this node is the master", mend="see `pmgsync status`")
+
+
+def _recovery(node: Node, text: str) -> Signer:
+    key = recovery_key(text)
+    if key.public_key != node.require_agent().history.membership.recovery:
+        raise UsageError(
+            "is not the recovery key of this cluster",
+            where="recovery key",
+            mend="it may have been replaced, or be that of another cluster",
+        )
+    return key
+
+
+def _signers(peering: Peering) -> tuple[str, ...]:
+    """Who has signed the newest epoch, by the membership before it."""
+    history = peering.history()
+    document = history.chain[-1]
+    return tuple(member.label for member in signed_by(history.membership, document))
+
+
+def _word(heard: Heard) -> MemberWord:
+    if heard.standing is None:
+        return MemberWord(heard.member.label, why=heard.why)
+    return MemberWord(heard.member.label, head=str(heard.standing.head))
+
+
+def _fetched(survey: Survey, made: Plan) -> str:
+    if made.source is None:
+        return ""
+    return f"versions after {survey.head.position} up to {made.until}, from {made.source.label}"
+
+
+def _lost(made: Plan) -> str:
+    if made.lost is None:
+        return ""
+    first, last = made.lost
+    return f"version {first}" if first == last else f"versions {first} to {last}"
+
+
+def _ms(node: Node, began: float) -> int:
+    return round((node.parts.clock.monotonic() - began) * 1000)

@@ -1,0 +1,117 @@
+"""PURE: what the local API says about promotions, as values, for both of its ends; see
+`answers.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pmgsync.cli.answers import each
+from pmgsync.cli.status_answer import texts
+from pmgsync.model.canonical import Fields
+
+HANDOVER = "handover"
+MAJORITY = "majority"
+RECOVERY = "recovery"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberWord:
+    """What one of the other members says: `why` is empty where it answers or has signed."""
+
+    member: str
+    head: str = ""
+    why: str = ""
+
+    @classmethod
+    def from_json(cls, value: object) -> MemberWord:
+        """The word in `value`."""
+        fields = Fields(value, "a member's word")
+        return cls(
+            fields.take("member", str),
+            fields.optional("head", str) or "",
+            fields.optional("why", str) or "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """GET /v1/promotion: what a promotion of this node would be. `hindrance`: why it cannot be.
+
+    `lost` names the versions that nobody reached has, `fetch` what this node would fetch first.
+    """
+
+    way: str
+    me: str
+    master: str
+    epoch: int
+    head: str
+    needed: int
+    total: int
+    members: tuple[MemberWord, ...]
+    fetch: str = ""
+    lost: str = ""
+    hindrance: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {**asdict(self), "members": [asdict(member) for member in self.members]}
+
+    @classmethod
+    def from_json(cls, value: object) -> Prospect:
+        """The prospect in `value`."""
+        fields = Fields(value, "a prospect")
+        return cls(
+            way=fields.take("way", str),
+            me=fields.take("me", str),
+            master=fields.take("master", str),
+            epoch=fields.count("epoch"),
+            head=fields.take("head", str),
+            needed=fields.count("needed"),
+            total=fields.count("total"),
+            members=each(fields, "members", MemberWord.from_json),
+            fetch=fields.optional("fetch", str) or "",
+            lost=fields.optional("lost", str) or "",
+            hindrance=fields.optional("hindrance", str) or "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """POST /v1/promote: this node is the master. `following`: the members that follow by now."""
+
+    way: str
+    me: str
+    epoch: int
+    head: str
+    signed: tuple[str, ...]
+    refused: tuple[MemberWord, ...]
+    following: tuple[str, ...]
+    lost: str
+    ms: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {
+            **asdict(self),
+            "signed": list(self.signed),
+            "refused": [asdict(word) for word in self.refused],
+            "following": list(self.following),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Promoted:
+        """The answer in `value`."""
+        fields = Fields(value, "a promotion")
+        return cls(
+            way=fields.take("way", str),
+            me=fields.take("me", str),
+            epoch=fields.count("epoch"),
+            head=fields.take("head", str),
+            signed=texts(fields, "signed"),
+            refused=each(fields, "refused", MemberWord.from_json),
+            following=texts(fields, "following"),
+            lost=fields.take("lost", str),
+            ms=fields.count("ms"),
+        )

@@ -1,0 +1,112 @@
+"""`pmgsync promote` and `switchover`: another node becomes the master."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pmgsync.cli.command import Command, Place, print_json, say
+from pmgsync.cli.control_client import ControlClient
+from pmgsync.cli.promotion_answers import Promoted, Prospect
+from pmgsync.cli.promotion_format import promoted_text, prospect_text
+from pmgsync.errors import ExitCode, NoMasterError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+MAX_KEY_CHARACTERS = 1000
+
+
+def _configure_promote(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--recovery-key",
+        metavar="FILE",
+        help="what `pmgsync create` printed, in a file, or `-` for stdin; it lets the promotion "
+        "through where the master and the majority are lost",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would happen, and change nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def _promote(options: argparse.Namespace, place: Place) -> int:
+    key = _key(options.recovery_key)
+    with ControlClient(place.root) as client:
+        recovery = {"recovery": 1} if key else {}
+        document = client.get("/v1/promotion", **recovery)
+        prospect = Prospect.from_json(document)
+        if options.dry_run:
+            print_json(document) if options.json else print(prospect_text(prospect))
+            return ExitCode.NO_MASTER if prospect.hindrance else ExitCode.FINE
+        say(prospect_text(prospect))
+        if prospect.hindrance:
+            raise NoMasterError(
+                "this node cannot be the master now",
+                mend="mend what is named above, or use `--recovery-key`",
+            )
+        answer = client.post("/v1/promote", {"recovery_key": key})
+    return _print(answer, as_json=options.json)
+
+
+def _key(file: str | None) -> str | None:
+    """The text of the recovery key in `file`."""
+    if file is None:
+        return None
+    if file == "-":
+        return sys.stdin.read(MAX_KEY_CHARACTERS)
+    try:
+        with Path(file).open(encoding="ascii") as opened:
+            return opened.read(MAX_KEY_CHARACTERS)
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=file) from None
+    except UnicodeDecodeError:
+        raise UsageError("holds no recovery key", where=file) from None
+
+
+def _print(answer: dict[str, object], *, as_json: bool) -> int:
+    if as_json:
+        print_json(answer)
+    else:
+        print(promoted_text(Promoted.from_json(answer)))
+    return ExitCode.FINE
+
+
+def _configure_switchover(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the node that is to be the master")
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def _switchover(options: argparse.Namespace, place: Place) -> int:
+    with ControlClient(place.root) as client:
+        answer = client.post("/v1/switchover", {"name": options.name})
+    return _print(answer, as_json=options.json)
+
+
+PROMOTE = Command(
+    about="Make this node the master. Where the master answers, it hands over, and nothing is "
+    "lost. Where it is lost, more than half of the members must sign, and this node first fetches "
+    "what they have and it has not. The other nodes follow by themselves.",
+    examples=(
+        (
+            "pmgsync promote --dry-run",
+            "how it would go, who answers, what would be lost",
+        ),
+        ("pmgsync promote", "on the node that is to be the master"),
+        ("pmgsync promote --recovery-key /media/usb/key", "where no majority is left"),
+    ),
+    run=_promote,
+    configure=_configure_promote,
+    codes=(ExitCode.NO_MASTER,),
+    more="Use the recovery key on one node only: two masters of one epoch follow from using it "
+    "on two that cannot reach each other.",
+)
+SWITCHOVER = Command(
+    about="Hand over to the node NAME, from any node: the master finishes what is in flight, "
+    "signs, and steps down. Nothing is lost.",
+    examples=(("pmgsync switchover mail2", "mail2 is the master from then on"),),
+    run=_switchover,
+    configure=_configure_switchover,
+    codes=(ExitCode.NO_MASTER,),
+)

@@ -1,0 +1,58 @@
+"""PURE: what `pmgsync promote` and `switchover` print."""
+
+from __future__ import annotations
+
+from pmgsync.cli.promotion_answers import HANDOVER, MAJORITY, MemberWord, Promoted, Prospect
+from pmgsync.model.paths import printable
+
+
+def prospect_text(prospect: Prospect) -> str:
+    """What is about to happen, before it does."""
+    me, master = printable(prospect.me), printable(prospect.master)
+    if prospect.way == HANDOVER:
+        lines = [f"{master} answers: it finishes what is in flight and hands over to {me}"]
+    elif prospect.way == MAJORITY:
+        lines = [
+            f"{master} does not answer as the master: {prospect.needed} of {prospect.total} "
+            f"members must sign for {me}"
+        ]
+    else:
+        lines = [f"{master} does not answer as the master: the recovery key signs for {me}"]
+    lines += [f"  {_word(word)}" for word in prospect.members]
+    if prospect.fetch:
+        lines.append(f"first fetched: {printable(prospect.fetch)}")
+    lines.append(_lost(prospect.lost))
+    if prospect.hindrance:
+        lines.append(f"it cannot be: {printable(prospect.hindrance)}")
+    return "\n".join(lines)
+
+
+def promoted_text(promoted: Promoted) -> str:
+    """What has happened."""
+    me = printable(promoted.me)
+    signed = ", ".join(map(printable, promoted.signed)) or "nobody else"
+    lines = [
+        f"{me} is the master, epoch {promoted.epoch}, after version {printable(promoted.head)} "
+        f"({promoted.ms} ms)",
+        f"signed by {signed}",
+        *(f"not signed by {_word(word)}" for word in promoted.refused),
+    ]
+    if promoted.following:
+        lines.append(f"followed by {', '.join(map(printable, promoted.following))}")
+    if promoted.lost:
+        lines.append(_lost(promoted.lost))
+    return "\n".join(lines)
+
+
+def _word(word: MemberWord) -> str:
+    said = word.why or (f"answers, has version {word.head}" if word.head else "signed")
+    return f"{printable(word.member)}: {printable(said)}"
+
+
+def _lost(lost: str) -> str:
+    if not lost:
+        return "lost: nothing"
+    return (
+        f"lost, as nobody who answers has it: {printable(lost)}; where the old master has it, it "
+        "is kept there as orphaned"
+    )

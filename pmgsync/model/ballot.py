@@ -1,0 +1,180 @@
+"""Votes: when a member signs for a candidate, and what it has promised when it has.
+
+A vote is the member's signature on the candidate's next membership, the very bytes that become the
+next link of the chain. It is asked for by a `Proposal` and decided by `decide`, a function of what
+the member knows. Whoever has signed for an epoch has promised two things, and writes the promise
+(`Ballot`) down before it answers: to sign for nobody else in that epoch, and to take in nothing of
+an older epoch any more (`TrustedHistory.promise`). The second is what keeps a version from being
+acknowledged by a majority behind the back of a candidate that was already signed for.
+
+A promise that comes to nothing (the candidate was gone, or found no majority) is resolved by the
+next epoch, which the old master itself may ask for: see `agent/campaign.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pmgsync.errors import MalformedError, PeerError
+from pmgsync.model import canonical
+from pmgsync.model.changeset import CHANGE_SET_TYPE, NOWHERE, ChangeSet, Position
+from pmgsync.model.envelope import Envelope, Signature
+from pmgsync.model.manifest import Digest, Manifest, parse_digest
+from pmgsync.model.membership import Base, Membership
+from pmgsync.model.promotion import require_promotion, signed_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pmgsync.model.keys import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """What this member has signed last: the epoch, the document's digest, and for whom."""
+
+    epoch: int = 0
+    document: Digest | None = None
+    candidate: int = 0
+
+    def to_json(self) -> canonical.Json:
+        """The ballot as JSON."""
+        return {"epoch": self.epoch, "document": self.document, "candidate": self.candidate}
+
+    @classmethod
+    def from_json(cls, value: object) -> Ballot:
+        """The ballot in `value`; `MalformedError` for anything else."""
+        fields = canonical.Fields(value, "a ballot")
+        document = fields.optional("document", str)
+        ballot = cls(
+            epoch=fields.count("epoch"),
+            document=parse_digest(document) if document else None,
+            candidate=fields.count("candidate"),
+        )
+        fields.done()
+        return ballot
+
+
+NO_BALLOT = Ballot()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a candidate asks the members to sign.
+
+    `document` is the next membership, signed by the candidate and by whoever has done so by now;
+    `proof` is the envelope of the version that it names as base (None: there is none yet).
+    """
+
+    document: Envelope
+    proof: Envelope | None
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """What a member knows when it is asked. `head` is what its log holds, durably.
+
+    `live`: it has a connection to the master on which something was heard lately; or it is the
+    master. `yields`: it is the master, and has stopped publishing so that somebody else may begin.
+    """
+
+    cid: int
+    chain: Sequence[Envelope]
+    membership: Membership
+    head: Base
+    ballot: Ballot
+    live: bool
+    yields: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a member does not sign. `behind`: because it has newer versions, up to there."""
+
+    why: str
+    behind: Position | None = None
+
+
+def decide(proposal: Proposal, voter: Voter) -> Ballot | Refused:
+    """What the member does: sign, which is the ballot to write down first, or refuse."""
+    try:
+        candidate = require_promotion(voter.membership, voter.chain[-1], proposal.document)
+        base = _proven(candidate, proposal.proof, voter.chain)
+    except PeerError as error:
+        return Refused(str(error))
+    return (
+        _spoken_for(candidate, proposal.document, voter)
+        or _behind(base, voter.head)
+        or _master_is_there(candidate, proposal.document, voter)
+        or Ballot(candidate.epoch, proposal.document.digest, candidate.master)
+    )
+
+
+def sign(document: Envelope, signer: Signer) -> Signature:
+    """The signature of `signer` on `document`."""
+    return Signature(signer.public_key.key_id, signer.sign(document.signed_bytes()))
+
+
+def with_signatures(document: Envelope, *more: Signature) -> Envelope:
+    """`document` with these signatures as well."""
+    by_key = {signature.key_id: signature for signature in (*more, *document.signatures)}
+    return Envelope(document.payload_type, document.payload, tuple(by_key.values()))
+
+
+def _spoken_for(candidate: Membership, document: Envelope, voter: Voter) -> Refused | None:
+    ballot = voter.ballot
+    if candidate.epoch > ballot.epoch or document.digest == ballot.document:
+        return None
+    holder = next((m.label for m in candidate.members if m.cid == ballot.candidate), "another")
+    return Refused(f"has signed for {holder} in epoch {ballot.epoch}")
+
+
+def _behind(base: Base, head: Base) -> Refused | None:
+    if base.position < head.position:
+        what = f"is behind: it has version {base.position}, here is {head.position}"
+        return Refused(what, behind=head.position)
+    if base.position == head.position and base.manifest != head.manifest:
+        return Refused(f"has another state as version {base.position} than is known here")
+    return None
+
+
+def _master_is_there(candidate: Membership, document: Envelope, voter: Voter) -> Refused | None:
+    master = voter.membership.master_member
+    agreed = candidate.master == master.cid or voter.yields
+    if not voter.live or agreed or master in signed_by(voter.membership, document):
+        return None
+    if voter.cid == master.cid:
+        return Refused("is the master, and has not been asked to hand over")
+    return Refused(f"is connected to the master, {master.label}, which has not agreed")
+
+
+def _proven(candidate: Membership, proof: Envelope | None, chain: Sequence[Envelope]) -> Base:
+    """The base of the candidate's membership, which `proof` shows that it has."""
+    base = candidate.base
+    if base is None:
+        raise MalformedError("a promotion without a base")
+    if proof is None:
+        if base != Base(NOWHERE, Manifest().digest):
+            raise MalformedError("the candidate does not show the version that it says it has")
+        return base
+    change_set = ChangeSet.from_bytes(proof.payload)
+    if (change_set.position, change_set.result) != (base.position, base.manifest):
+        raise MalformedError("the candidate shows another version than it says it has")
+    if change_set.cluster != candidate.cluster and not _is_inherited(base, chain):
+        raise MalformedError("the candidate shows a version of another cluster")
+    keys = [m.master_key for m in _memberships(chain) if m.epoch == base.position.epoch]
+    if keys:
+        proof.require(CHANGE_SET_TYPE, keys[-1])
+    elif not _is_inherited(base, chain):
+        raise MalformedError(f"the candidate shows a version of epoch {base.position.epoch}")
+    return base
+
+
+def _is_inherited(base: Base, chain: Sequence[Envelope]) -> bool:
+    """Is it the version from which this cluster was founded anew?"""
+    return Membership.from_bytes(chain[0].payload).base == base
+
+
+def _memberships(chain: Sequence[Envelope]) -> list[Membership]:
+    return [Membership.from_bytes(link.payload) for link in chain]

@@ -1,0 +1,219 @@
+"""The next epoch: who may begin one, and what a chain does with a link that begins one.
+
+A promotion is a membership in which nothing changes but master, epoch, base and date. It is
+signed by the new master and, besides, on one of three grounds (`grounds_of`), judged by the
+membership before it:
+
+* handover: the master before it signs;
+* majority: more than half of the members with keys sign; a key counts once, and the new master's
+  own counts, as does that of a master that is lost;
+* recovery: the cluster's recovery key signs.
+
+The epoch need not be the very next number: an attempt that found no majority has used up its own.
+
+Two promotions may start from one link: one of them was never heard of by a majority. The higher
+epoch stands and *displaces* what follows on their common link (`VERDICTS`), but only on grounds
+that hold in every membership that it displaces: those who were removed meanwhile cannot come back
+by signing an old link's successor, nor can the few members of a young cluster take over the many of
+today. `docs/adr/0010` has the reasons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from pmgsync.errors import (
+    BadSignatureError,
+    GapError,
+    MalformedError,
+    StaleError,
+    WrongClusterError,
+)
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member, Membership, follows
+from pmgsync.model.paths import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pmgsync.model.envelope import Envelope
+
+MOST_SKIPPED = 1000
+"""An epoch is at most so far above the one before it."""
+
+
+class Ground(Enum):
+    """What lets a promotion through, besides the new master's own signature."""
+
+    HANDOVER = "the master before hands over"
+    MAJORITY = "a majority of the members"
+    RECOVERY = "the recovery key"
+
+
+class Era(Enum):
+    """The epoch of an offered link, compared with this node's."""
+
+    OLDER = "of an older epoch"
+    FENCED = "of this epoch, while this node has signed for a newer one"
+    SAME = "of this epoch"
+    NEWER = "of a newer epoch"
+
+
+class Fit(Enum):
+    """Which link of this node's chain an offered one names as its parent."""
+
+    TIP = "the newest"
+    EARLIER = "an earlier one"
+    NOWHERE = "none"
+
+
+class Verdict(Enum):
+    """What becomes of an offered link, if its signatures are good."""
+
+    EXTEND = "it is the next link"
+    DISPLACE = "it takes the place of what follows on its parent"
+    STALE = "it is not newer"
+    GAP = "links between are missing"
+
+
+VERDICTS: Mapping[tuple[Era, Fit], Verdict] = {
+    (Era.FENCED, Fit.TIP): Verdict.STALE,
+    (Era.FENCED, Fit.EARLIER): Verdict.STALE,
+    (Era.FENCED, Fit.NOWHERE): Verdict.STALE,
+    (Era.OLDER, Fit.TIP): Verdict.STALE,
+    (Era.OLDER, Fit.EARLIER): Verdict.STALE,
+    (Era.OLDER, Fit.NOWHERE): Verdict.STALE,
+    (Era.SAME, Fit.TIP): Verdict.EXTEND,
+    (Era.SAME, Fit.EARLIER): Verdict.STALE,
+    (Era.SAME, Fit.NOWHERE): Verdict.GAP,
+    (Era.NEWER, Fit.TIP): Verdict.EXTEND,
+    (Era.NEWER, Fit.EARLIER): Verdict.DISPLACE,
+    (Era.NEWER, Fit.NOWHERE): Verdict.GAP,
+}
+
+
+def era_of(epoch: int, *, own: int, promised: int) -> Era:
+    """How `epoch` compares with that of this node, which has signed for `promised` (0: nothing)."""
+    if epoch != own:
+        return Era.OLDER if epoch < own else Era.NEWER
+    return Era.FENCED if own < promised else Era.SAME
+
+
+def voters(membership: Membership) -> tuple[Member, ...]:
+    """The members whose signatures count: those with keys."""
+    return tuple(member for member in membership.members if member.keys is not None)
+
+
+def majority(membership: Membership) -> int:
+    """How many signatures are more than half."""
+    return len(voters(membership)) // 2 + 1
+
+
+def half(membership: Membership) -> int:
+    """How many signatures leave no majority among the others."""
+    return (len(voters(membership)) + 1) // 2
+
+
+def signed_by(membership: Membership, envelope: Envelope) -> tuple[Member, ...]:
+    """The members of `membership` that have signed `envelope`."""
+    keys = {member.keys.identity for member in voters(membership) if member.keys}
+    signers = envelope.signers(keys)
+    return tuple(m for m in voters(membership) if m.keys and m.keys.identity in signers)
+
+
+def grounds_of(membership: Membership, envelope: Envelope) -> frozenset[Ground]:
+    """On which grounds, by `membership`, the promotion in `envelope` stands; empty: on none."""
+    signers = signed_by(membership, envelope)
+    grounds = set()
+    if any(member.cid == membership.master for member in signers):
+        grounds.add(Ground.HANDOVER)
+    if len(signers) >= majority(membership):
+        grounds.add(Ground.MAJORITY)
+    if envelope.signers([membership.recovery]):
+        grounds.add(Ground.RECOVERY)
+    return frozenset(grounds)
+
+
+def promoted(
+    previous: Membership,
+    previous_envelope: Envelope,
+    candidate: int,
+    *,
+    epoch: int,
+    base: Base,
+    now: int | None,
+) -> Membership:
+    """The membership in which `candidate` is the master of `epoch`, to be signed."""
+    return replace(
+        previous,
+        epoch=epoch,
+        serial=previous.serial + 1,
+        parent=previous_envelope.digest,
+        master=candidate,
+        base=base,
+        created=now,
+    )
+
+
+def require_promotion(
+    previous: Membership, previous_envelope: Envelope, envelope: Envelope
+) -> Membership:
+    """The promotion in `envelope`, if nothing in it is other than it may be and the new master has
+    signed it. Whether it stands on any grounds is not said.
+
+    Raises `WrongClusterError`, `StaleError`, `GapError`, `BadSignatureError`, `MalformedError`.
+    """
+    candidate = Membership.from_bytes(envelope.payload)
+    if candidate.cluster != previous.cluster:
+        raise WrongClusterError(
+            f"a membership of another cluster, {printable(candidate.cluster[:40])}"
+        )
+    if candidate.epoch <= previous.epoch:
+        raise StaleError(f"epoch {candidate.epoch} is not newer than {previous.epoch}")
+    if candidate.parent != previous_envelope.digest:
+        raise GapError("a promotion names another predecessor than the one known here")
+    if candidate.epoch > previous.epoch + MOST_SKIPPED:
+        raise MalformedError(f"a promotion skips more than {MOST_SKIPPED} epochs")
+    base = candidate.base
+    if base is None or (previous.base is not None and base.position < previous.base.position):
+        raise MalformedError("a promotion does not go on from where the epoch before began")
+    if base.position.epoch > previous.epoch:
+        raise MalformedError("a promotion begins on a version of an epoch that there was not")
+    wanted = promoted(
+        previous,
+        previous_envelope,
+        candidate.master,
+        epoch=candidate.epoch,
+        base=base,
+        now=candidate.created,
+    )
+    if candidate != wanted:
+        raise MalformedError("a promotion changes more than the master")
+    envelope.require(MEMBERSHIP_TYPE, candidate.master_key)
+    return candidate
+
+
+def next_link(previous: Membership, previous_envelope: Envelope, envelope: Envelope) -> Membership:
+    """The membership in `envelope`, if it is the legal next link after `previous`, of the same
+    epoch or of a newer one. Raises as `follows` and `require_promotion`.
+    """
+    if Membership.from_bytes(envelope.payload).epoch <= previous.epoch:
+        return follows(previous, previous_envelope, envelope)
+    candidate = require_promotion(previous, previous_envelope, envelope)
+    _require_grounds(previous, envelope)
+    return candidate
+
+
+def stands_in(memberships: Iterable[Membership], envelope: Envelope) -> bool:
+    """Does the promotion in `envelope` stand by each of `memberships`?"""
+    return all(grounds_of(membership, envelope) for membership in memberships)
+
+
+def _require_grounds(membership: Membership, envelope: Envelope) -> None:
+    if not grounds_of(membership, envelope):
+        signers = ", ".join(member.label for member in signed_by(membership, envelope))
+        raise BadSignatureError(
+            f"a promotion is signed by {signers or 'nobody'} only: neither by the master before "
+            f"it, nor by {majority(membership)} members, nor with the recovery key"
+        )
