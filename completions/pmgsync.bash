@@ -5,7 +5,7 @@
 _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and its arguments
     verbs='' options='--help --root' valued='--root' arguments=''
     case $1 in
-        '') verbs='create join-cmd join approve members delete leave tokens daemon status log show kept run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump facts' options='--help --root --version' ;;
+        '') verbs='create join-cmd join approve members delete leave promote switchover tokens daemon status log show kept orphans run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump facts' options='--help --root --version' ;;
         'create') options='--address --help --json --name --root' valued='--address --name --root' arguments='' ;;
         'join-cmd') options='--help --json --root' valued='--root' arguments='' ;;
         'join') options='--fingerprint --help --json --name --root --token' valued='--fingerprint --name --root --token' arguments='-' ;;
@@ -13,12 +13,18 @@ _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and i
         'members') options='--help --json --root' valued='--root' arguments='' ;;
         'delete') options='--help --json --root' valued='--root' arguments='-' ;;
         'leave') options='--help --json --root' valued='--root' arguments='' ;;
+        'promote') options='--dry-run --help --json --recovery-key --root' valued='--recovery-key --root' arguments='' ;;
+        'switchover') options='--help --json --root' valued='--root' arguments='-' ;;
         'tokens') options='--help --json --root' valued='--root' arguments='list,revoke -' ;;
         'daemon') options='--help --root' valued='--root' arguments='' ;;
         'status') options='--help --json --root --watch' valued='--root' arguments='' ;;
         'log') options='--before --help --json --most --root' valued='--before --most --root -n' arguments='' ;;
         'show') options='--diff --help --json --root' valued='--root' arguments='-' ;;
         'kept') options='--clear --help --json --root' valued='--root' arguments='-' ;;
+        'orphans') verbs='list show apply' ;;
+        'orphans list') options='--clear --help --json --root' valued='--root' arguments='' ;;
+        'orphans show') options='--help --json --root' valued='--root' arguments='-' ;;
+        'orphans apply') options='--force --help --root' valued='--root' arguments='-' ;;
         'run') options='--help --message --root --timeout' valued='--message --root --timeout -m' arguments='-+' ;;
         'hold') options='--help --message --root' valued='--message --root -m' arguments='' ;;
         'release') options='--help --json --message --root --timeout' valued='--message --root --timeout -m' arguments='' ;;

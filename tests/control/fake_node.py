@@ -114,6 +114,8 @@ class FakeNode:
     """Answers from what a test put into it, and writes down what it was asked."""
 
     def __init__(self) -> None:
+        self.documents: dict[str, Mapping[str, Any]] = {}
+        """Answers that are always the same, by path."""
         self.calls: list[tuple[str, str, dict[str, str], dict[str, Any], int]] = []
         self.closed_connections: list[int] = []
         self.hold: int | None = None
@@ -146,6 +148,8 @@ class FakeNode:
         self.calls.append((method, path, dict(query), dict(body), connection))
         if self.fault is not None:
             raise self.fault
+        if path in self.documents:
+            return 200, self.documents[path]
         words = "_".join([method, *path.split("/")[2:]]).lower()
         name = f"_{words}" if hasattr(self, f"_{words}") else f"_{method}_{path.split('/')[2]}"
         answer = getattr(self, name.lower(), None)

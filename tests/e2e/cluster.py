@@ -249,6 +249,7 @@ class Cluster:
 
     folder: Path
     nodes: list[Node] = field(default_factory=list)
+    recovery_key: str = ""
 
     @property
     def master(self) -> Node:
@@ -281,7 +282,8 @@ class Cluster:
             node.start(ready=False)
         for node in self.nodes:
             until(node.answers, f"{node.name} to answer")
-        self.master.pmgsync("create")
+        founded = self.master.pmgsync("create", "--json").document()
+        self.recovery_key = founded["recovery_key"]
         for node in self.nodes[1:]:
             self.join(node)
         self.settle()

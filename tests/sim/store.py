@@ -15,7 +15,7 @@ from pmgsync.model.changeset import NOWHERE, ChangeSet, Position, apply
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.manifest import Digest, Manifest, digest_of
 from pmgsync.model.trust import Head
-from pmgsync.ports import Intent, Keepsake, LogLine, LogRecord, Store
+from pmgsync.ports import Intent, Keepsake, LogLine, LogRecord, Orphan, Store
 from tests.sim.killing import Steps
 
 
@@ -31,6 +31,8 @@ class _Disk:
     added: tuple[int, ...] = ()
     keepsakes: list[Keepsake] = field(default_factory=list)
     numbers: int = 0
+    orphans: list[Orphan] = field(default_factory=list)
+    orphaned: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     unused: frozenset[Digest] = frozenset()
 
@@ -178,6 +180,31 @@ class MemoryStore(Store):
         disk.keepsakes.clear()
         return count
 
+    # --- Orphanage -------------------------------------------------------------------------------
+
+    def orphan(self, first: int, now: int) -> int:
+        if self._read().intent is not None:
+            raise RuntimeError("an activation is in progress")
+        disk = self._write(f"orphan {first}")
+        gone = sorted(version for version in disk.log if version >= first)
+        for version in gone:
+            disk.orphaned += 1
+            disk.orphans.append(Orphan(disk.orphaned, disk.log.pop(version), now))
+        left = max(disk.log, default=0)
+        disk.before = disk.before if left else Manifest()
+        if disk.active.version >= first:
+            disk.active = _position(disk.log[left].envelope) if left else NOWHERE
+        return len(gone)
+
+    def orphans(self) -> Sequence[Orphan]:
+        return self._read().orphans[::-1]
+
+    def clear_orphans(self) -> int:
+        disk = self._write("clear orphans")
+        count = len(disk.orphans)
+        disk.orphans.clear()
+        return count
+
     # --- Notebook --------------------------------------------------------------------------------
 
     def note(self, name: str) -> Json:
@@ -215,6 +242,8 @@ class MemoryStore(Store):
 
     def _drop_unused(self, disk: _Disk) -> None:
         used = {kept.digest for kept in disk.keepsakes}
+        for orphan in disk.orphans:
+            used |= {entry.digest for entry in orphan.record.change.puts}
         used |= self.manifest_at(min(disk.log, default=0)).digests
         for record in disk.log.values():
             used |= {entry.digest for entry in record.change.puts}

@@ -1,0 +1,161 @@
+"""`promote`, `switchover` and `orphans`, as processes against the real local API."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pmgsync.cli.answers import ShownFile
+from pmgsync.cli.orphan_answers import OrphanLine, ShownOrphan
+from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect
+from tests.control.fake_node import NOW, Served, outcome
+
+PROSPECT = Prospect(
+    way="majority",
+    me="mail2(2)",
+    master="mail1(1)",
+    epoch=2,
+    head="1.14",
+    needed=2,
+    total=3,
+    members=(MemberWord("mail1(1)", why="connection refused"), MemberWord("mail3(3)", "1.15")),
+    fetch="versions after 1.14 up to 1.15, from mail3(3)",
+    lost="version 1.16",
+)
+PROMOTED = Promoted(
+    way="majority",
+    me="mail2(2)",
+    epoch=2,
+    head="1.15",
+    signed=("mail2(2)", "mail3(3)"),
+    refused=(MemberWord("mail1(1)", why="connection refused"),),
+    following=("mail3(3)",),
+    lost="version 1.16",
+    ms=212,
+)
+FILE = ShownFile(
+    "etc/pmg/domains", "changed", 12, 10, 0o644, "root:root", False, "--- a\n+++ b\n+x"
+)
+ORPHAN = ShownOrphan(OrphanLine(2, "1.15", NOW, NOW + 1000, "why", 1), (FILE,), ())
+
+
+def serve(served: Served, **documents: dict[str, Any]) -> None:
+    """Let the node answer these calls: `promotion` for /v1/promotion."""
+    served.node.documents = {f"/v1/{name}": document for name, document in documents.items()}
+
+
+def test_it_says_beforehand_what_will_happen(served: Served, tmp_path: Path) -> None:
+    serve(served, promotion=PROSPECT.to_json(), promote=PROMOTED.to_json())
+    code, out, err = outcome("promote", "--root", tmp_path)
+    assert code == 0
+    assert err.splitlines() == [
+        "mail1(1) does not answer as the master: 2 of 3 members must sign for mail2(2)",
+        "  mail1(1): connection refused",
+        "  mail3(3): answers, has version 1.15",
+        "first fetched: versions after 1.14 up to 1.15, from mail3(3)",
+        "lost, as nobody who answers has it: version 1.16; where the old master has it, it is kept "
+        "there as orphaned",
+    ]
+    assert out.splitlines()[:4] == [
+        "mail2(2) is the master, epoch 2, after version 1.15 (212 ms)",
+        "signed by mail2(2), mail3(3)",
+        "not signed by mail1(1): connection refused",
+        "followed by mail3(3)",
+    ]
+    assert served.node.calls[-1][1] == "/v1/promote"
+
+
+def test_a_dry_run_changes_nothing(served: Served, tmp_path: Path) -> None:
+    serve(served, promotion=PROSPECT.to_json())
+    code, out, err = outcome("promote", "--dry-run", "--root", tmp_path)
+    assert (code, err) == (0, "")
+    assert "lost, as nobody" in out
+    code, out, _ = outcome("promote", "--dry-run", "--json", "--root", tmp_path)
+    assert json.loads(out)["needed"] == 2
+    assert {path for _, path, *_ in served.node.calls} == {"/v1/promotion"}
+
+
+def test_what_cannot_be_is_not_tried(served: Served, tmp_path: Path) -> None:
+    document = {**PROSPECT.to_json(), "hindrance": "2 of 2 members must sign, and only 1 can"}
+    serve(served, promotion=document)
+    code, out, err = outcome("promote", "--root", tmp_path)
+    assert (code, out) == (6, "")
+    assert "it cannot be: 2 of 2 members must sign" in err
+    assert err.splitlines()[-1].startswith("pmgsync: this node cannot be the master now; mend")
+    code, _, _ = outcome("promote", "--dry-run", "--root", tmp_path)
+    assert code == 6
+
+
+def test_the_recovery_key_is_read_from_a_file(served: Served, tmp_path: Path) -> None:
+    serve(served, promotion=PROSPECT.to_json(), promote=PROMOTED.to_json())
+    key = tmp_path / "key"
+    key.write_text("ABCD-EFGH\n")
+    assert outcome("promote", "--recovery-key", key, "--root", tmp_path)[0] == 0
+    assert served.node.calls[-1][3] == {"recovery_key": "ABCD-EFGH\n"}
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [(None, "cannot be read: No such file"), (b"\xff", "holds no recovery key")],
+)
+def test_a_key_file_that_is_none(tmp_path: Path, content: bytes | None, line: str) -> None:
+    key = tmp_path / "key"
+    if content is not None:
+        key.write_bytes(content)
+    code, out, err = outcome("promote", "--recovery-key", key, "--root", tmp_path)
+    assert (code, out) == (2, "")
+    assert line in err
+    assert err.count("\n") == 1
+
+
+def test_switchover_names_the_node(served: Served, tmp_path: Path) -> None:
+    serve(served, switchover={**PROMOTED.to_json(), "lost": "", "refused": []})
+    code, out, _ = outcome("switchover", "mail2", "--root", tmp_path)
+    assert code == 0
+    assert out.startswith("mail2(2) is the master, epoch 2")
+    assert served.node.calls[-1][3] == {"name": "mail2"}
+    code, out, _ = outcome("switchover", "mail2", "--json", "--root", tmp_path)
+    assert json.loads(out)["epoch"] == 2
+
+
+def test_orphans_are_listed_with_what_to_do(served: Served, tmp_path: Path) -> None:
+    serve(served, orphans={"orphans": [ORPHAN.line.to_json()]})
+    code, out, err = outcome("orphans", "list", "--root", tmp_path)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["NUMBER", "VERSION", "PUBLISHED", "FILES", "MESSAGE"]
+    assert lines[1].split()[:2] == ["2", "1.15"]
+    assert "`pmgsync orphans apply NUMBER`" in lines[-1]
+    serve(served, orphans={"orphans": []})
+    assert outcome("orphans", "list", "--root", tmp_path)[1] == (
+        "no version of this node is orphaned\n"
+    )
+    code, out, _ = outcome("orphans", "list", "--json", "--root", tmp_path)
+    assert json.loads(out) == {"orphans": []}
+
+
+def test_orphans_are_forgotten_when_that_is_said(served: Served, tmp_path: Path) -> None:
+    serve(served, **{"orphans/clear": {"forgotten": 2}})
+    assert outcome("orphans", "list", "--clear", "--root", tmp_path)[1] == "forgot 2 versions\n"
+
+
+def test_an_orphan_is_compared_with_what_there_is_now(served: Served, tmp_path: Path) -> None:
+    document = {**ORPHAN.to_json(), "changed": ["etc/pmg/domains"]}
+    serve(served, **{"orphans/2": document})
+    code, out, _ = outcome("orphans", "show", "2", "--root", tmp_path)
+    assert code == 0
+    assert out.startswith("orphan 2: version 1.15, published 20")
+    assert "message: why" in out
+    assert "\n+x\n" in out
+    assert out.endswith("changed by the cluster since: etc/pmg/domains\n")
+
+
+def test_what_the_cluster_has_changed_since_is_not_overwritten_unasked(
+    served: Served, tmp_path: Path
+) -> None:
+    serve(served, **{"orphans/2": {**ORPHAN.to_json(), "changed": ["etc/pmg/domains"]}})
+    code, out, err = outcome("orphans", "apply", "2", "--root", tmp_path)
+    assert (code, out) == (3, "")
+    assert "etc/pmg/domains: the cluster has changed it since" in err
+    assert "--force overwrites it" in err

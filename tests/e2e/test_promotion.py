@@ -1,0 +1,180 @@
+"""Another master: by handover, majority or recovery key; and what becomes of the old one."""
+
+import re
+import threading
+from functools import partial
+from pathlib import Path
+
+from pmgsync.master.founding import recovery_text
+from pmgsync.model.keys import SigningKey
+from tests.e2e.cluster import Cluster, Node, until
+
+QUICK_BEATS = "[network]\nheartbeat_ms = 200\n"
+
+
+def is_led_by(node: Node, master: Node) -> bool:
+    """Does `node` follow `master`, and know it?"""
+    status = node.status()
+    leaders = [
+        row["name"]
+        for row in (status["status"] or {"nodes": []})["nodes"]
+        if row["role"] == "master"
+    ]
+    return leaders == [master.name] and status["source"] in {"live", "master"}
+
+
+def lead(cluster: Cluster, node: Node) -> None:
+    """From now on, `node` is the master of the test's cluster."""
+    cluster.nodes.remove(node)
+    cluster.nodes.insert(0, node)
+
+
+def new_master_works(cluster: Cluster, master: Node, *nodes: Node) -> None:
+    """What is edited on it runs everywhere."""
+    lead(cluster, master)
+    for node in nodes:
+        until(partial(is_led_by, node, master), f"{node.name} to follow {master.name}")
+    before = cluster.version
+    master.write("transport", f"led-by.example smtp:[{master.address}]:25\n")
+    until(lambda: cluster.version > before, "the next version")
+    cluster.settle(master, *nodes)
+
+
+def test_after_the_loss_of_the_master_a_majority_makes_another(cluster: Cluster) -> None:
+    cluster.found(3)
+    lost, heir, third = cluster.nodes
+    lost.write("domains", "example.com 1\nlast.example 1\n")
+    cluster.settle()
+    lost.kill()
+    until(lambda: third.status()["source"] == "last known", "the nodes to notice")
+    done = heir.pmgsync("promote")
+    assert "mail1(1) does not answer as the master: 2 of 3 members must sign" in done.err
+    assert re.search(r"mail1\(1\): .*(refused|reached)", done.err)
+    assert "lost: nothing" in done.err
+    assert "mail2(2) is the master, epoch 2" in done.out
+    assert "signed by mail2(2), mail3(3)" in done.out
+    assert "followed by mail3(3)" in done.out
+    new_master_works(cluster, heir, third)
+    assert b"last.example" in (third.read("domains") or b"")
+    assert b"master: 2" in (third.read("cluster.conf") or b"")
+
+
+def test_a_master_that_answers_hands_over_and_nothing_is_lost(cluster: Cluster) -> None:
+    cluster.found(3)
+    old, heir, third = cluster.nodes
+    stop, written = threading.Event(), 0
+
+    def edit() -> None:
+        nonlocal written
+        while not stop.wait(0.005):
+            old.write("domains", f"example.com 1\nedit-{written}.example 1\n")
+            written += 1
+
+    editor = threading.Thread(target=edit)
+    editor.start()
+    until(lambda: written > 20, "some edits")
+    done = heir.pmgsync("promote")
+    stop.set()
+    editor.join()
+    assert "mail1(1) answers: it finishes what is in flight and hands over to mail2(2)" in done.err
+    assert "signed by mail1(1), mail2(2), mail3(3)" in done.out
+    assert "mail2(2) is the master, epoch 2" in done.out
+    new_master_works(cluster, heir, old, third)
+    # What was published is there; what was typed on the old one after that is kept aside.
+    assert "no version of this node" in old.pmgsync("orphans", "list").out
+    for node in (old, third):
+        assert "Traceback" not in node.log_text()
+
+
+def test_switchover_is_typed_anywhere(cluster: Cluster) -> None:
+    cluster.found(3)
+    first, second, third = cluster.nodes
+    done = first.pmgsync("switchover", "mail3")
+    assert "mail3(3) is the master, epoch 2" in done.out
+    new_master_works(cluster, third, first, second)
+    done = first.pmgsync("switchover", "MAIL2")
+    assert "mail2(2) is the master, epoch 3" in done.out
+    new_master_works(cluster, second, first, third)
+    done = first.pmgsync("switchover", "mail1", "--json")
+    assert done.document()["epoch"] == 4
+    new_master_works(cluster, first, second, third)
+    assert "is no member" in first.pmgsync("switchover", "mail9", code=1).err
+    assert "is the master already" in second.pmgsync("switchover", "mail1", code=1).err
+    assert "this node is the master" in first.pmgsync("promote", code=1).err
+
+
+def test_an_old_master_that_returns_is_a_node_and_keeps_what_it_did_alone(
+    cluster: Cluster,
+) -> None:
+    cluster.found(3)
+    old, heir, third = cluster.nodes
+    for node in (heir, third):
+        node.stop()
+    old.write("domains", "example.com 1\nalone.example 1\n")
+    until(lambda: old.applied == cluster.version and cluster.version > 2, "it to be published")
+    alone = cluster.version
+    old.stop()
+    old.write("mynetworks", "198.51.100.0/24\n")
+    for node in (heir, third):
+        node.start()
+    until(lambda: "no connection" in heir.attention(), "the nodes to notice")
+    heir.pmgsync("promote")
+    lead(cluster, heir)
+    cluster.settle(heir, third)
+    old.start()
+    new_master_works(cluster, heir, third, old)
+    assert not old.has("domains", "example.com 1\nalone.example 1\n")
+    assert "orphaned" in old.attention()
+    listed = old.pmgsync("orphans", "list").out
+    assert f"1.{alone}" in listed
+    # What was edited while its daemon was down.
+    assert f"1.{alone + 1}" in listed
+    number = next(line.split()[0] for line in listed.splitlines() if f"1.{alone} " in line)
+    shown = old.pmgsync("orphans", "show", number).out
+    assert "+alone.example 1" in shown
+    refused = old.pmgsync("orphans", "apply", number, code=6)
+    assert "mail2(2)" in refused.err
+
+
+def test_half_of_the_members_is_no_majority(cluster: Cluster) -> None:
+    cluster.found(4)
+    first, second, third = cluster.nodes[:3]
+    first.kill()
+    second.kill()
+    until(lambda: "no connection" in third.attention(), "the loss to be noticed")
+    done = third.pmgsync("promote", code=6)
+    assert "3 of 4 members must sign, and only 2 can" in done.err
+    assert "mail1(1): " in done.err
+    assert "mail2(2): " in done.err
+    dry = third.pmgsync("promote", "--dry-run", "--json", code=6).document()
+    assert dry["way"] == "majority"
+    assert "3 of 4" in dry["hindrance"]
+    first.start()
+    second.start()
+    cluster.settle()
+    until(cluster.is_state(third, "in sync"), "the node to follow again")
+
+
+def test_the_recovery_key_decides_where_no_majority_is_left(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.found(2)
+    lost, heir = cluster.nodes
+    lost.kill()
+    until(lambda: "no connection" in heir.attention(), "the loss to be noticed")
+    assert "2 of 2 members must sign" in heir.pmgsync("promote", code=6).err
+    key = tmp_path / "key"
+    key.write_text(recovery_text(SigningKey.generate()))
+    wrong = heir.pmgsync("promote", "--recovery-key", str(key), code=2)
+    assert "is not the recovery key of this cluster" in wrong.err
+    key.write_text("AAAA-BBBB")
+    assert (
+        "is not the recovery key" in heir.pmgsync("promote", "--recovery-key", str(key), code=2).err
+    )
+    assert "cannot be read" in heir.pmgsync("promote", "--recovery-key", "/nowhere", code=2).err
+    key.write_text(cluster.recovery_key)
+    done = heir.pmgsync("promote", "--recovery-key", str(key))
+    assert "the recovery key signs for mail2(2)" in done.err
+    lead(cluster, heir)
+    lost.start()
+    new_master_works(cluster, heir, lost)

@@ -1,0 +1,133 @@
+"""What a candidate makes of what the others say."""
+
+from dataclasses import replace
+
+import pytest
+
+from pmgsync.agent.campaign import Heard, Survey, Way, is_enough, plan
+from pmgsync.model.changeset import Position
+from pmgsync.model.membership import Base
+from pmgsync.model.peers import Standing
+from tests.unit.model.sample import RECOVERY, STATES, key
+from tests.unit.model.test_promotion import cluster, promotion
+
+
+def standing(version: int = 4, **more: object) -> Standing:
+    """A member without a master, at that version."""
+    said = Standing(
+        1, 1, Position(1, version), STATES[4].digest, promised=0, live=False, master=False
+    )
+    return replace(said, **more)  # type: ignore[arg-type]
+
+
+def survey(*said: Standing | None, count: int = 0, me: int = 2, **more: object) -> Survey:
+    """What member `me` hears of the others, in the order of their cids; None: nothing."""
+    membership, _ = cluster(count or len(said) + 1)
+    others = [member for member in membership.members if member.cid != me]
+    heard = tuple(
+        Heard(member, one, "" if one else "connection refused")
+        for member, one in zip(others, said, strict=True)
+    )
+    made = Survey(
+        membership=membership,
+        me=membership.member(me),
+        head=Base(Position(1, 4), STATES[4].digest),
+        promised=0,
+        heard=heard,
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+MASTER = standing(live=True, master=True)
+
+
+def test_a_master_that_answers_hands_over() -> None:
+    made = plan(survey(MASTER, standing(live=True)))
+    assert (made.way, made.epoch, made.needed, made.hindrance) == (Way.HANDOVER, 2, 2, "")
+    assert [member.cid for member in made.ask] == [1, 3]
+    assert made.lost is None
+
+
+def test_a_recovery_key_is_not_needed_then() -> None:
+    assert plan(survey(MASTER, standing()), recovery=True).way is Way.HANDOVER
+
+
+def test_a_master_that_is_lost_is_replaced_by_a_majority() -> None:
+    made = plan(survey(None, standing()))
+    assert (made.way, made.needed, made.hindrance) == (Way.MAJORITY, 2, "")
+    assert [member.cid for member in made.ask] == [3]
+
+
+def test_too_few_are_named_with_their_reasons() -> None:
+    made = plan(survey(None, None, standing()))
+    assert made.hindrance == (
+        "3 of 4 members must sign, and only 2 can: mx1(1): connection refused; "
+        "mx3(3): connection refused"
+    )
+    alone = plan(survey(None))
+    assert "2 of 2 members must sign, and only 1 can" in alone.hindrance
+
+
+def test_members_that_hear_the_master_are_no_majority_against_it() -> None:
+    made = plan(survey(None, standing(live=True)))
+    assert "mx3(3): is connected to the master, which does not answer here" in made.hindrance
+
+
+def test_half_is_enough_for_a_handover_and_less_is_not() -> None:
+    assert plan(survey(MASTER, None, None)).hindrance == ""
+    few = plan(survey(MASTER, None, None, None, None, None))
+    assert "4 of 7 members must sign, and only 2 can" in few.hindrance
+
+
+def test_the_recovery_key_asks_for_nobodys_leave() -> None:
+    made = plan(survey(None), recovery=True)
+    assert (made.way, made.hindrance) == (Way.RECOVERY, "")
+
+
+def test_who_has_more_is_asked_for_it_first() -> None:
+    made = plan(survey(None, standing(5), standing(7), standing(2)))
+    assert made.source is not None
+    assert (made.source.cid, made.until) == (4, Position(1, 7))
+    assert plan(survey(None, standing(4), standing(3))).source is None
+
+
+def test_the_epoch_is_above_all_that_anybody_has_signed_for() -> None:
+    assert plan(survey(None, standing(promised=6))).epoch == 7
+    assert plan(survey(None, standing(), promised=8)).epoch == 9
+
+
+@pytest.mark.parametrize(
+    ("announced", "lost"),
+    [
+        (None, None),
+        (Position(1, 4), None),
+        (Position(1, 5), (Position(1, 5), Position(1, 5))),
+        (Position(1, 9), (Position(1, 5), Position(1, 9))),
+    ],
+)
+def test_what_the_old_master_spoke_of_and_nobody_has_is_lost(
+    announced: Position | None, lost: tuple[Position, Position] | None
+) -> None:
+    assert plan(survey(None, standing(3), announced=announced)).lost == lost
+
+
+def test_a_master_may_ask_for_a_newer_epoch_of_its_own() -> None:
+    made = plan(survey(standing(live=True, promised=2), standing(live=True), me=1))
+    assert (made.way, made.epoch, made.hindrance) == (Way.MAJORITY, 3, "")
+
+
+def test_what_is_enough_depends_on_the_way() -> None:
+    before = cluster(5)
+    membership = before[0]
+    two, three = promotion(before, 2, key(1)), promotion(before, 2, key(3), key(4))
+    handed_over = promotion(before, 2, key(1), key(4))
+    with_key = promotion(before, 2, RECOVERY)
+    enough = {
+        way: [is_enough(way, membership, one) for one in (two, three, handed_over, with_key)]
+        for way in Way
+    }
+    assert enough == {
+        Way.HANDOVER: [False, False, True, False],
+        Way.MAJORITY: [False, True, True, False],
+        Way.RECOVERY: [False, False, False, True],
+    }
