@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,11 +74,14 @@ class Located:
 def check_tree(root: Path, now: int) -> Iterator[Located]:
     """What is found in the tree at `root`; `now` is in seconds since 1970."""
     files: dict[str, bytes] = {}
-    yield from _read(root, files)
+    unreadable = list(_read(root, files))
+    yield from unreadable
     configuration = Configuration(files)
+    around = _surroundings(root, configuration, now)
+    around = replace(around, unread=frozenset(found.path for found in unreadable))
     for path, finding in configuration.findings():
         yield Located(path, finding)
-    for check, remark in remarks(configuration, _surroundings(root, configuration, now)):
+    for check, remark in remarks(configuration, around):
         finding = Finding(remark.line, remark.what, mend=remark.mend, severity=Severity.WARNING)
         yield Located(remark.path, finding, check.name)
 
@@ -104,13 +107,15 @@ def _is_ours(seen: Seen) -> bool:
 
 
 def _no_file(seen: Seen) -> Finding:
+    """A link is a warning: PMG itself follows it (we do not, as it may lead to a secret). On the
+    others it dies.
+    """
     if seen.kind is FileKind.UNREADABLE:
         return Finding(0, f"is a {seen.kind.value}", mend="mend its permissions")
-    if rule_for(seen.path) is None:
-        what = f"is a {seen.kind.value}, no folder: nothing in it is synced"
-    else:
-        what = f"is a {seen.kind.value}, no file: it is not synced"
-    return Finding(0, what, mend="replace it")
+    wanted = "file: it is not" if rule_for(seen.path) else "folder: nothing in it is"
+    severity = Severity.WARNING if seen.kind is FileKind.LINK else Severity.ERROR
+    what = f"is a {seen.kind.value}, no {wanted} synced or checked"
+    return Finding(0, what, mend="replace it", severity=severity)
 
 
 def _surroundings(root: Path, configuration: Configuration, now: int) -> Surroundings:

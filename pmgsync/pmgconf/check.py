@@ -28,7 +28,8 @@ class Surroundings:
 
     `now` is in seconds since 1970; `names` are those of this machine, lower case; `rules` the names
     that SpamAssassin's rule files mention, None where there are no such files; `program_fault` says
-    why the program of custom_check_path cannot be run, empty where it can.
+    why the program of custom_check_path cannot be run, empty where it can; `unread` are the paths
+    of files that are there, but could not be read.
     """
 
     now: int = 0
@@ -36,6 +37,7 @@ class Surroundings:
     resolv_conf: bytes = b""
     rules: frozenset[str] | None = None
     program_fault: str = ""
+    unread: frozenset[str] = frozenset()
 
 
 class Check(NamedTuple):

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pmgsync.model.scope import PMG_CONF
 from pmgsync.pmgconf.check import Check, Remark, Surroundings, option_line
 from pmgsync.pmgconf.configuration import (
+    DOMAINS,
     INBOUND_DOMAINS,
     NETWORKS,
     TLS_POLICY,
@@ -111,8 +112,10 @@ def _count(network: IPv4Network | IPv6Network) -> str:
 # --- where mail goes ----------------------------------------------------------------------
 
 
-def stray_transports(configuration: Configuration, _: Surroundings) -> Iterator[Remark]:
+def stray_transports(configuration: Configuration, around: Surroundings) -> Iterator[Remark]:
     """Transports for domains that are not relayed."""
+    if DOMAINS in around.unread:
+        return
     relayed = {domain.lower() for domain in configuration.domains}
     above = {parent for domain in relayed for parent in _and_parents(domain)}
     for entry in configuration.transports:
