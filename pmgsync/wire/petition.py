@@ -68,7 +68,9 @@ class FiledPetition:
         of an idle connection (grpcio 1.51), and the master would not hear of it.
         """
         try:
-            with suppress(TimeoutError, asyncio.InvalidStateError, grpc.aio.BaseError):
+            with suppress(
+                TimeoutError, asyncio.InvalidStateError, grpc.aio.AioRpcError, grpc.aio.BaseError
+            ):
                 async with asyncio.timeout(GOODBYE_SECONDS):
                     await self._call.done_writing()
                     await self._call.code()
