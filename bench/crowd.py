@@ -25,8 +25,9 @@ from pmgsync.model.changeset import NOWHERE, ChangeSet
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Manifest
-from pmgsync.model.membership import MEMBERSHIP_TYPE, Member, MemberKeys, PmgKeys, found
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Member, MemberKeys, found
 from pmgsync.model.messages import Hello, Pulse, SignedReport
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.model.report import REPORT_TYPE, Outcome, Report
 from pmgsync.wire.audience import FOLLOW
 from pmgsync.wire.certificates import make_certificate, to_der

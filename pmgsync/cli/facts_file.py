@@ -10,6 +10,7 @@ from pmgsync.cli.command import say
 from pmgsync.errors import InvalidError, MalformedError, OperatorError
 from pmgsync.host.facts import gather_facts, resolve
 from pmgsync.model.scope import CLUSTER_CONF
+from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
 
 if TYPE_CHECKING:
     import argparse
@@ -54,9 +55,6 @@ def address_in_cluster(root: Path, hostname: str) -> str | None:
         data = (root / CLUSTER_CONF).read_bytes()
     except FileNotFoundError:
         return None
-    # Only here: the membership brings the keys, and these a library that is slow to load.
-    from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
-
     conf = parse_cluster_conf(data)
     if conf is None:
         return None

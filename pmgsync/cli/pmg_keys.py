@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pmgsync.model.membership import PmgKeys
+from pmgsync.model.pmg_node import PmgKeys
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,14 +13,8 @@ from dataclasses import dataclass
 from pmgsync.errors import OperatorError, UsageError
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import KEY_BYTES, Signer, SigningKey
-from pmgsync.model.membership import (
-    MEMBERSHIP_TYPE,
-    Member,
-    MemberKeys,
-    Membership,
-    PmgKeys,
-    found,
-)
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Member, MemberKeys, Membership, found
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.pmgconf.cluster_conf import FILE, ClusterConf, cluster_conf_of, parse_cluster_conf
 
 _CHECK_BYTES = 3

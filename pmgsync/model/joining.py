@@ -27,8 +27,9 @@ from pmgsync.errors import BadSignatureError, MalformedError, UsageError
 from pmgsync.model import canonical
 from pmgsync.model.keys import PublicKey, decode_base64
 from pmgsync.model.manifest import Digest, digest_of, parse_digest
-from pmgsync.model.membership import MAX_PORT, MemberKeys, PmgKeys
+from pmgsync.model.membership import MAX_PORT, MemberKeys
 from pmgsync.model.naming import check_address, check_node_name
+from pmgsync.model.pmg_node import PmgKeys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

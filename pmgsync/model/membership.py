@@ -15,7 +15,6 @@ node that comes back under its name keeps its cid. For that, those who left are 
 from __future__ import annotations
 
 import base64
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -28,6 +27,7 @@ from pmgsync.model.keys import PublicKey, decode_base64
 from pmgsync.model.manifest import Digest, digest_of, parse_digest
 from pmgsync.model.naming import check_address, check_node_name
 from pmgsync.model.paths import printable
+from pmgsync.model.pmg_node import MAX_CID, PmgKeys
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -36,12 +36,9 @@ if TYPE_CHECKING:
 
 MEMBERSHIP_TYPE = "application/vnd.pmgsync.membership.v1+json"
 MAX_MEMBERS = 10_000
-MAX_CID = 2**31 - 1
 MAX_PORT = 65535
 REMEMBERED_BYTES = 64 << 10
 """Memberships up to this size are parsed once, however often they are asked for."""
-
-_PMG_KEY = re.compile(r"[A-Za-z0-9./+=:_-]{0,4096}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +56,6 @@ class MemberKeys:
     def overlaps(self, other: MemberKeys) -> bool:
         """Is one of the two the same?"""
         return self.identity == other.identity or self.certificate == other.certificate
-
-
-@dataclass(frozen=True, slots=True)
-class PmgKeys:
-    """The keys that PMG's own `cluster.conf` must name for a node; pmgsync trusts none of them.
-
-    They end up in `cluster.conf`, and through PMG in root's `authorized_keys`, so they hold no
-    character that could end a line or a word there.
-    """
-
-    fingerprint: str
-    host_rsa: str
-    root_rsa: str
-
-    def __post_init__(self) -> None:
-        for text in (self.fingerprint, self.host_rsa, self.root_rsa):
-            if _PMG_KEY.fullmatch(text) is None:
-                raise MalformedError("is not a key or fingerprint", where=printable(text[:80]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ Where the file and the signed membership disagree, the membership decides; so it
 it *means* something else (`means`), and kept byte for byte while it does not, comments and all.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from pmgsync.errors import InvalidError, MalformedError
-from pmgsync.model.membership import MAX_CID, Member, Membership, PmgKeys
 from pmgsync.model.naming import check_node_name
+from pmgsync.model.pmg_node import MAX_CID, PmgKeys
 from pmgsync.pmgconf.findings import Finding
 from pmgsync.pmgconf.formats import IP, Format
 from pmgsync.pmgconf.section import (
@@ -27,6 +30,9 @@ from pmgsync.pmgconf.section import (
     section_of,
 )
 from pmgsync.pmgconf.values import OptionRule, ValueType, perl_number
+
+if TYPE_CHECKING:
+    from pmgsync.model.membership import Member, Membership
 
 FILE = "etc/pmg/cluster.conf"
 

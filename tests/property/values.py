@@ -12,8 +12,9 @@ from pmgsync.model.heartbeat import Heartbeat
 from pmgsync.model.joining import JoinRequest
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Digest, FileEntry, Manifest
-from pmgsync.model.membership import MAX_CID, Member, MemberKeys, Membership, PmgKeys
+from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.paths import ManagedPath
+from pmgsync.model.pmg_node import MAX_CID, PmgKeys
 from pmgsync.model.report import MAX_NOTES, Outcome, Report
 from pmgsync.model.scope import rule_for
 

@@ -8,17 +8,10 @@ from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.heartbeat import HEARTBEAT_TYPE, Heartbeat
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Digest, FileEntry, Manifest, digest_of
-from pmgsync.model.membership import (
-    MEMBERSHIP_TYPE,
-    Member,
-    MemberKeys,
-    Membership,
-    PmgKeys,
-    admit,
-    found,
-)
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Member, MemberKeys, Membership, admit, found
 from pmgsync.model.messages import Beat, Contents, Memberships, Offer, Part, SnapshotPart
 from pmgsync.model.paths import ManagedPath
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.model.trust import Head
 from pmgsync.ports import LogRecord
 

@@ -11,7 +11,8 @@ from pmgsync.errors import NotAllowedError
 from pmgsync.join_ports import FiledPetition, JoinAttempt, JoinHandler, MemberRequests
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Digest
-from pmgsync.model.membership import Member, MemberKeys, PmgKeys
+from pmgsync.model.membership import Member, MemberKeys
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.ports import FollowHandler, MasterEnd
 from pmgsync.wire.certificates import make_certificate, to_der
 from pmgsync.wire.server import Listen, MemberServer

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pmgsync.cli.main import main
-from pmgsync.model.membership import PmgKeys
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.pmgconf.cluster_conf import ClusterConf, ClusterNode, dump_cluster_conf
 
 KEYS = PmgKeys(fingerprint=":".join(["AB"] * 32), host_rsa="A" * 250, root_rsa="B" * 250)

@@ -9,7 +9,8 @@ from pmgsync.errors import HostError, StoreError
 from pmgsync.master.cluster_file import NOTE, STAGED, ClusterFile
 from pmgsync.master.register import Register
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.membership import Member, Membership, PmgKeys, found
+from pmgsync.model.membership import Member, Membership, found
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.model.scope import CLUSTER_CONF
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.pmgconf.cluster_conf import (

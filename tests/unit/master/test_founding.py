@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pmgsync.errors import InvalidError, OperatorError, UsageError
 from pmgsync.master.founding import Founder, found_cluster, recovery_key, recovery_text
 from pmgsync.model.keys import SigningKey
-from pmgsync.model.membership import PmgKeys
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.pmgconf.cluster_conf import (
     ClusterConf,

@@ -7,15 +7,9 @@ from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.heartbeat import HEARTBEAT_TYPE, Heartbeat
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import FileEntry, Manifest
-from pmgsync.model.membership import (
-    MEMBERSHIP_TYPE,
-    Member,
-    MemberKeys,
-    Membership,
-    PmgKeys,
-    found,
-)
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Member, MemberKeys, Membership, found
 from pmgsync.model.paths import ManagedPath
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.model.report import REPORT_TYPE, Outcome, Report
 from pmgsync.model.trust import TrustedHistory
 

@@ -18,19 +18,18 @@ from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Digest, digest_of
 from pmgsync.model.membership import (
-    MAX_CID,
     MEMBERSHIP_TYPE,
     Former,
     Member,
     MemberKeys,
     Membership,
-    PmgKeys,
     admit,
     follows,
     found,
     place_for,
     remove,
 )
+from pmgsync.model.pmg_node import MAX_CID, PmgKeys
 from pmgsync.model.trust import genesis_of
 from tests.unit.model.sample import (
     CLUSTER,

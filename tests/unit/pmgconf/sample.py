@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pmgsync.model.membership import PmgKeys
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.pmgconf.check import Surroundings
 from pmgsync.pmgconf.checks import remarks
 from pmgsync.pmgconf.cluster_conf import ClusterConf, ClusterNode, dump_cluster_conf

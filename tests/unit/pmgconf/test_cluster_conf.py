@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pmgsync.errors import InvalidError
-from pmgsync.model.membership import Member, Membership, PmgKeys
+from pmgsync.model.membership import Member, Membership
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.pmgconf.cluster_conf import (
     ClusterConf,
     ClusterNode,
