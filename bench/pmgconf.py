@@ -2,20 +2,15 @@
 
     python bench/pmgconf.py
 
-The first part reads 100,000 domains and 100,000 transports. The second runs `pmgsync dump` from
-start to exit. The third reads, for every kind,
+The first part reads 100,000 domains and 100,000 transports. The second reads, for every kind,
 10 MB of its usual lines and lines of 1 MB and 2 MB of each piece that a reader could stumble
-over; a reader that takes time by the square of a line's length shows as a factor of four.
+over; a reader that takes time by the square of a line's length shows as a factor of four. (What
+a command takes from start to exit: `commands.py`.)
 """
 
-import os
-import resource
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -27,8 +22,6 @@ PARSERS = {
     **{path: kind.parse for path, kind in REGISTRY.items()},
 }
 TARGET_S = 1.0
-DUMP_TARGET_MS = 150
-DUMPS = 20
 MANY = 100_000
 LARGE_BYTES = 10_000_000
 LONG_BYTES = 1_000_000
@@ -82,39 +75,6 @@ def large_lists() -> bool:
     return total <= TARGET_S
 
 
-def dumps() -> bool:
-    """`pmgsync dump` as a process, on a gateway with few files. The best run is the program's own
-    time; whatever else the machine does makes the others longer.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        (root / "etc/pmg").mkdir(parents=True)
-        (root / "etc/hostname").write_text("mail1\n")
-        for path in ("etc/pmg/domains", "etc/pmg/transport"):
-            (root / path).write_text(LINES[path].format(1))
-        (root / "etc/pmg/pmg.conf").write_text("section: mail\n\trelay mx.example\n")
-        command = [sys.executable, "-m", "pmgsync", "dump", "--root", folder]
-        times, used = zip(*(_milliseconds(command) for _ in range(DUMPS)), strict=True)
-    print(
-        f"pmgsync dump: best {min(times):.0f} ms, median {median(times):.0f} ms of {DUMPS}, "
-        f"target {DUMP_TARGET_MS} ms; CPU {min(used):.0f} ms"
-    )
-    return min(times) <= DUMP_TARGET_MS
-
-
-def _milliseconds(command: list[str]) -> tuple[float, float]:
-    """From start to exit, and of CPU."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    start, before = time.perf_counter(), _cpu_of_children()
-    subprocess.run(command, check=True, capture_output=True, env=environment)
-    return (time.perf_counter() - start) * 1000, (_cpu_of_children() - before) * 1000
-
-
-def _cpu_of_children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 def large_file(path: str) -> float:
     """Seconds for 10 MB of usual lines."""
     count = LARGE_BYTES // len(LINES[path])
@@ -138,8 +98,8 @@ def growth(path: str) -> tuple[float, str]:
 
 
 def main() -> int:
-    """Print it; 1 if a target is missed."""
-    fine = large_lists() & dumps()
+    """Print it; 1 if the target is missed."""
+    fine = large_lists()
     for path in PARSERS:
         factor, pieces = growth(path)
         slow = f"twice as long: x{factor:.1f} {pieces}" if pieces else "no line of 2 MB takes 50 ms"
