@@ -8,9 +8,13 @@ separate network stacks; what differs is how a fault is made. Whatever is waited
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from tests.e2e.cluster import PATIENCE, until
@@ -23,6 +27,7 @@ DIGESTS = (
     "cd $ROOT/ && find etc/pmg etc/mail/spamassassin -type f -not -name '.*' -not -name '*.db' "
     "-exec sha256sum {} + 2>/dev/null | sort -k 2"
 )
+_KEY = re.compile(r"\s*(?:[A-Z2-7]{4}-)+[A-Z2-7]+\s*")
 PMG_CONF = "section: mail\n\trelay 192.0.2.25\n"
 
 
@@ -90,12 +95,16 @@ class Gateways:
 
     machines: Machines
     master: str = NAMES[0]
+    recovery_key: str = ""
+    measured: dict[str, float] = field(default_factory=dict)
+    """What was timed, in seconds: said at the end of the run, never judged."""
 
     def found(self, count: int = 4) -> Gateways:
         """A cluster of the first `count`, level."""
         self.write(self.master, "pmg.conf", PMG_CONF)
         self.write(self.master, "domains", "example.com 1\n")
-        self.ok(self.master, "create")
+        said = self.ok(self.master, "create").out
+        self.recovery_key = next(line.strip() for line in said.splitlines() if _KEY.fullmatch(line))
         for name in NAMES[1:count]:
             self.join(name)
         self.level(*NAMES[:count])
@@ -138,6 +147,30 @@ class Gateways:
 
     def is_state(self, name: str, state: str, at: str = "") -> Callable[[], bool]:
         return lambda: self.state_of(name, at) == state
+
+    def master_of(self, name: str) -> str:
+        """Whom a gateway calls master, as far as it is in touch with it."""
+        status = self.status(name)
+        if status.get("source") not in {"live", "master"}:
+            return ""
+        rows = status["status"]["nodes"]
+        return next((str(row["name"]) for row in rows if row["role"] == "master"), "")
+
+    def follow(self, master: str, *names: str) -> None:
+        """From now on `master` is; wait until these (default: the other three) are in touch."""
+        self.master = master
+        for name in names or tuple(name for name in NAMES if name != master):
+            until(partial(self._obeys, name, master), f"{name} to follow {master}")
+
+    def _obeys(self, name: str, master: str) -> bool:
+        return self.master_of(name) == master
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """How long what is done inside takes."""
+        begin = time.monotonic()
+        yield
+        self.measured[what] = time.monotonic() - begin
 
     def digests(self, name: str) -> str:
         """Every synced file with its digest."""

@@ -5,6 +5,8 @@ The same scenarios run in network namespaces with every run of the suite, and in
 would wait.
 """
 
+import time
+
 import pytest
 
 from tests.compose.machines import NAMES, YEAR_S, Gateways
@@ -64,6 +66,16 @@ def test_a_node_without_its_cable_catches_up(four: Gateways) -> None:
     four.level(MASTER, FIRST, SECOND)
     until(four.is_state(THIRD, "away"), "the master to miss it")
     four.machines.connect(THIRD)
+    four.level()
+
+
+def test_a_node_is_level_soon_after_a_cut_of_ten_seconds(four: Gateways) -> None:
+    four.machines.disconnect(THIRD)
+    four.write(MASTER, "domains", domains("ten-seconds"))
+    time.sleep(10)  # the cut itself: by then every connection and every attempt has timed out
+    four.machines.connect(THIRD)
+    with four.timed("cable back after 10 s, until the node is level"):
+        four.level(THIRD)
     four.level()
 
 
