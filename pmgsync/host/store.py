@@ -20,11 +20,7 @@ class SqliteStore(StoreOrphans, Store):
     def missing(self, digests: Iterable[Digest]) -> frozenset[Digest]:
         """See the port."""
         with self._turn():
-            return frozenset(
-                digest
-                for digest in digests
-                if not self._rows("select 1 from content where digest = ?", digest)
-            )
+            return frozenset(digest for digest in digests if not self._has(digest))
 
     def content(self, digest: Digest) -> bytes:
         """See the port."""

@@ -141,6 +141,9 @@ class StoreBase:
         found: list[Row] = self._database.execute(query, values).fetchall()
         return found
 
+    def _has(self, digest: Digest) -> bool:
+        return bool(self._rows("select 1 from content where digest = ?", digest))
+
     def _insert_contents(self, contents: Mapping[Digest, bytes]) -> None:
         self._database.executemany(
             "insert or ignore into content (digest, data) values (?, ?)", contents.items()

@@ -137,9 +137,10 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         """See the port. It waits for the disk only if there is something that is not there yet."""
         with self._turn():
             new = self._new(records)
+            lacking = {d: data for d, data in contents.items() if not self._has(d)}
             state = replace(self._state, active=after)
-            with nullcontext() if new or contents else self._not_waiting():
-                self._take_in(state, new, contents)
+            with nullcontext() if new or lacking else self._not_waiting():
+                self._take_in(state, new, lacking)
 
     def _new(self, records: Sequence[LogRecord]) -> list[tuple[int, Row, LogRecord]]:
         """Those that the log does not have yet, with their version and row."""

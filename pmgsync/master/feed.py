@@ -59,7 +59,7 @@ class FeedConfig:
 
     silence_s: float = 10.0
     view_s: float = 1.0
-    own_delay_s: float = 0.01
+    own_delay_s: float = 0.02
 
 
 class Feeds:

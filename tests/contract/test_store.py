@@ -387,6 +387,30 @@ def test_pruning_drops_contents_that_were_of_no_use_twice(world: World) -> None:
     assert world.crash().missing([*needed, *early]) == early.keys()
 
 
+@pytest.mark.parametrize("along", [True, False])
+def test_a_content_that_a_version_used_again_is_of_no_use_once(world: World, along: bool) -> None:
+    """`along`: it is given to `append` as well, as by a master that has just read it."""
+    old = {digest_of(b"old"): b"old"}
+    world.publish({DOMAINS: b"old"})
+    world.publish({DOMAINS: b"new"})
+    world.store.prune(1)  # the first time that nothing needs it
+    again = world.author.edit({DOMAINS: b"old"})
+    world.store.append(again, old if along else {})
+    world.publish({DOMAINS: b"newer"})
+    world.store.prune(1)
+    assert world.store.missing(old) == frozenset()
+    world.store.prune(1)
+    assert world.crash().missing(old) == old.keys()
+
+
+def test_adopting_what_is_there_already_adds_nothing(world: World) -> None:
+    record = world.publish({DOMAINS: b"a"})
+    world.store.adopt(Position(1, 1), [record], world.author.contents_of(record))
+    for store in world.lives():
+        assert store.content(digest_of(b"a")) == b"a"
+        assert store.head()[0].position == Position(1, 1)
+
+
 def test_pruning_keeps_at_least_the_head(world: World) -> None:
     world.store.prune(0)
     busy_history(world)

@@ -68,7 +68,7 @@ class MemoryStore(Store):
         if version <= max(self._read().log, default=0):
             raise RuntimeError(f"version {version} is not after the head")
         disk = self._write(f"append {version}")
-        disk.log[version] = record
+        self._log(disk, {version: record})
         self._add(disk, contents)
 
     def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
@@ -128,7 +128,7 @@ class MemoryStore(Store):
         head = max(disk.log, default=0)
         new = {_position(r.envelope).version: r for r in records}
         new = {version: record for version, record in new.items() if version > head}
-        disk.log.update(new)
+        self._log(disk, new)
         self._add(disk, contents)
         disk.intent, disk.added = intent, tuple(new)
 
@@ -140,7 +140,7 @@ class MemoryStore(Store):
         disk = self._write(f"adopt {after}")
         head = max(disk.log, default=0)
         new = {_position(r.envelope).version: r for r in records}
-        disk.log.update({version: record for version, record in new.items() if version > head})
+        self._log(disk, {version: record for version, record in new.items() if version > head})
         self._add(disk, contents)
         disk.active = after
 
@@ -270,6 +270,11 @@ class MemoryStore(Store):
     def _add(disk: _Disk, contents: Mapping[Digest, bytes]) -> None:
         disk.contents.update(contents)
         disk.unused -= contents.keys()
+
+    @staticmethod
+    def _log(disk: _Disk, new: Mapping[int, LogRecord]) -> None:
+        disk.log.update(new)
+        disk.unused -= {put.digest for record in new.values() for put in record.change.puts}
 
     def _require_pending(self, intent: Intent) -> None:
         if self._read().intent != intent:
