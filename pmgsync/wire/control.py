@@ -32,8 +32,7 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler
-from socketserver import ThreadingMixIn, UnixStreamServer
+from socketserver import StreamRequestHandler, ThreadingMixIn, UnixStreamServer
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -47,6 +46,7 @@ from pmgsync.errors import (
     TransportError,
     UsageError,
 )
+from pmgsync.wire import http1
 from pmgsync.wire.local_socket import socket_address
 
 if TYPE_CHECKING:
@@ -279,26 +279,24 @@ class _Request:
             raise UsageError("the body is not a JSON object", where=parts.path)
 
 
-class _Connection(BaseHTTPRequestHandler):
-    """One connection: requests, one after the other. (`http.server` reads and writes the HTTP.)"""
+class _Connection(StreamRequestHandler):
+    """One connection: requests, one after the other."""
 
     server: _Server
     rfile: BufferedReader
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet for head and body
 
     def setup(self) -> None:
         super().setup()
         self.number = next(self.server.numbers)
         self.asked = False
         self.kept = False
+        self.close_connection = False
 
     def handle(self) -> None:
         try:
-            self.close_connection = False
             while not self.close_connection and self._is_next_coming():
                 self.connection.settimeout(REQUEST_SECONDS)
-                self.handle_one_request()
+                self._serve()
         except OSError:
             pass  # the client is gone, in the middle of something
         finally:
@@ -316,34 +314,39 @@ class _Connection(BaseHTTPRequestHandler):
         self.connection.settimeout(None if self.kept else self.server.idle)
         return bool(self.rfile.peek(1))
 
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
     def _serve(self) -> None:
-        self.kept = self.headers.get("Connection", "").lower() == "keep-alive"
+        head = http1.read_head(self.rfile)
+        if not isinstance(head, http1.Head):
+            self.close_connection = True
+            if head is not None:
+                self._reply(head.status, error_document(UsageError(head.what)))
+            return
+        _log.debug("connection %d: %s %s", self.number, head.method, head.target)
+        self.kept = head.headers.get("connection", "").lower() == "keep-alive"
+        self.close_connection = head.closes
         try:
-            request = self._read()
+            request = self._read(head)
             self.asked = True
             status, document = self._answer(request)
         except PmgsyncError as error:
             status, document = http_status_of(error), error_document(error)
         self._reply(status, document)
 
-    def _read(self) -> _Request:
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not length.isdecimal() or len(length) > DIGITS:
+    def _read(self, head: http1.Head) -> _Request:
+        headers, target = head.headers, head.target
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or not length.isdecimal() or len(length) > DIGITS:
             self.close_connection = True
-            raise UsageError("a body needs its Content-Length", where=self.path)
+            raise UsageError("a body needs its Content-Length", where=target)
         if int(length) > MAX_BODY_BYTES:
             self.close_connection = True
-            raise UsageError(f"the body is larger than {MAX_BODY_BYTES} bytes", where=self.path)
+            raise UsageError(f"the body is larger than {MAX_BODY_BYTES} bytes", where=target)
+        if head.waits:
+            self.connection.sendall(http1.CONTINUE)
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionResetError("the body ended early")
-        return _Request(self.command, self.path, body)
+        return _Request(head.method, target, body)
 
     def _answer(self, request: _Request) -> Answer:
         future = self.server.bridge.ask(request, self.number)
@@ -374,25 +377,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _reply(self, status: int, document: Mapping[str, Any]) -> None:
         body = json.dumps(document).encode() + b"\n"
-        self.send_response_only(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-
-    def send_error(
-        self, code: int, message: str | None = None, _explain: str | None = None
-    ) -> None:
-        """What `http.server` refuses by itself (a bad request line, too many headers)."""
-        self.close_connection = True
-        self.request_version = self.protocol_version  # it may be what was wrong
-        self._reply(code, error_document(UsageError(message or "is not a request")))
-
-    def log_message(self, format: str, *args: object) -> None:
-        _log.debug("connection %d: " + format, self.number, *args)
+        self.connection.sendall(http1.answer(status, body, closes=self.close_connection))
 
 
 def _peer_of(connection: socket.socket) -> int:
@@ -413,10 +398,9 @@ def _has_hung_up(connection: socket.socket) -> bool:
 def _refuse(connection: socket.socket, status: int, what: str, mend: str) -> None:
     document = {"what": what, "where": "", "mend": mend, "exit": int(ExitCode.ERROR)}
     body = json.dumps(document).encode() + b"\n"
-    head = f"HTTP/1.1 {status} Refused\r\nContent-Type: application/json\r\nConnection: close\r\n"
     with suppress(OSError):
         connection.setblocking(False)
-        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        connection.sendall(http1.answer(status, body, closes=True))
 
 
 def _make_folder(folder: Path) -> None:
