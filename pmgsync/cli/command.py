@@ -64,12 +64,21 @@ class Parser(argparse.ArgumentParser):
         return super().format_help()
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as our own paragraphs, whatever the terminal. (To ask for its width, argparse would
+    load `shutil`, and with it three compressors, for each option of each command.)
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=HELP_WIDTH)
+
+
 def parser_of(name: str, command: Command) -> Parser:
     """The parser of `pmgsync NAME`, with the examples and exit codes that its help shows."""
     parser = Parser(
         prog=f"pmgsync {name}",
         usage=f"pmgsync {name} VERB ..." if command.verbs else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     parser.explained = command

@@ -11,9 +11,9 @@ from pmgsync.cli.editing import edit_synced_file, read_synced_file
 from pmgsync.cli.fitting import cut
 from pmgsync.errors import ExitCode, InvalidError, UsageError
 from pmgsync.host.facts import gather_facts
+from pmgsync.model.credentials import mask_unmistakable
 from pmgsync.model.paths import printable
 from pmgsync.model.scope import PMG_CONF
-from pmgsync.model.textdiff import mask_unmistakable
 from pmgsync.pmgconf.formats import BLANKS
 from pmgsync.pmgconf.pmg_conf import GRAMMAR, PmgConf, parse_pmg_conf
 from pmgsync.pmgconf.schema import SECTIONS, keys

@@ -13,7 +13,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from pmgsync.model.textdiff import MASK
+from pmgsync.model.credentials import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

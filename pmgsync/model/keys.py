@@ -2,27 +2,23 @@
 
 The only file that knows the signature algorithm. A public key is its 32 raw bytes; its id is the
 SHA-256 of them. The TLS keys are another kind (ECDSA P-256, `wire/certificates.py`) and sign
-nothing here.
+nothing here. The library is imported where a key is used: it is slow to load, and most commands
+only read which keys there are.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from typing import TYPE_CHECKING, Protocol
 
 from pmgsync.errors import MalformedError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 KEY_BYTES = 32
 
@@ -44,6 +40,8 @@ class PublicKey:
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Is `signature` this key's signature of `message`?"""
+        from cryptography.exceptions import InvalidSignature
+
         try:
             _loaded(self.raw).verify(signature, message)
         except InvalidSignature:
@@ -68,6 +66,8 @@ def _key_id(raw: bytes) -> str:
 
 @lru_cache(maxsize=1024)
 def _loaded(raw: bytes) -> Ed25519PublicKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     return Ed25519PublicKey.from_public_bytes(raw)
 
 
@@ -84,6 +84,9 @@ class SigningKey:
     """An Ed25519 private key in memory. Its `repr` shows the public half only."""
 
     def __init__(self, raw: bytes) -> None:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
         if len(raw) != KEY_BYTES:
             raise MalformedError(f"a private key has {len(raw)} bytes, not {KEY_BYTES}")
         self._key = Ed25519PrivateKey.from_private_bytes(raw)
@@ -93,12 +96,8 @@ class SigningKey:
 
     @classmethod
     def generate(cls) -> SigningKey:
-        """A new key from the system's random source."""
-        return cls(
-            Ed25519PrivateKey.generate().private_bytes(
-                Encoding.Raw, PrivateFormat.Raw, NoEncryption()
-            )
-        )
+        """A new key from the system's random source; any 32 bytes are one (RFC 8032)."""
+        return cls(secrets.token_bytes(KEY_BYTES))
 
     @property
     def public_key(self) -> PublicKey:
@@ -111,6 +110,12 @@ class SigningKey:
 
     def to_raw(self) -> bytes:
         """The 32 secret bytes."""
+        from cryptography.hazmat.primitives.serialization import (
+            Encoding,
+            NoEncryption,
+            PrivateFormat,
+        )
+
         return self._key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
 
     def __repr__(self) -> str:

@@ -8,10 +8,11 @@ have changed.) The result is bounded, and control characters are escaped.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
+
+from pmgsync.model.credentials import mask_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,44 +28,8 @@ MAX_LINE_CHARACTERS = 1_000
 MAX_MASKED_CHARACTERS = 4 * MAX_LINE_CHARACTERS
 """Of a longer line the rest is not even looked at."""
 CONTEXT = 3
-MASK = "********"
 
 _PRIVATE_KEY = b"PRIVATE KEY-----"
-_ASSIGNED = re.compile(
-    r"""(?ix)
-    (?P<key> (?<![\w.-]) [\w.-]*
-             (?: pass | passwd | password | passphrase | pwd | bindpw | secret | token
-               | api[_-]?key | client[_-]?key | private[_-]?key | authorization ) ["']? )
-    (?P<gap> \s* [:=] \s* )
-    (?P<value> \S.* )
-    """
-)
-_SPACED = re.compile(
-    r"""(?ix)
-    (?P<key> (?: ^ \s* (?:[\w.-]*[_-])? pass
-               | (?:^|(?<=\s)) [\w.-]* (?: passwd | password | passphrase | bindpw | secret | token
-                                         | api[_-]?key | client[_-]?key | private[_-]?key ) ) )
-    (?P<gap> \s+ )
-    (?P<value> (?![:=]) \S.* )
-    """
-)
-_IN_ADDRESS = re.compile(
-    r"(?P<scheme>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://)(?P<who>[^\s/@]*)@"
-)
-_HASH = re.compile(r"\$[0-9a-z]{1,3}\$[^\s:\"']+")
-
-
-def mask_credentials(line: str) -> str:
-    """`line` with what looks like a credential replaced by a mask."""
-    line = mask_unmistakable(line)
-    for pattern in (_ASSIGNED, _SPACED):
-        line = pattern.sub(rf"\g<key>\g<gap>{MASK}", line)
-    return line
-
-
-def mask_unmistakable(line: str) -> str:
-    """`line` without credentials in addresses and hashes of passwords, which are never prose."""
-    return _HASH.sub(MASK, _IN_ADDRESS.sub(_masked_address, line))
 
 
 def text_diff(path: str, old: bytes | None, new: bytes | None, rule: Rule | None) -> str | None:
@@ -166,12 +131,6 @@ def _lines(data: bytes | None) -> list[str] | None:
         return None
     lines = text.split("\n")
     return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
-
-
-def _masked_address(match: re.Match[str]) -> str:
-    """A password goes, and so does a lone word before the `@`: it may be a token."""
-    user, colon, _ = match["who"].partition(":")
-    return f"{match['scheme']}{user}:{MASK}@" if colon else f"{match['scheme']}{MASK}@"
 
 
 def _sizes(old: bytes | None, new: bytes | None) -> str:

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pmgsync.model.textdiff import mask_unmistakable
+from pmgsync.model.credentials import mask_unmistakable
 from pmgsync.pmgconf.findings import Finding, Findings, Severity
 from pmgsync.pmgconf.formats import BLANKS
 from pmgsync.pmgconf.values import OptionRule, ValueType

@@ -12,10 +12,10 @@ import pytest
 
 from pmgsync.cli.logs import LineFormatter, is_journal
 from pmgsync.master.founding import recovery_text
+from pmgsync.model.credentials import MASK
 from pmgsync.model.joining import SECRET_BYTES, Token
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Digest
-from pmgsync.model.textdiff import MASK
 from tests.control.fake_node import environment
 
 

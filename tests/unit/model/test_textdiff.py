@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pmgsync.model.credentials import MASK, mask_credentials
 from pmgsync.model.scope import SCOPE, rule_for
 from pmgsync.model.textdiff import (
-    MASK,
     MAX_COMPARED_LINES,
     MAX_LINE_CHARACTERS,
     MAX_SHOWN_LINES,
-    mask_credentials,
     text_diff,
 )
 
