@@ -71,7 +71,12 @@ _NODE = {
     "rootrsapubkey": _KEY,
 }
 
-GRAMMAR = Grammar(_header, {"master": {**_NODE, "maxcid": _CID}, "node": _NODE}, _cid_fault)
+GRAMMAR = Grammar(
+    _header,
+    {"master": {**_NODE, "maxcid": _CID}, "node": _NODE},
+    _cid_fault,
+    ids=_CID.allowed,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,10 @@ def is_attribute_list(text: str) -> bool:
     return all(item.isascii() and item.isalnum() for item in split_list(text))
 
 
+CONFIG_IDS = "a letter, then letters, digits, `_` or `-`, two characters at least,"
+REALM_IDS = "a letter, then letters, digits, `.`, `_` or `-`, two characters at least,"
+
+
 def is_config_id(text: str) -> bool:
     """A letter, then letters, digits, `_` or `-`: two characters at least."""
     return _CONFIG_ID.fullmatch(text) is not None

@@ -17,6 +17,7 @@ from pmgsync.pmgconf.formats import (
     ADDRESS,
     ATTRIBUTE_LIST,
     BLANKS,
+    CONFIG_IDS,
     decode_comment,
     encode_comment,
     is_config_id,
@@ -63,7 +64,7 @@ def _id_fault(name: str) -> str:
     return "" if is_config_id(name) else f"invalid configuration ID '{name}'"
 
 
-GRAMMAR = Grammar(typed_header, {SECTION_TYPE: OPTIONS}, _id_fault, is_secret=True)
+GRAMMAR = Grammar(typed_header, {SECTION_TYPE: OPTIONS}, _id_fault, is_secret=True, ids=CONFIG_IDS)
 
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=]+")
 _CLEAN = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pmgsync.pmgconf.findings import Finding, Severity
 from pmgsync.pmgconf.formats import (
     BLANKS,
+    REALM_IDS,
     ROLE_ASSIGNMENT,
     decode_comment,
     encode_comment,
@@ -84,7 +85,7 @@ def _id_fault(name: str) -> str:
     return "" if is_realm(name) else "value does not look like a valid realm"
 
 
-GRAMMAR = Grammar(_header, OPTIONS, _id_fault, is_secret=True)
+GRAMMAR = Grammar(_header, OPTIONS, _id_fault, is_secret=True, ids=REALM_IDS)
 
 
 @dataclass(frozen=True, slots=True)

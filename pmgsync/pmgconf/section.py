@@ -69,7 +69,8 @@ class Grammar:
     """Which sections a file may have, and what each type's options may hold.
 
     `id_fault` says why an id is refused; the section is skipped then, as one of an unknown type is.
-    `heading` writes the header. Of a file that `is_secret`, findings never show a line.
+    `ids` says in words what an id may be; empty where an id is a type, too. `heading` writes the
+    header. Of a file that `is_secret`, findings never show a line.
     """
 
     header: Header
@@ -77,6 +78,7 @@ class Grammar:
     id_fault: Callable[[str], str] = _no_fault
     heading: Callable[["Section"], str] = _typed_heading
     is_secret: bool = False
+    ids: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +237,9 @@ class _Parser:
         return "remove it, or write it as ` OPTION VALUE` in a section"
 
     def _section(self, at: int, kind: str, name: str, lines: Iterator[tuple[int, str]]) -> None:
-        fault = self.grammar.id_fault(name)
-        if not fault and kind not in self.grammar.types:
-            fault = f"unsupported type '{kind}'"
+        fault, mend = self._heading_fault(kind, name)
         if fault:
-            known = f"known types: {', '.join(self.grammar.types)}"
-            self.findings.add(Finding(at, fault, name, known, skips=True))
+            self.findings.add(Finding(at, fault, name, mend, skips=True))
         options: dict[str, Option] = {}
         last = at
         for number, line in lines:
@@ -251,6 +250,12 @@ class _Parser:
                 self._option(number, line, kind, name, options)
         if not fault:
             self._close(Section(kind, name, options, at, last))
+
+    def _heading_fault(self, kind: str, name: str) -> tuple[str, str]:
+        known = f"known types: {', '.join(self.grammar.types)}"
+        if fault := self.grammar.id_fault(name):
+            return fault, f"give it {self.grammar.ids} as its name" if self.grammar.ids else known
+        return (f"unsupported type '{kind}'", known) if kind not in self.grammar.types else ("", "")
 
     def _option(
         self, number: int, line: str, kind: str, section: str, options: dict[str, Option]

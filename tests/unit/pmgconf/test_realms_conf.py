@@ -51,6 +51,7 @@ def test_a_realms_name_begins_with_a_letter(name: str, fits: bool) -> None:
     conf = read(*NEEDED, name=name)
     assert (name in conf.entries) is fits
     assert reasons(conf) == ([] if fits else ["value does not look like a valid realm"])
+    assert all(f.mend.startswith("give it a letter, then") for f in conf.findings)
 
 
 def test_another_type_is_skipped() -> None:
