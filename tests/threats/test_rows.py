@@ -37,7 +37,7 @@ from pmgsync.model.messages import (
 )
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.report import REPORT_TYPE, Outcome, Report
-from pmgsync.wire.audience import AUDIENCES, CHANGE, FOLLOW, JOIN, Audience
+from pmgsync.wire.audience import AUDIENCES, CATCH_UP, CHANGE, CONSULT, FOLLOW, JOIN, Audience
 from pmgsync.wire.join import fetch_certificate, join_exchange
 from pmgsync.wire.petition import file_petition
 from pmgsync.wire.register_call import ask_leave
@@ -265,6 +265,18 @@ def test_row_08_a_removed_member_hears_and_says_nothing_more(stage: Stage) -> No
 
     run(main(), 40)
     stage.cluster.settle(stage.master, stage.bystander)
+
+    async def elsewhere() -> None:
+        """The other members do not know it any more, either."""
+        member = next(m for m in stage.membership.members if m.name == stage.bystander.name)
+        assert member.keys is not None
+        async with a_channel(
+            member.address, member.port, member.keys.certificate, thief.identity
+        ) as channel:
+            for method in (CONSULT, CATCH_UP):
+                assert await code_of(channel, method) in NO
+
+    run(elsewhere(), 40)
 
 
 # --- row 9: a node that was broken into -----------------------------------------------------------
