@@ -10,6 +10,12 @@ class _Bucket:
     at: float
 
 
+TRIES_AT_ONCE = 20
+TRIES_PER_S = 0.5
+ALL_TIMES = 10
+MOST_PEERS = 1024
+
+
 class PeerLimiter:
     """At most `burst` tries at once from one peer and `per_s` a second after that, `all_times` that
     in all.
@@ -20,11 +26,11 @@ class PeerLimiter:
 
     def __init__(
         self,
-        per_s: float = 0.5,
-        burst: float = 20,
+        per_s: float = TRIES_PER_S,
+        burst: float = TRIES_AT_ONCE,
         *,
-        all_times: float = 10,
-        most_peers: int = 1024,
+        all_times: float = ALL_TIMES,
+        most_peers: int = MOST_PEERS,
     ) -> None:
         self._per_s = per_s
         self._burst = burst

@@ -22,6 +22,8 @@ KEEPALIVE_MS = 10_000
 KEEPALIVE_TIMEOUT_MS = 5000
 MAX_CALLS_PER_CONNECTION = 8
 MAX_HEADER_BYTES = 8192
+HANDSHAKE_MS = 10_000
+"""How long a connection may take until it is TLS with a certificate; the library's own is 2 min."""
 
 _EVERY_CONNECTION: tuple[Option, ...] = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -116,6 +118,7 @@ def server_options() -> tuple[Option, ...]:
         # Two daemons on one port would each get some of the connections.
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
         # Agents may ping as often as they do; the defaults would cut them off.
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
         ("grpc.http2.max_ping_strikes", 0),
