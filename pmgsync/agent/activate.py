@@ -11,6 +11,8 @@
 6. finish     commit that the node runs the new version
 7. forget     remove the second names
 
+`switch` is 1 to 4, what readers wait for; `settle` is the rest, and may come a moment later.
+
 A crash before 3 leaves the old state and some dot files, which `recover` sweeps. A crash after 3 is
 finished by `recover`: it brings what is still staged to disk again (a kill may have come before the
 fsyncs of 2 were over) and goes on with 4. Where that cannot be done (a power cut came so early, as

@@ -106,15 +106,6 @@ class Settings:
     history: HistorySettings = HistorySettings()
     log: LogSettings = LogSettings()
 
-    @classmethod
-    def for_tests(cls) -> Settings:
-        """Timers of milliseconds, so that a test need not wait."""
-        return cls(
-            network=NetworkSettings(heartbeat_ms=50),
-            watch=WatchSettings(quiet_ms=1, settle_max_ms=10, rescan_s=1),
-            history=HistorySettings(versions=100),
-        )
-
 
 def load_settings(root: Path) -> Settings:
     """The settings of the node below `root`; the defaults where there is no file."""

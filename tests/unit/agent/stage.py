@@ -82,8 +82,8 @@ class Desk:
 class Stage:
     """One agent, its machine and its master."""
 
-    def __init__(self, *, authored: bool = False, postfix: bool = False) -> None:
-        self.author, self.desk = Author(), Desk()
+    def __init__(self, *, authored: bool = False, postfix: bool = False, nodes: int = 1) -> None:
+        self.author, self.desk = Author(nodes), Desk()
         self.clock, self.source = FakeClock(), MemorySource()
         self.tree, self.store = MemoryTree(), MemoryStore()
         self.commands = FakeCommands(self.tree if postfix else None)

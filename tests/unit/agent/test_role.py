@@ -429,6 +429,15 @@ async def test_a_view_that_cannot_be_saved_does_not_spoil_the_stop() -> None:
     assert stage.role.view is not None
 
 
+@pytest.mark.parametrize(("nodes", "seconds"), [(1, 5.0), (39, 10.0)])
+@in_loop
+async def test_the_larger_the_cluster_the_rarer_a_view(nodes: int, seconds: float) -> None:
+    async with Stage(nodes=nodes).running() as stage:
+        await stage.pass_time(4 * seconds + 1)
+        asked = [word for word in stage.desk.heard(Pulse) if word == Pulse(want_view=True)]
+        assert len(asked) == 1 + 4  # when the stream began, and then
+
+
 def test_recovery_comes_first() -> None:
     with pytest.raises(RuntimeError, match="recover"):
         asyncio.run(Stage().role.run())

@@ -141,12 +141,6 @@ def test_any_text_is_settings_or_one_line(text: str) -> None:
     assert not refused or re.match(r"f:\d+: .", refused)
 
 
-def test_the_profile_for_tests_is_fast() -> None:
-    fast = Settings.for_tests()
-    assert fast.network.heartbeat_ms <= 100
-    assert fast.watch.settle_max_ms <= 20
-
-
 # --- the manual ---------------------------------------------------------------------------
 
 

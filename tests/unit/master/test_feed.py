@@ -154,7 +154,9 @@ def test_a_node_that_is_ahead_is_named_and_served_again_once_we_are_past_it() ->
             ahead = Head(Position(1, 2), sample.manifest(domains="from before the restore"))
             node = await stage.node(2, hello_at(ahead))
             assert await node.got_of(Offer) == []
-            assert any("is ahead of this master" in line for line in stage.role.status().attention)
+            (line,) = (x for x in stage.role.status().attention if "is ahead of this master" in x)
+            assert line.startswith("mx2(2) ")
+            assert line.endswith("bring back this master's database from a backup")
             await edit(stage, b"1\n")
             assert await node.got_of(SnapshotPart) == []
             await edit(stage, b"2\n")
