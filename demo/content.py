@@ -89,11 +89,11 @@ score    DEMO_INVOICE  2.0
 """
 
 TRANSPORT = """\
-#the branch has its own server
-branch.example.net smtp:[198.51.100.20]:25
-lists.example.org smtp:lists.example.org:25
+#this customer has a server of its own
+c0001.example.net smtp:[198.51.100.20]:25
+c0002.example.net smtp:mail.example.org:25
 #deliver to the store directly
-store.example.com lmtp:inet:[192.0.2.60]:24
+c0003.example.net lmtp:inet:[192.0.2.60]:24
 """
 
 USERS = """\

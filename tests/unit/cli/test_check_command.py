@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from demo.content import write_configuration
 from pmgsync.cli.check_command import check_tree
 from pmgsync.cli.main import main
 from pmgsync.pmgconf.checks import CHECKS
@@ -55,6 +57,15 @@ def test_a_healthy_node_is_clean(root: Path, capsys: pytest.CaptureFixture[str])
 
 def test_an_empty_root_is_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(tmp_path, "--strict") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_the_demo_configures_is_clean(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(root / "etc/pmg")
+    write_configuration(root)
+    rules = "header FREEMAIL_FROM eval:x()\nheader MISSING_DATE eval:x()\n"
+    write(root, "usr/share/spamassassin/20.cf", rules)
+    assert check(root, "--strict") == 0
     assert capsys.readouterr() == ("", "")
 
 
