@@ -188,12 +188,13 @@ def _require_valid(profile: str, options: dict[str, str]) -> None:
     for name, value in options.items():
         rule = OPTIONS[name]
         written = encode_comment(value) if name == "comment" else value
-        fits = not rule.fault(written) and written == written.strip() and written.isprintable()
+        fits = not rule.fault(written) and value == value.strip() and written.isprintable()
         if not fits or not value:
             raise InvalidError(
                 f"{shown(value)!r} is not allowed for {name}",
                 where=profile,
-                mend=f"allowed is {rule.allowed}; --unset removes it",
+                mend=f"allowed is {rule.allowed}, without blanks around it; to have no value, "
+                "leave it out (`add`) or --unset it (`set`)",
             )
 
 

@@ -119,9 +119,12 @@ def is_role_assignment(text: str) -> bool:
 
 def encode_comment(text: str) -> str:
     """A comment as section files hold it: UTF-8, with `%`, `:` and what is not plain ASCII escaped
-    as `%XX`.
+    as `%XX`. So are outer blanks: PMG writes them plainly, and then does not read them back.
     """
-    return quote_from_bytes(text.encode("utf-8", "surrogateescape"), safe=_KEPT_IN_COMMENTS)
+    escaped = quote_from_bytes(text.encode("utf-8", "surrogateescape"), safe=_KEPT_IN_COMMENTS)
+    inner = escaped.strip(" ")
+    before, _, after = escaped.partition(inner) if inner else (escaped, "", "")
+    return f"{before.replace(' ', '%20')}{inner}{after.replace(' ', '%20')}"
 
 
 def decode_comment(text: str) -> str:

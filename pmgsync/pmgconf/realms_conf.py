@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from pmgsync.pmgconf.findings import Finding, Severity
 from pmgsync.pmgconf.formats import (
-    BLANKS,
     REALM_IDS,
     ROLE_ASSIGNMENT,
     decode_comment,
@@ -143,9 +142,8 @@ def _realm(section: Section) -> Realm:
 
 def _section(realm: Realm) -> Section:
     values = dict(realm.options)
-    # Outer blanks would be cut when it is read, and nothing but blanks would be no comment at all.
     if "comment" in values:
-        values["comment"] = encode_comment(values["comment"].strip(BLANKS))
+        values["comment"] = encode_comment(values["comment"])
     return section_of(realm.type, realm.name, values)
 
 

@@ -25,10 +25,14 @@ WORDS = {
     "etc/pmg/tls_inbound_domains": ["a.example", " ", "reject_plaintext_session"],
     "etc/mail/spamassassin/pmg-scores.cf": ["score", "RULE", "5", "-0.5", "inf", "1e309", "x"],
     "etc/pmg/user.conf": ["ann", "root", ":", ":1:0:", "$6$a$b", ":admin:", "a@b.example", "::::"],
-    "etc/pmg/ldap.conf": ["ldap: ad", "ldap: zz", "\tserver1 a", "\tbindpw YQ", "\tdisable", "%41"],
+    "etc/pmg/ldap.conf": [
+        *("ldap: ad", "ldap: zz", "\tserver1 a", "\tbindpw YQ", "\tdisable", "%41"),
+        "\tcomment %20a%20",
+    ],
     "etc/pmg/realms.conf": [
         *("oidc: sso", "PAM: pam", "pmg: pmg", "oidc: pmg", "\tissuer-url https://a", "\tdefault"),
         *("\tclient-id x", "\tcomment %41", "\tautocreate 1", "\tdefault 0", "oidc: a"),
+        "\tcomment %20a%20",
     ],
     "etc/pmg/fetchmailrc": [
         *(

@@ -92,6 +92,9 @@ def test_a_configuration_id_begins_with_a_letter(name: str, fits: bool) -> None:
         ("100% a:b", "100%25 a%3Ab"),
         ("ä\n\x7f", "%C3%A4%0A%7F"),
         ("\udcff", "%FF"),
+        ("  a b ", "%20%20a b%20"),
+        (" ", "%20"),
+        ("", ""),
     ],
 )
 def test_comments_are_escaped_as_in_section_files(text: str, escaped: str) -> None:
