@@ -34,6 +34,8 @@ ASK_SECONDS = 1.5
 STEP_DOWN_SECONDS = 10.0
 """How long a master may take to finish what is in flight."""
 CATCH_UP_SECONDS = 60.0
+SETTLE_SECONDS = 5.0
+"""How long this node may take to run what its log has."""
 CATCH_UP_POLL_S = 0.01
 ROUNDS = 5
 """So often the others are asked again, because one of them knew a newer link or version."""
@@ -163,6 +165,7 @@ class Candidate:
             await self._until_master_stops(survey)
         elif made.source is not None:
             await self._catch_up(made.source, made.until)
+        await self._until(self._parts.voting.head.position, SETTLE_SECONDS)
         document, proof = self._document(survey, made)
         own = self._own_signature(document, proof, made)
         document = with_signatures(document, *own)
@@ -207,18 +210,24 @@ class Candidate:
             await stream.close()
 
     async def _until(self, position: Position, seconds: float) -> None:
-        """Wait until this node's log has it, durably."""
+        """Wait until this node runs it, durably."""
         clock = self._parts.clock
         deadline = clock.monotonic() + seconds
-        while self._parts.voting.head.position < position:
+        while not self._runs(position):
             if clock.monotonic() >= deadline:
                 raise DeadlineError(f"version {position} did not come within {seconds:g} s")
             await clock.sleep(CATCH_UP_POLL_S)
+
+    def _runs(self, position: Position) -> bool:
+        store = self._parts.store
+        return store.pending() is None and store.active().position >= position
 
     def _document(self, survey: Survey, made: Plan) -> tuple[Envelope, Envelope | None]:
         """The next membership, signed by nobody but this node; and the envelope of its base."""
         parts, history = self._parts, self._parts.history()
         head, proof = parts.store.head()
+        if parts.store.pending() is not None or parts.store.active() != head:
+            raise _refused(f"this node itself is not done with version {head.position}")
         membership = promoted(
             survey.membership,
             history.chain[-1],

@@ -258,7 +258,7 @@ class AgentRole:
             await self._parts.clock.sleep(self._config.drift_delay_s)
             self._look_wanted.clear()
             look, self._look = self._look, Look()
-            await self._repair(look)
+            await self.repair(look)
 
     def _want_look(self, look: Look) -> None:
         self._look |= look
@@ -436,7 +436,7 @@ class AgentRole:
 
     # --- drift ---
 
-    async def _repair(self, look: Look) -> None:
+    async def repair(self, look: Look) -> None:
         """Look, put back what drifted, and say so."""
         async with self._turn:
             before = self.active.position

@@ -34,7 +34,7 @@ from pmgsync.cli.answers import (
 from pmgsync.cli.assembly import NodeParts, build_agent
 from pmgsync.cli.database import note_begun, open_store, require_history
 from pmgsync.cli.machine import node_name
-from pmgsync.cli.peering import Peering
+from pmgsync.cli.peering import Peering, over_grpc
 from pmgsync.cli.removal import REJOIN, Removed, removal_in, removal_of, stand_aside
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import (
@@ -129,7 +129,7 @@ class Node:
         me = self._me_in(history)
         is_master = me.cid == history.membership.master
         source = self._watch(is_master=is_master)
-        peering, master = self.peering or Peering(self, me.cid), None
+        peering, master = self.peering or over_grpc(self, me.cid), None
         try:
             if is_master:
                 if durable:

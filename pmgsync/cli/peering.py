@@ -8,26 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
 from pmgsync.agent.gossip import Gossip, GossipParts
+from pmgsync.agent.peers import Peers
 from pmgsync.agent.voting import Voting, VotingParts
-from pmgsync.errors import OperatorError, PmgsyncError, TransportError
+from pmgsync.errors import NoMasterError, OperatorError, PmgsyncError, TransportError
 from pmgsync.master.requests import Requests
 from pmgsync.model.keys import Signer
 from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.messages import BATCH_BYTES, Memberships, ToAgent
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Tell
 from pmgsync.model.trust import TrustedHistory
-from pmgsync.ports import MasterEnd
+from pmgsync.ports import Clock, Look, MasterEnd, Store
 from pmgsync.wire.peers import GrpcPeers
 from pmgsync.wire.server import Listen, MemberServer
 
 if TYPE_CHECKING:
     from pmgsync.agent.campaign import Way
+    from pmgsync.agent.role import AgentRole
     from pmgsync.cli.node import Node
+    from pmgsync.master.feed import Feeds
+    from pmgsync.master.register import Register
+    from pmgsync.master.role import MasterRole
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +42,82 @@ YIELD_SECONDS = 10.0
 RENEW_EVERY_S = 1.0
 
 
+class Mastership(Protocol):
+    """What a master is to the others."""
+
+    @property
+    def feeds(self) -> Feeds: ...
+    @property
+    def history(self) -> TrustedHistory: ...
+    @property
+    def role(self) -> MasterRole: ...
+    @property
+    def register(self) -> Register: ...
+
+
+class PeeringNode(Protocol):
+    """The node behind a `Peering`: its roles of this moment."""
+
+    @property
+    def agent(self) -> AgentRole | None: ...
+    @property
+    def master(self) -> Mastership | None: ...
+    @property
+    def busy(self) -> asyncio.Lock: ...
+    @property
+    def me(self) -> Member: ...
+
+    def require_agent(self) -> AgentRole:
+        """The agent, or an error."""
+
+    async def roles_changed(self) -> None:
+        """Return when the roles are those of the newest epoch."""
+
+
+class MemberPort(Protocol):
+    """Where members are listened to (`wire.server.MemberServer`)."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+    async def open(self, me: Member) -> None:
+        """Listen; `OperatorError` if that cannot be."""
+
+    def trust(self, membership: Membership) -> None:
+        """Let in these members, and cut off who is none any more."""
+
+    def end_streams(self, error: PmgsyncError) -> None:
+        """End all follow streams."""
+
+    async def stop(self) -> None:
+        """Stop listening."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeeringParts:
+    """What a node has for it, whatever its roles."""
+
+    cid: int
+    store: Store
+    signer: Signer
+    clock: Clock
+    peers: Peers
+
+
 class Peering:
     """A `PeerHandler`; and a `ports.FollowHandler` that hands on to the master's feeds."""
 
-    def __init__(self, node: Node, cid: int) -> None:
+    def __init__(
+        self, node: PeeringNode, parts: PeeringParts, port: Callable[[Peering], MemberPort]
+    ) -> None:
+        """`port` makes the member port, which asks this object what to answer."""
         self._node = node
-        parts = node.parts
-        self._peers = GrpcPeers(parts.tls)
+        self._parts = parts
         self.voting = Voting(
             VotingParts(
-                cid=cid,
+                cid=parts.cid,
                 store=parts.store,
-                signer=parts.identity.key,
+                signer=parts.signer,
                 history=self.history,
                 live=lambda: node.master is not None or node.require_agent().link.up,
                 yields=lambda: self._yields_until > parts.clock.monotonic(),
@@ -57,17 +127,11 @@ class Peering:
         self._yields_until = 0.0
         self._resuming: asyncio.Task[None] | None = None
         self._heard_of_promise = 0
-        self._server = MemberServer(
-            parts.tls,
-            lookup=lambda fingerprint: self.history().membership.holder_of(fingerprint),
-            follow=self,
-            requests=self,
-            peers=self,
-        )
+        self._port = port(self)
         self.listening_trouble = ""
         self.gossip = Gossip(
             GossipParts(
-                peers=self._peers,
+                peers=parts.peers,
                 clock=parts.clock,
                 history=self.history,
                 uninformed=self._uninformed,
@@ -82,11 +146,10 @@ class Peering:
         """Listen at the member port, unless that is done already. Where it is not `needed`, since
         the node is not the master, a port that is taken is a trouble and no error.
         """
-        if self._server.member_port:
+        if self._port.is_open:
             return
-        port = self._node.settings.network.member_port
         try:
-            await self._server.start(Listen(me.address, port, "[network] member_port"))
+            await self._port.open(me)
         except OperatorError as error:
             if needed:
                 raise
@@ -97,18 +160,17 @@ class Peering:
 
     def trust(self, membership: Membership) -> None:
         """Let in the members of `membership`, and cut off who is none any more."""
-        keys = [member.keys for member in membership.members]
-        self._server.trust(known.certificate for known in keys if known is not None)
+        self._port.trust(membership)
 
     def end_streams(self, why: str) -> None:
         """The master here is none any more: its nodes follow another one."""
-        self._server.end_streams(TransportError(why))
+        self._port.end_streams(TransportError(why))
 
     async def stop(self) -> None:
         """Stop listening."""
         if self._resuming is not None:
             self._resuming.cancel()
-        await self._server.stop()
+        await self._port.stop()
 
     # --- what others ask ---
 
@@ -136,8 +198,8 @@ class Peering:
         from pmgsync.master.feed import Feeds
         from pmgsync.master.roster import Roster
 
-        parts, history = self._node.parts, self.history()
-        feeds = Feeds(parts.store, history, parts.identity.key, parts.clock, Roster())
+        parts = self._parts
+        feeds = Feeds(parts.store, self.history(), parts.signer, parts.clock, Roster())
         await feeds.follow(member, stream)
 
     async def answer(self, member: Member, question: Question) -> Answer:
@@ -183,7 +245,7 @@ class Peering:
         master = self._node.master
         if master is None:
             return Refusal("is not the master")
-        clock = self._node.parts.clock
+        clock = self._parts.clock
         await master.role.publish_now()
         hold = master.role.hold(f"a handover to {member.label}", durable=False)
         log.warning("publishes nothing for now: %s is about to take over", member.label)
@@ -206,21 +268,21 @@ class Peering:
 
     async def ask(self, member: Member, question: Question, *, seconds: float) -> Answer:
         """See `agent.peers.Peers`."""
-        return await self._peers.ask(member, question, seconds=seconds)
+        return await self._parts.peers.ask(member, question, seconds=seconds)
 
     # --- becoming master ---
 
     def candidate(self, recovery: Signer | None = None) -> Candidate:
         """An attempt of this node."""
-        node, parts = self._node, self._node.parts
+        node, parts = self._node, self._parts
         agent = node.require_agent()
         return Candidate(
             CandidateParts(
                 me=lambda: node.me,
-                signer=parts.identity.key,
+                signer=parts.signer,
                 store=parts.store,
                 clock=parts.clock,
-                peers=self._peers,
+                peers=parts.peers,
                 voting=self.voting,
                 link=agent.link,
                 history=self.history,
@@ -237,7 +299,17 @@ class Peering:
         async with node.busy:
             if node.master is not None:
                 raise OperatorError("this node is the master", mend="see `pmgsync status`")
+            await self._be_as_the_cluster(node.require_agent())
             return await self._run(self.candidate(recovery), only)
+
+    async def _be_as_the_cluster(self, agent: AgentRole) -> None:
+        """A master publishes what lies in its tree: first, that has to be what the cluster has."""
+        await agent.repair(Look(everywhere=True))
+        if agent.trouble:
+            raise NoMasterError(
+                f"this node cannot be the master, its files are not the cluster's: {agent.trouble}",
+                mend="mend that first, or promote another node",
+            )
 
     async def _run(self, candidate: Candidate, only: Way | None = None) -> Won:
         won = await candidate.run(only)
@@ -251,7 +323,7 @@ class Peering:
 
         Until then, whoever has signed takes in no version.
         """
-        clock = self._node.parts.clock
+        clock = self._parts.clock
         said = ""
         while True:
             await clock.sleep(RENEW_EVERY_S)
@@ -271,7 +343,7 @@ class Peering:
 
     def _must_renew(self) -> bool:
         promised = max(self._heard_of_promise, self.voting.ballot.epoch)
-        yields = self._yields_until > self._node.parts.clock.monotonic()
+        yields = self._yields_until > self._parts.clock.monotonic()
         return (
             self._node.master is not None
             and promised > self.history().membership.epoch
@@ -312,8 +384,54 @@ class Peering:
         agent = node.agent
         if agent is None:
             return ()
-        others = [m for m in self.history().membership.members if m.keys and m.cid != node.cid]
+        others = [
+            m for m in self.history().membership.members if m.keys and m.cid != self._parts.cid
+        ]
         if node.master is not None:
             connected = node.master.feeds.connected
             return [member for member in others if member.cid not in connected]
         return () if agent.link.up else others
+
+
+def over_grpc(node: Node, cid: int) -> Peering:
+    """The one of a real node."""
+    own = node.parts
+    parts = PeeringParts(cid, own.store, own.identity.key, own.clock, GrpcPeers(own.tls))
+    return Peering(node, parts, lambda peering: _GrpcPort(node, peering))
+
+
+class _GrpcPort:
+    """A `MemberPort`."""
+
+    def __init__(self, node: Node, peering: Peering) -> None:
+        self._node = node
+        self._server = MemberServer(
+            node.parts.tls,
+            lookup=lambda fingerprint: peering.history().membership.holder_of(fingerprint),
+            follow=peering,
+            requests=peering,
+            peers=peering,
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """See `MemberPort`."""
+        return bool(self._server.member_port)
+
+    async def open(self, me: Member) -> None:
+        """See `MemberPort`."""
+        port = self._node.settings.network.member_port
+        await self._server.start(Listen(me.address, port, "[network] member_port"))
+
+    def trust(self, membership: Membership) -> None:
+        """See `MemberPort`."""
+        keys = [member.keys for member in membership.members]
+        self._server.trust(known.certificate for known in keys if known is not None)
+
+    def end_streams(self, error: PmgsyncError) -> None:
+        """See `MemberPort`."""
+        self._server.end_streams(error)
+
+    async def stop(self) -> None:
+        """See `MemberPort`."""
+        await self._server.stop()

@@ -178,3 +178,91 @@ def test_the_recovery_key_decides_where_no_majority_is_left(
     lead(cluster, heir)
     lost.start()
     new_master_works(cluster, heir, lost)
+
+
+def test_a_candidate_that_is_behind_fetches_what_a_voter_has(cluster: Cluster) -> None:
+    cluster.found(3)
+    lost, heir, third = cluster.nodes
+    heir.stop()
+    lost.write("acme/large", b"x" * (3 << 20))
+    lost.write("domains", "example.com 1\nnot-at-the-heir.example 1\n")
+    cluster.settle(lost, third)
+    lost.kill()
+    heir.start()
+    until(lambda: "no connection" in third.attention(), "the loss to be noticed")
+    dry = heir.pmgsync("promote", "--dry-run").out
+    assert re.search(r"first fetched: versions after 1\.\d+ up to 1\.\d+, from mail3\(3\)", dry)
+    heir.pmgsync("promote")
+    assert "fetches the versions up to" in heir.log_text()
+    new_master_works(cluster, heir, third)
+    assert heir.has("domains", "example.com 1\nnot-at-the-heir.example 1\n")
+    assert heir.has("acme/large", b"x" * (3 << 20))
+
+
+def test_orphans_are_published_anew_when_their_node_is_the_master_again(cluster: Cluster) -> None:
+    cluster.found(3)
+    old, heir, third = cluster.nodes
+    for node in (heir, third):
+        node.stop()
+    old.write("domains", "example.com 1\nalone.example 1\n")
+    old.path("mynetworks").unlink()
+    cluster.settle(old)
+    old.stop()
+    for node in (heir, third):
+        node.start()
+    until(lambda: "no connection" in heir.attention(), "the nodes to notice")
+    heir.pmgsync("promote")
+    lead(cluster, heir)
+    heir.write("transport", "changed-since.example smtp:[192.0.2.9]:25\n")
+    old.start()
+    cluster.settle()
+    numbers = [
+        row["number"] for row in old.pmgsync("orphans", "list", "--json").document()["orphans"]
+    ]
+    old.pmgsync("switchover", "mail1")
+    lead(cluster, old)
+    cluster.settle()
+    for number in sorted(numbers):
+        old.pmgsync("orphans", "apply", str(number))
+    cluster.settle()
+    for node in cluster.nodes:
+        assert node.has("domains", "example.com 1\nalone.example 1\n")
+        assert node.has("mynetworks", None)
+        assert node.has("transport", "changed-since.example smtp:[192.0.2.9]:25\n")
+    old.write("domains", "example.com 1\nlater.example 1\n")
+    cluster.settle()
+    refused = old.pmgsync("orphans", "apply", str(min(numbers)), code=3)
+    assert "etc/pmg/domains: the cluster has changed it since" in refused.err
+    old.pmgsync("orphans", "apply", str(min(numbers)), "--force")
+    assert old.has("domains", "example.com 1\nalone.example 1\n")
+    assert "forgot" in old.pmgsync("orphans", "list", "--clear").out
+    assert "orphaned" not in old.attention()
+
+
+def test_what_was_edited_on_the_candidate_is_not_published_by_promoting_it(
+    cluster: Cluster,
+) -> None:
+    cluster.found(2)
+    old, heir = cluster.nodes
+    heir.stop()
+    heir.write("domains", "evil.example 1\n")
+    heir.start()
+    heir.pmgsync("promote")
+    new_master_works(cluster, heir, old)
+    assert old.has("domains", "example.com 1\n")
+    assert heir.has("domains", "example.com 1\n")
+    assert "etc/pmg/domains" in heir.pmgsync("kept").out
+
+
+def test_a_node_that_cannot_write_its_files_is_not_promoted(cluster: Cluster) -> None:
+    cluster.found(2)
+    master, node = cluster.nodes
+    target = node.path("domains")
+    target.unlink()
+    target.mkdir()
+    (target / "kept-by-somebody").write_text("x")
+    until(lambda: "domains" in node.attention(), "the trouble to be seen")
+    refused = node.pmgsync("promote", code=6)
+    assert "this node cannot be the master" in refused.err
+    assert "etc/pmg/domains" in refused.err
+    assert is_led_by(node, master)

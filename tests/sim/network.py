@@ -221,7 +221,8 @@ class Network:
         """The master `member` is gone; its streams break."""
         self._sites.pop((member.address, member.port), None)
         for pair in [pair for pair in self._links if pair[1] == member.cid]:
-            await self._end(pair, self._links[pair], "the master stops")
+            if link := self._links.get(pair):  # it may have ended while another one was ended
+                await self._end(pair, link, "the master stops")
 
     def dialer(self, caller: Member) -> "MemoryDialer":
         """How the node `caller` dials; its certificate is that of its `keys`."""
@@ -244,6 +245,20 @@ class Network:
         self._parted.discard(frozenset((one, other)))
         self._stalled.discard(frozenset((one, other)))
         self._apply_stalls()
+
+    def is_parted(self, one: int, other: int) -> bool:
+        """Can nothing pass between them?"""
+        return frozenset((one, other)) in self._parted
+
+    def is_stalled(self, one: int, other: int) -> bool:
+        """Does nothing arrive between them, in silence?"""
+        return frozenset((one, other)) in self._stalled
+
+    def drop(self, cid: int) -> None:
+        """A node has lost its power: all its links break."""
+        for pair, link in self._links.items():
+            if cid in pair:
+                link.cut()
 
     def cut(self, master: int, cid: int) -> None:
         """The master cuts the stream of a removed member."""
