@@ -97,6 +97,7 @@ class Api:
             ("GET", re.compile(r"/v1/promotion"), self._promotion),
             ("POST", re.compile(r"/v1/promote"), self._promote),
             ("POST", re.compile(r"/v1/switchover"), self._switchover),
+            ("POST", re.compile(r"/v1/newcluster"), self._new_cluster),
             ("POST", re.compile(r"/v1/hold"), self._hold),
             ("POST", re.compile(r"/v1/release"), self._release),
             ("POST", re.compile(r"/v1/confirm"), self._confirm),
@@ -244,6 +245,11 @@ class Api:
         from pmgsync.cli.promoting import promote
 
         return await promote(self._node, call.text("recovery_key"))
+
+    async def _new_cluster(self, _call: Call) -> Mapping[str, Any]:
+        from pmgsync.cli.promoting import found_anew
+
+        return await found_anew(self._node)
 
     async def _switchover(self, call: Call) -> Mapping[str, Any]:
         from pmgsync.cli.promoting import switchover

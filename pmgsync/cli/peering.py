@@ -299,11 +299,14 @@ class Peering:
         async with node.busy:
             if node.master is not None:
                 raise OperatorError("this node is the master", mend="see `pmgsync status`")
-            await self._be_as_the_cluster(node.require_agent())
+            await self.be_as_the_cluster()
             return await self._run(self.candidate(recovery), only)
 
-    async def _be_as_the_cluster(self, agent: AgentRole) -> None:
-        """A master publishes what lies in its tree: first, that has to be what the cluster has."""
+    async def be_as_the_cluster(self) -> None:
+        """A master publishes what lies in its tree: first, that has to be what the cluster has.
+        `NoMasterError` where it cannot be.
+        """
+        agent = self._node.require_agent()
         await agent.repair(Look(everywhere=True))
         if agent.trouble:
             raise NoMasterError(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from pmgsync.agent.campaign import Heard, Plan, Survey, Way, plan
+from pmgsync.agent.voting import NOTE as BALLOT
 from pmgsync.cli.node import Node
 from pmgsync.cli.peering import Peering
-from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect
+from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
 from pmgsync.errors import DeadlineError, OperatorError, UsageError
-from pmgsync.master.founding import recovery_key
-from pmgsync.model.keys import Signer
-from pmgsync.model.membership import Membership
+from pmgsync.master.founding import recovery_key, recovery_text, refounded
+from pmgsync.model.envelope import seal
+from pmgsync.model.keys import Signer, SigningKey
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Membership
 from pmgsync.model.peers import Refusal, TakeOver
 from pmgsync.model.promotion import signed_by, voters
 
@@ -81,6 +84,47 @@ async def switchover(node: Node, name: str) -> Mapping[str, Any]:
         following=(),
         lost="",
         ms=_ms(node, began),
+    ).to_json()
+
+
+async def found_anew(node: Node) -> Mapping[str, Any]:
+    """Found a new cluster of `node` alone, with its configuration and its history.
+
+    1. No other way is open. 2. The files are the cluster's. 3. The roles end. 4. The new chain is
+    written down, and the roles of a master begin. The other nodes stay in the old cluster.
+    """
+    peering = _peering(node)
+    _require_other_master(node)
+    candidate = peering.candidate()
+    if not candidate.plan(await candidate.survey()).hindrance:
+        raise OperatorError(
+            "a new cluster is not needed, and the other nodes would have to join it anew",
+            mend="`pmgsync promote` alone makes this node the master",
+        )
+    async with node.busy:
+        await peering.be_as_the_cluster()
+        old, me, parts = peering.history().membership, node.me, node.parts
+        key, (head, _) = SigningKey.generate(), parts.store.head()
+        base = Base(head.position, head.manifest.digest) if head.position.version else None
+        membership = refounded(
+            old,
+            me,
+            cluster=secrets.token_hex(16),
+            recovery=key.public_key,
+            base=base,
+            now=parts.clock.now(),
+        )
+        await node.end_roles()
+        parts.store.write_note(BALLOT, None)
+        link = seal(MEMBERSHIP_TYPE, membership.to_bytes(), parts.identity.key)
+        await node.begin((link,), durable=False)
+    return Refounded(
+        cluster=membership.cluster,
+        me=me.label,
+        epoch=membership.epoch,
+        head=str(head.position),
+        recovery_key=recovery_text(key),
+        former=tuple(f"{former.name}({former.cid})" for former in membership.former),
     ).to_json()
 
 

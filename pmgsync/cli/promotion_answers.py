@@ -78,6 +78,35 @@ class Prospect:
 
 
 @dataclass(frozen=True, slots=True)
+class Refounded:
+    """POST /v1/newcluster: a cluster of this node alone. `former` may join it under their names."""
+
+    cluster: str
+    me: str
+    epoch: int
+    head: str
+    recovery_key: str
+    former: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {**asdict(self), "former": list(self.former)}
+
+    @classmethod
+    def from_json(cls, value: object) -> Refounded:
+        """The answer in `value`."""
+        fields = Fields(value, "a new cluster")
+        return cls(
+            cluster=fields.take("cluster", str),
+            me=fields.take("me", str),
+            epoch=fields.count("epoch"),
+            head=fields.take("head", str),
+            recovery_key=fields.take("recovery_key", str),
+            former=texts(fields, "former"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Promoted:
     """POST /v1/promote: this node is the master. `following`: the members that follow by now."""
 

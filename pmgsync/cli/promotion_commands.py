@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ControlClient
-from pmgsync.cli.promotion_answers import Promoted, Prospect
-from pmgsync.cli.promotion_format import promoted_text, prospect_text
+from pmgsync.cli.promotion_answers import Promoted, Prospect, Refounded
+from pmgsync.cli.promotion_format import promoted_text, prospect_text, refounded_text
 from pmgsync.errors import ExitCode, NoMasterError, UsageError
 
 if TYPE_CHECKING:
@@ -19,11 +19,18 @@ MAX_KEY_CHARACTERS = 1000
 
 
 def _configure_promote(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
         "--recovery-key",
         metavar="FILE",
         help="what `pmgsync create` printed, in a file, or `-` for stdin; it lets the promotion "
         "through where the master and the majority are lost",
+    )
+    how.add_argument(
+        "--force-new-cluster",
+        action="store_true",
+        help="without a majority and without the key: found a new cluster of this node alone, with "
+        "its configuration and history; the other nodes join it anew",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would happen, and change nothing"
@@ -41,6 +48,8 @@ def _promote(options: argparse.Namespace, place: Place) -> int:
             print_json(document) if options.json else print(prospect_text(prospect))
             return ExitCode.NO_MASTER if prospect.hindrance else ExitCode.FINE
         say(prospect_text(prospect))
+        if options.force_new_cluster:
+            return _refound(client, as_json=options.json)
         if prospect.hindrance:
             raise NoMasterError(
                 "this node cannot be the master now",
@@ -48,6 +57,15 @@ def _promote(options: argparse.Namespace, place: Place) -> int:
             )
         answer = client.post("/v1/promote", {"recovery_key": key})
     return _print(answer, as_json=options.json)
+
+
+def _refound(client: ControlClient, *, as_json: bool) -> int:
+    answer = client.post("/v1/newcluster", {})
+    if as_json:
+        print_json(answer)
+    else:
+        print(refounded_text(Refounded.from_json(answer)))
+    return ExitCode.FINE
 
 
 def _key(file: str | None) -> str | None:
@@ -95,6 +113,7 @@ PROMOTE = Command(
         ),
         ("pmgsync promote", "on the node that is to be the master"),
         ("pmgsync promote --recovery-key /media/usb/key", "where no majority is left"),
+        ("pmgsync promote --force-new-cluster", "and no recovery key either"),
     ),
     run=_promote,
     configure=_configure_promote,

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pmgsync.cli.promotion_answers import HANDOVER, MAJORITY, MemberWord, Promoted, Prospect
+from pmgsync.cli.promotion_answers import (
+    HANDOVER,
+    MAJORITY,
+    MemberWord,
+    Promoted,
+    Prospect,
+    Refounded,
+)
 from pmgsync.model.paths import printable
 
 
@@ -42,6 +49,25 @@ def promoted_text(promoted: Promoted) -> str:
     if promoted.lost:
         lines.append(_lost(promoted.lost))
     return "\n".join(lines)
+
+
+def refounded_text(refounded: Refounded) -> str:
+    """What `pmgsync promote --force-new-cluster` prints."""
+    former = ", ".join(map(printable, refounded.former)) or "nobody"
+    return "\n".join(
+        [
+            f"founded cluster {printable(refounded.cluster[:4])}… anew; its master and only member "
+            f"is this node, {printable(refounded.me)}",
+            f"it goes on after version {printable(refounded.head)}, with epoch {refounded.epoch}",
+            f"to be joined anew, after `pmgsync leave` there: {former}",
+            "",
+            "recovery key, shown this once; the old one opens nothing here:",
+            "",
+            f"    {printable(refounded.recovery_key)}",
+            "",
+            "next: `pmgsync join-cmd` prints the line that joins another node",
+        ]
+    )
 
 
 def _word(word: MemberWord) -> str:

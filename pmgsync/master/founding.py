@@ -12,8 +12,16 @@ from dataclasses import dataclass
 
 from pmgsync.errors import OperatorError, UsageError
 from pmgsync.model.envelope import Envelope, seal
-from pmgsync.model.keys import KEY_BYTES, Signer, SigningKey
-from pmgsync.model.membership import MEMBERSHIP_TYPE, Member, MemberKeys, Membership, found
+from pmgsync.model.keys import KEY_BYTES, PublicKey, Signer, SigningKey
+from pmgsync.model.membership import (
+    MEMBERSHIP_TYPE,
+    Base,
+    Former,
+    Member,
+    MemberKeys,
+    Membership,
+    found,
+)
 from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.pmgconf.cluster_conf import FILE, ClusterConf, cluster_conf_of, parse_cluster_conf
 
@@ -67,6 +75,30 @@ def found_cluster(
     envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), founder.identity)
     return Founding(
         membership, envelope, recovery_text(recovery), None if conf else cluster_conf_of(membership)
+    )
+
+
+def refounded(
+    old: Membership, me: Member, *, cluster: str, recovery: PublicKey, base: Base | None, now: int
+) -> Membership:
+    """The genesis of a cluster called `cluster` that goes on from the history of `old`, of which
+    only `me` is left; `base` is where its log stands (None: it has no version).
+
+    The others are former members: each gets its number back when it joins under its name.
+    """
+    gone = [Former(member.cid, member.name) for member in old.members if member.cid != me.cid]
+    return Membership(
+        cluster=cluster,
+        epoch=base.position.epoch + 1 if base else 1,
+        serial=1,
+        parent=None,
+        master=me.cid,
+        max_cid=old.max_cid,
+        recovery=recovery,
+        members=(me,),
+        former=tuple(sorted((*old.former, *gone), key=lambda former: former.cid)),
+        created=now,
+        base=base,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pmgsync.cli.answers import ShownFile
 from pmgsync.cli.orphan_answers import OrphanLine, ShownOrphan
-from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect
+from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
 from tests.control.fake_node import NOW, Served, outcome
 
 PROSPECT = Prospect(
@@ -159,3 +159,19 @@ def test_what_the_cluster_has_changed_since_is_not_overwritten_unasked(
     assert (code, out) == (3, "")
     assert "etc/pmg/domains: the cluster has changed it since" in err
     assert "--force overwrites it" in err
+
+
+def test_a_new_cluster_is_said_with_its_key(served: Served, tmp_path: Path) -> None:
+    made = Refounded("4f1cdd54", "mail2(2)", 2, "1.15", "ABCD-EFGH", ("mail1(1)", "mail3(3)"))
+    document = {**PROSPECT.to_json(), "hindrance": "2 of 3 members must sign, and only 1 can"}
+    serve(served, promotion=document, newcluster=made.to_json())
+    code, out, err = outcome("promote", "--force-new-cluster", "--root", tmp_path)
+    assert code == 0
+    assert "it cannot be: 2 of 3 members must sign" in err
+    assert "founded cluster 4f1c… anew" in out
+    assert "    ABCD-EFGH" in out
+    assert "to be joined anew, after `pmgsync leave` there: mail1(1), mail3(3)" in out
+    code, out, _ = outcome("promote", "--force-new-cluster", "--json", "--root", tmp_path)
+    assert json.loads(out)["former"] == ["mail1(1)", "mail3(3)"]
+    both = outcome("promote", "--force-new-cluster", "--recovery-key", "x", "--root", tmp_path)
+    assert both[0] == 2

@@ -266,3 +266,42 @@ def test_a_node_that_cannot_write_its_files_is_not_promoted(cluster: Cluster) ->
     assert "this node cannot be the master" in refused.err
     assert "etc/pmg/domains" in refused.err
     assert is_led_by(node, master)
+
+
+def test_without_a_majority_and_a_key_a_new_cluster_goes_on_with_the_history(
+    cluster: Cluster,
+) -> None:
+    cluster.found(3)
+    lost, heir, third = cluster.nodes
+    lost.write("domains", "example.com 1\nof-the-old-cluster.example 1\n")
+    cluster.settle()
+    needless = heir.pmgsync("promote", "--force-new-cluster", code=1)
+    assert "a new cluster is not needed" in needless.err
+    lost.kill()
+    third.stop()
+    until(lambda: "no connection" in heir.attention(), "the loss to be noticed")
+    before = heir.versions()
+    made = heir.pmgsync("promote", "--force-new-cluster", "--json").document()
+    assert made["recovery_key"] != cluster.recovery_key
+    assert made["former"] == ["mail1(1)", "mail3(3)"]
+    assert set(before) <= set(heir.versions())
+    cluster.nodes.remove(lost)
+    lead(cluster, heir)
+    third.start()
+    third.pmgsync("leave")
+    cluster.join(third)
+    cluster.settle()
+    assert third.has("domains", "example.com 1\nof-the-old-cluster.example 1\n")
+    assert cluster.state_of(third)["cid"] == 3
+    heir.stop()
+    heir.start()
+    heir.write("domains", "example.com 1\nnew.example 1\n")
+    cluster.settle()
+    # The old master comes back to its old cluster, in which nobody follows it.
+    lost.start()
+    lost.write("domains", "example.com 1\nof-nobody.example 1\n")
+    until(lambda: lost.versions()[0] > max(before), "it to publish alone")
+    assert third.has("domains", "example.com 1\nnew.example 1\n")
+    lost.kill()
+    third.pmgsync("promote")
+    new_master_works(cluster, third, heir)

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmgsync.errors import InvalidError, OperatorError, UsageError
-from pmgsync.master.founding import Founder, found_cluster, recovery_key, recovery_text
+from pmgsync.errors import InvalidError, MalformedError, OperatorError, UsageError
+from pmgsync.master.founding import Founder, found_cluster, recovery_key, recovery_text, refounded
+from pmgsync.model.changeset import Position
 from pmgsync.model.keys import SigningKey
+from pmgsync.model.membership import Base, place_for
 from pmgsync.model.pmg_node import PmgKeys
-from pmgsync.model.trust import TrustedHistory
+from pmgsync.model.trust import Head, TrustedHistory
 from pmgsync.pmgconf.cluster_conf import (
     ClusterConf,
     ClusterNode,
@@ -127,3 +129,37 @@ def test_anything_else_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         recovery_key(text)
     assert caught.value.mend
+
+
+def test_a_cluster_founded_anew_goes_on_and_keeps_the_numbers() -> None:
+    old = sample.genesis()
+    base = Base(Position(3, 14), sample.STATES[4].digest)
+    made = refounded(
+        old,
+        old.member(2),
+        cluster="another",
+        recovery=sample.key(77).public_key,
+        base=base,
+        now=5,
+    )
+    assert [member.cid for member in made.members] == [2]
+    assert [(former.cid, former.name) for former in made.former] == [(1, "mx1"), (3, "mx3")]
+    assert (made.epoch, made.serial, made.max_cid, made.base) == (4, 1, 3, base)
+    assert place_for(made, "MX3") == 3
+    assert place_for(made, "mx9") == 4
+    envelope = sample.seal_membership(made, sample.NODE)
+    history = TrustedHistory([envelope], Head(base.position, sample.STATES[4]))
+    assert history.membership == made
+    assert not history.is_forked
+    version = sample.version(15, sample.STATES[4], sample.STATES[1], epoch=4)
+    signed = sample.seal_version(replace(version, cluster="another"), sample.NODE)
+    assert history.accept(signed).position == Position(4, 15)
+
+
+def test_one_that_begins_elsewhere_than_its_base_says_is_no_genesis() -> None:
+    old = sample.genesis()
+    base = Base(Position(3, 14), sample.STATES[4].digest)
+    for epoch in (5, 6):
+        made = replace(old, cluster="another", epoch=epoch, base=base)
+        with pytest.raises(MalformedError, match="genesis"):
+            TrustedHistory([sample.seal_membership(made)])
