@@ -26,6 +26,10 @@ MAX_LINE = 500
 NOTICE = "pmgsync-removal-bin"
 """What the signed notice of a removal is called beside the status of the call that it ends."""
 MEND = "start pmgsyncd there or mend the network"
+MEND_REMOVED = (
+    "it is tried again; if this node was removed (`pmgsync members` there), `pmgsync leave` here "
+    "forgets the cluster"
+)
 
 _GRPC_FAILED = ("failed to connect to all addresses", "connections to all backends failing")
 _GRPC_BROKE = (
@@ -33,6 +37,7 @@ _GRPC_BROKE = (
     *("stream removed", "transport closed", "endpoint closing", "keepalive watchdog"),
 )
 """How the details begin that grpc writes itself, in its releases from 1.51 to today's."""
+SHUT_OUT = "ends the connection before it lets this node in"
 _NO_CONNECTION = (
     ("certificate_verify_failed", "shows another certificate than the one it has in the cluster"),
     ("refused", "connection refused"),
@@ -40,7 +45,11 @@ _NO_CONNECTION = (
     ("timeout", "timed out"),
     ("no route", "no route"),
     ("unreachable", "no route"),
+    ("socket closed", SHUT_OUT),
 )
+"""What a cause has in it, and the words for it. Where TLS refuses a certificate, grpc says no more
+than that the other end has closed the connection.
+"""
 
 # The first family that fits counts. What is not here (HostError, TransportError) may pass:
 # UNAVAILABLE.
@@ -85,7 +94,7 @@ def unreachable(cause: str, where: str) -> TransportError:
     """
     cause = cause.lower()
     what = next((words for sign, words in _NO_CONNECTION if sign in cause), "cannot be reached")
-    return TransportError(what, where=where, mend=MEND)
+    return TransportError(what, where=where, mend=MEND_REMOVED if what == SHUT_OUT else MEND)
 
 
 def error_of(error: grpc.aio.AioRpcError, where: str) -> PmgsyncError:

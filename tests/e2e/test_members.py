@@ -71,6 +71,22 @@ def test_a_deleted_node_is_out_at_once_and_says_so(cluster: Cluster) -> None:
     assert "was removed from cluster" in node.pmgsync("members", code=1).err
 
 
+def test_a_node_that_was_away_when_it_was_removed_says_what_that_looks_like(
+    cluster: Cluster,
+) -> None:
+    cluster.found(3)
+    node = cluster.nodes[1]
+    node.stop()
+    cluster.master.pmgsync("delete", node.name)
+    node.start()
+    until(lambda: "before it lets this node in" in node.attention(), "it to be shut out")
+    assert "if this node was removed" in node.attention()
+    assert "`pmgsync leave` here forgets the cluster" in node.attention()
+    assert "could not be told" in node.pmgsync("leave").out
+    assert f"as {node.name}(2)" in cluster.join(node).out
+    cluster.settle()
+
+
 def test_a_removed_node_joins_again_with_its_number_and_its_old_keys_are_dead(
     cluster: Cluster,
 ) -> None:

@@ -135,3 +135,11 @@ def test_a_line_is_not_changed_without_need() -> None:
         "pmg.conf:3: unknown option 'x'; remove it"
     )
     assert one_line("a\n\x1b[31mred\r\tb") == "a [31mred b"
+
+
+def test_a_node_that_is_shut_out_hears_what_that_may_mean() -> None:
+    details = REACHING + "UNAVAILABLE: ipv4:192.0.2.1:7643: Socket closed"
+    error = family_of(StatusCode.UNAVAILABLE, details, "mail1(1)")
+    assert isinstance(error, TransportError)
+    assert error.what == "ends the connection before it lets this node in"
+    assert "`pmgsync leave`" in error.mend
