@@ -139,9 +139,15 @@ def parse_resolv_conf(data: bytes) -> tuple[str | None, tuple[str, ...]]:
     for line in data.split(b"\n"):
         if match := _SEARCH.match(line):
             domain = match[1].decode("utf-8", "surrogateescape")
-        elif match := _NAMESERVER.match(line):
-            servers += _addresses(match[1].decode("ascii"))
+        else:
+            servers += _addresses(nameserver_of(line))
     return domain, tuple(servers[:MAX_NAMESERVERS])
+
+
+def nameserver_of(line: bytes) -> str:
+    """What a line of `resolv.conf` names as a resolver; empty where it names none."""
+    match = _NAMESERVER.match(line)
+    return match[1].decode("ascii") if match else ""
 
 
 def _addresses(text: str) -> Iterator[str]:

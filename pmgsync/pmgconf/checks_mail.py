@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from pmgsync.model.facts import nameserver_of
 from pmgsync.model.scope import PMG_CONF
 from pmgsync.pmgconf.check import Check, Remark, Surroundings, option_line
 from pmgsync.pmgconf.configuration import (
@@ -62,7 +63,6 @@ _PRIVATE = [
 ]
 _LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain"})
 _WEIGHT = re.compile(r"\*(-?[0-9]{1,9})$")
-_NAMESERVER = re.compile(rb"[ \t\r\f\v]*nameserver[ \t\r\f\v]+([0-9A-Fa-f:.]+)")
 
 
 # --- who may send mail out ----------------------------------------------------------------
@@ -235,10 +235,9 @@ def public_resolvers(configuration: Configuration, around: Surroundings) -> Iter
     if not (values["spam"]["rbl_checks"] or split_list(str(values["mail"]["dnsbl_sites"] or ""))):
         return
     for number, line in enumerate(around.resolv_conf.split(b"\n"), 1):
-        match = _NAMESERVER.match(line)
-        operator = _operator_of(match[1].decode("ascii")) if match else ""
-        if match and operator:
-            what = f"{match[1].decode('ascii')} is a public resolver ({operator})"
+        server = nameserver_of(line)
+        if operator := _operator_of(server):
+            what = f"{server} is a public resolver ({operator})"
             why = "DNS blocklists answer nothing, or an error, through it"
             mend = "ask a resolver of your own, unbound on this machine for example"
             yield Remark(RESOLV_CONF, number, f"{what}: {why}", mend)
