@@ -251,7 +251,7 @@ def checked(key: Key, text: str) -> str:
     """`text`, if PMG would read it back as this option's value; `InvalidError` otherwise."""
     fault = _fault(key, text)
     if fault:
-        shown = printable(text[:VALUE_COLUMNS])
+        shown = printable(mask_unmistakable(text)[:VALUE_COLUMNS])
         raise InvalidError(
             f"'{shown}' {fault}", where=str(key), mend=f"allowed is {key.setting.rule.allowed}"
         )

@@ -165,6 +165,7 @@ def test_what_is_so_already_is_not_written(root: Path) -> None:
         ("mail.maxsize", "1" + "0" * 20, "is too large: PMG keeps no number above 18446744"),
         ("mail.tls", "on", "'on' is not a valid value; allowed is 0 or 1"),
         ("mail.relayprotocol", "SMTP", "allowed is one of smtp, lmtp"),
+        ("admin.http_proxy", "https://u:hunter2@h", "'https://u:********@h' is not a valid value"),
         ("mail.relay", "a_b", "allowed is an IP address or a DNS name"),
         ("mail.relay", "", "'' is empty, and PMG keeps no empty value (see `pmgsync config unset"),
         ("mail.banner", "a\nb", r"'a\nb' has a line break, and a value is one line"),
