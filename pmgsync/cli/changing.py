@@ -10,7 +10,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.command import say
+from pmgsync.cli.command import print_json, say
 from pmgsync.cli.editing import edit_synced_file, read_synced_file, require_authored_here
 from pmgsync.cli.postfix_map import refresh_map
 from pmgsync.errors import InvalidError, OperatorError
@@ -18,7 +18,8 @@ from pmgsync.pmgconf.findings import Severity
 from pmgsync.pmgconf.lists import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    import argparse
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pmgsync.model.paths import ManagedPath
@@ -84,6 +85,22 @@ def change_entries(
     if changed:
         refresh_map(root, path)
     return changed
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option of everything that lists or edits."""
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def tell(
+    options: argparse.Namespace, path: str, keys: Sequence[str], text: str, *, changed: bool = True
+) -> None:
+    """What an edit of the entries `keys` came to: `text` for people, with `--json` an object."""
+    if options.json:
+        names = [jsonable(key) for key in keys]
+        print_json({"file": path, "keys": names, "changed": changed})
+    elif text:
+        say(text)
 
 
 def require_readable(path: str, parsed: Parsed) -> None:

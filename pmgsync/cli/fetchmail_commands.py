@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.asking import add_password_file, password_of
 from pmgsync.cli.changing import (
+    add_json,
     change_entries,
     entries_to_change,
     jsonable,
     listed_json,
     not_there,
     read_entries,
+    tell,
 )
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.editing import read_synced_file
 from pmgsync.cli.facts_file import node_facts
 from pmgsync.cli.format import table
-from pmgsync.cli.list_commands import WRITE_CODES, add_json, cell
+from pmgsync.cli.list_commands import WRITE_CODES, cell
 from pmgsync.cli.list_files import number, port
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, PmgsyncError, UsageError
 from pmgsync.model.paths import ManagedPath
@@ -147,7 +149,7 @@ def _add(options: argparse.Namespace, place: Place) -> int:
     change_entries(
         place.root, PATH, KIND, change, first=lambda parsed: _with_head(parsed, place.root)
     )
-    say(f"added {added[0]} to /{PATH}")
+    tell(options, PATH, added, f"added {added[0]} to /{PATH}")
     if not _is_switched_on(place.root):
         say(f"fetchmail is switched off in /{SWITCH}; PMG switches it on where it fetches mail")
     return ExitCode.FINE
@@ -169,7 +171,8 @@ def _set(options: argparse.Namespace, place: Place) -> int:
         return entries | {name: _with(_account(entries, name), given)}
 
     changed = change_entries(place.root, PATH, KIND, change)
-    say(f"changed {name} in /{PATH}" if changed else f"{name} is so already")
+    text = f"changed {name} in /{PATH}" if changed else f"{name} is so already"
+    tell(options, PATH, [name], text, changed=changed)
     return ExitCode.FINE
 
 
@@ -190,7 +193,7 @@ def _remove(options: argparse.Namespace, place: Place) -> int:
         return entries
 
     change_entries(place.root, PATH, KIND, change)
-    say(f"removed {', '.join(options.ids)} from /{PATH}")
+    tell(options, PATH, options.ids, f"removed {', '.join(options.ids)} from /{PATH}")
     return ExitCode.FINE
 
 
@@ -282,6 +285,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--no-keep", action="store_false", default=None, dest="keep", help="delete it there"
     )
     add_password_file(parser)
+    add_json(parser)
 
 
 def _configure_add(parser: argparse.ArgumentParser) -> None:
@@ -308,6 +312,7 @@ def _configure_set(parser: argparse.ArgumentParser) -> None:
 
 def _configure_remove(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", metavar="ID", nargs="+", help="as `list` shows it")
+    add_json(parser)
 
 
 FETCHMAIL = Command(

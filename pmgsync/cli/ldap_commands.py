@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 from pmgsync.cli.asking import add_password_file, password_of
 from pmgsync.cli.changing import (
+    add_json,
     change_entries,
     entries_to_change,
     jsonable,
     listed_json,
     not_there,
     read_entries,
+    tell,
 )
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.format import table
-from pmgsync.cli.list_commands import WRITE_CODES, add_json, cell
+from pmgsync.cli.list_commands import WRITE_CODES, cell
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, UsageError
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import PMG
@@ -137,7 +139,7 @@ def _add(options: argparse.Namespace, place: Place) -> int:
         return entries | {name: Profile(name, given)}
 
     change_entries(place.root, PATH, KIND, change)
-    say(f"added {name} to /{PATH}")
+    tell(options, PATH, [name], f"added {name} to /{PATH}")
     return ExitCode.FINE
 
 
@@ -160,7 +162,8 @@ def _set(options: argparse.Namespace, place: Place) -> int:
         return entries | {name: Profile(name, {**kept, **given}, old.line)}
 
     changed = change_entries(place.root, PATH, KIND, change)
-    say(f"changed {name} in /{PATH}" if changed else f"{name} is so already")
+    text = f"changed {name} in /{PATH}" if changed else f"{name} is so already"
+    tell(options, PATH, [name], text, changed=changed)
     return ExitCode.FINE
 
 
@@ -171,7 +174,7 @@ def _remove(options: argparse.Namespace, place: Place) -> int:
         return entries
 
     change_entries(place.root, PATH, KIND, change)
-    say(f"removed {', '.join(options.profiles)} from /{PATH}")
+    tell(options, PATH, options.profiles, f"removed {', '.join(options.profiles)} from /{PATH}")
     return ExitCode.FINE
 
 
@@ -228,6 +231,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--password", action="store_true", help="ask for the login's password")
     add_password_file(parser)
+    add_json(parser)
 
 
 def _configure_add(parser: argparse.ArgumentParser) -> None:
@@ -258,6 +262,7 @@ def _configure_show(parser: argparse.ArgumentParser) -> None:
 
 def _configure_remove(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("profiles", metavar="PROFILE", nargs="+", help="as `list` shows it")
+    add_json(parser)
 
 
 LDAP = Command(

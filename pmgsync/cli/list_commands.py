@@ -10,7 +10,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.changing import change_entries, jsonable, listed_json, not_there, read_entries
+from pmgsync.cli.changing import (
+    add_json,
+    change_entries,
+    jsonable,
+    listed_json,
+    not_there,
+    read_entries,
+    tell,
+)
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.format import table
 from pmgsync.cli.list_files import FILES
@@ -136,11 +144,6 @@ def list_verb(file: ListedFile) -> Command:
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """The option of everything that lists."""
-    parser.add_argument("--json", action="store_true", help="for scripts")
-
-
 def _as_json(entry: Any, columns: Sequence[Column]) -> dict[str, object]:  # noqa: ANN401
     return {column.name: _json_value(column.value(entry)) for column in columns} | {
         "line": entry.line
@@ -154,19 +157,16 @@ def add_verb(file: ListedFile) -> Command:
         keys = options.keys if file.configure is None else [options.key]
         new = [file.entry(key, options) for key in keys]
         given = getattr(options, "comment", None)
+        replace = getattr(options, "replace", False)
 
         def change(entries: Entries) -> Entries:
             file.guard(place.root)
-            return with_added(
-                entries,
-                new,
-                file,
-                replace=getattr(options, "replace", False),
-                keep_comment=given is None,
-            )
+            return with_added(entries, new, file, replace=replace, keep_comment=given is None)
 
-        if change_entries(place.root, file.path, file.kind, change):
-            say(f"added {_named(keys, file)} to /{file.path}")
+        changed = change_entries(place.root, file.path, file.kind, change)
+        done, of = ("set", "in") if replace else ("added", "to")
+        text = f"{done} {_named(keys, file)} {of} /{file.path}" if changed else ""
+        tell(options, file.path, keys, text, changed=changed)
         return ExitCode.FINE
 
     return Command(
@@ -195,6 +195,7 @@ def _configure_add(parser: argparse.ArgumentParser, file: ListedFile) -> None:
         )
     if file.has_comments:
         parser.add_argument("--comment", type=comment, metavar="TEXT", help="a word about it")
+    add_json(parser)
 
 
 def remove_verb(file: ListedFile) -> Command:
@@ -206,7 +207,8 @@ def remove_verb(file: ListedFile) -> Command:
             return without(entries, options.keys, file)
 
         change_entries(place.root, file.path, file.kind, change)
-        say(f"removed {_named(options.keys, file)} from /{file.path}")
+        text = f"removed {_named(options.keys, file)} from /{file.path}"
+        tell(options, file.path, options.keys, text)
         return ExitCode.FINE
 
     return Command(
@@ -220,6 +222,7 @@ def remove_verb(file: ListedFile) -> Command:
 
 def _add_keys(parser: argparse.ArgumentParser, file: ListedFile) -> None:
     parser.add_argument("keys", metavar=file.metavar, nargs="+", help="as `list` shows it")
+    add_json(parser)
 
 
 def comment_verb(file: ListedFile) -> Command:
@@ -231,15 +234,17 @@ def comment_verb(file: ListedFile) -> Command:
             key = found(entries, options.key, file)
             return entries | {key: entries[key]._replace(comment=options.comment)}
 
-        if change_entries(place.root, file.path, file.kind, change):
-            say(f"set the comment of {shown(options.key)} in /{file.path}")
-        else:
-            say(f"{shown(options.key)} has that comment already")
+        key = shown(options.key)
+        changed = change_entries(place.root, file.path, file.kind, change)
+        text = f"set the comment of {key} in /{file.path}"
+        text = text if changed else f"{key} has that comment already"
+        tell(options, file.path, [options.key], text, changed=changed)
         return ExitCode.FINE
 
     def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("key", metavar=file.metavar, help="as `list` shows it")
         parser.add_argument("comment", type=comment, metavar="TEXT", help="'' removes the comment")
+        add_json(parser)
 
     key = file.example[0].split()[0]
     return Command(

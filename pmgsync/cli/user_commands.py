@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.asking import add_password_file, password_of
 from pmgsync.cli.changing import (
+    add_json,
     change_entries,
     entries_to_change,
     jsonable,
     listed_json,
     not_there,
     read_entries,
+    tell,
 )
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.editing import read_synced_file
 from pmgsync.cli.format import table
-from pmgsync.cli.list_commands import WRITE_CODES, add_json, cell, comment
+from pmgsync.cli.list_commands import WRITE_CODES, cell, comment
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, UsageError
 from pmgsync.host.password_hash import hash_password
 from pmgsync.model.paths import ManagedPath
@@ -132,7 +134,7 @@ def _add(options: argparse.Namespace, place: Place) -> int:
         return entries | {name: user}
 
     change_entries(place.root, PATH, KIND, change)
-    say(f"added {name} to /{PATH}")
+    tell(options, PATH, [name], f"added {name} to /{PATH}")
     return ExitCode.FINE
 
 
@@ -156,7 +158,8 @@ def _set(options: argparse.Namespace, place: Place) -> int:
         return entries | {name: user}
 
     changed = change_entries(place.root, PATH, KIND, change)
-    say(f"changed {name} in /{PATH}" if changed else f"{name} is so already")
+    text = f"changed {name} in /{PATH}" if changed else f"{name} is so already"
+    tell(options, PATH, [name], text, changed=changed)
     return ExitCode.FINE
 
 
@@ -170,7 +173,7 @@ def _remove(options: argparse.Namespace, place: Place) -> int:
         return entries
 
     change_entries(place.root, PATH, KIND, change)
-    say(f"removed {', '.join(options.userids)} from /{PATH}")
+    tell(options, PATH, options.userids, f"removed {', '.join(options.userids)} from /{PATH}")
     for name in sorted(set(options.userids) & _with_second_factor(place.root)):
         say(f"{name} still has a second factor in /{TFA}; a new user of that name will be asked it")
     return ExitCode.FINE
@@ -246,6 +249,7 @@ def _add_fields(parser: argparse.ArgumentParser, *, role_required: bool) -> None
         "--expire", type=expiry, metavar="DATE", help=f"first day without access, or `{NEVER}`"
     )
     parser.add_argument("--comment", type=comment, metavar="TEXT", help="a word about the user")
+    add_json(parser)
 
 
 def _configure_add(parser: argparse.ArgumentParser) -> None:
@@ -268,6 +272,7 @@ def _configure_set(parser: argparse.ArgumentParser) -> None:
 
 def _configure_remove(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("userids", metavar="USER", nargs="+", type=userid, help="one or several")
+    add_json(parser)
 
 
 USER = Command(

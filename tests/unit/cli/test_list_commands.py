@@ -170,6 +170,48 @@ def test_what_is_there_differently_is_an_error_unless_replaced(gateway: Gateway)
     assert gateway.text("etc/pmg/tls_policy") == "a.example encrypt\n"
 
 
+def test_what_is_replaced_is_said_to_be_set(gateway: Gateway) -> None:
+    add = ("transport", "add", "a.example")
+    assert gateway.run(*add, "one.example")[2] == "added a.example to /etc/pmg/transport\n"
+    told = gateway.run(*add, "two.example", "--replace")[2]
+    assert told == "set a.example in /etc/pmg/transport\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (("domain", "add", "a.example", "b.example"), ["a.example", "b.example"]),
+        (("domain", "set-comment", "a.example", "ours"), ["a.example"]),
+        (("domain", "remove", "a.example"), ["a.example"]),
+        (("ldap", "add", "ad", "ldap.example"), ["ad"]),
+        (("ldap", "set", "ad", "--port", "636"), ["ad"]),
+        (("ldap", "remove", "ad"), ["ad"]),
+        (("user", "add", "ann@sso", "--role", "audit"), ["ann@sso"]),
+        (("user", "set", "ann@sso", "--disable"), ["ann@sso"]),
+        (("user", "remove", "ann@sso"), ["ann@sso"]),
+        (("fetchmail", "set", "a1", "--keep"), ["a1"]),
+        (("fetchmail", "remove", "a1"), ["a1"]),
+    ],
+)
+def test_every_edit_tells_scripts_what_it_came_to(
+    gateway: Gateway, words: tuple[str, ...], keys: list[str]
+) -> None:
+    account = "poll a1 via mx.example user ann pass secret to ann@a.example"
+    gateway.write("etc/pmg/fetchmailrc", f"# proxmox settings\n{account}\n")
+    if words[1] != "add":
+        for made in (
+            ("domain", "add", "a.example"),
+            ("ldap", "add", "ad", "ldap.example"),
+            ("user", "add", "ann@sso", "--role", "audit"),
+        ):
+            gateway.fine(*made)
+    told = json.loads(gateway.fine(*words, "--json"))
+    assert (told["keys"], told["changed"]) == (keys, True)
+    assert (gateway.root / told["file"]).exists()
+    if words[1] in ("set", "set-comment"):
+        assert json.loads(gateway.fine(*words, "--json")) == told | {"changed": False}
+
+
 def test_another_comment_is_set_with_its_own_verb(gateway: Gateway) -> None:
     gateway.fine("domain", "add", "a.example", "--comment", "one")
     assert gateway.refused("domain", "add", "a.example", "--comment", "two") == (
