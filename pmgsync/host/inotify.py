@@ -111,6 +111,7 @@ class InotifySource(ChangeSource):
             for folder, recursive in watches(found).items():
                 path = os.path.join(self._root, folder) if folder else self._root
                 observer.schedule(self._handler, path, recursive=recursive, **_FILTER)
+            watchdog_mends.tell_at_once(observer, self._handler.dispatch)
             observer.start()
         except OSError as error:
             _stop(observer)
