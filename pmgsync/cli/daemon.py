@@ -95,7 +95,8 @@ class _Daemon:
             set_up_logging(settings.log.level)
             self._node.reload(settings)
             log.info(
-                "settings read again: [log] and [history] count now, the rest at the next start"
+                "settings read again: [log], [history] and [promotion] count now, the rest at the "
+                "next start"
             )
         self._notifier.ready(self._node.status_line)
 

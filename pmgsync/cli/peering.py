@@ -16,6 +16,7 @@ from pmgsync.agent.candidate import Candidate, CandidateParts, Won
 from pmgsync.agent.gossip import Gossip, GossipParts
 from pmgsync.agent.peers import Peers
 from pmgsync.agent.voting import Voting, VotingParts
+from pmgsync.cli.settings import HERE
 from pmgsync.errors import NoMasterError, OperatorError, PmgsyncError, TransportError
 from pmgsync.master.requests import Requests
 from pmgsync.model.keys import Signer
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 YIELD_SECONDS = 10.0
 """So long a master publishes nothing for a candidate that asked it to step down."""
+AGREED_SECONDS = 60.0
 RENEW_EVERY_S = 1.0
 
 
@@ -102,6 +104,8 @@ class PeeringParts:
     signer: Signer
     clock: Clock
     peers: Peers
+    only_here: Callable[[], bool] = lambda: False
+    """Does the master hand over only to whom an admin names on it?"""
 
 
 class Peering:
@@ -125,6 +129,7 @@ class Peering:
             )
         )
         self._yields_until = 0.0
+        self._agreed = (0, 0.0)
         self._resuming: asyncio.Task[None] | None = None
         self._heard_of_promise = 0
         self._port = port(self)
@@ -246,6 +251,12 @@ class Peering:
         if master is None:
             return Refusal("is not the master")
         clock = self._parts.clock
+        agreed, until = self._agreed
+        if self._parts.only_here() and (agreed != member.cid or until < clock.monotonic()):
+            return Refusal(
+                "hands over only when `pmgsync switchover` is typed on it (its setting "
+                "[promotion] hand_over)"
+            )
         await master.role.publish_now()
         hold = master.role.hold(f"a handover to {member.label}", durable=False)
         log.warning("publishes nothing for now: %s is about to take over", member.label)
@@ -259,6 +270,10 @@ class Peering:
             self._resuming.cancel()
         self._resuming = asyncio.create_task(resume())
         return self._standing()
+
+    def agree_to(self, member: Member) -> None:
+        """An admin of this node wants `member` to take over, within a minute."""
+        self._agreed = (member.cid, self._parts.clock.monotonic() + AGREED_SECONDS)
 
     async def _take_over(self) -> Answer:
         from pmgsync.agent.campaign import Way
@@ -399,7 +414,14 @@ class Peering:
 def over_grpc(node: Node, cid: int) -> Peering:
     """The one of a real node."""
     own = node.parts
-    parts = PeeringParts(cid, own.store, own.identity.key, own.clock, GrpcPeers(own.tls))
+    parts = PeeringParts(
+        cid=cid,
+        store=own.store,
+        signer=own.identity.key,
+        clock=own.clock,
+        peers=GrpcPeers(own.tls),
+        only_here=lambda: node.settings.promotion.hand_over == HERE,
+    )
     return Peering(node, parts, lambda peering: _GrpcPort(node, peering))
 
 

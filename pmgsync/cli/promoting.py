@@ -24,15 +24,27 @@ FOLLOW_SECONDS = 3.0
 """So long the command waits for the others to follow; they do so anyway."""
 TAKE_OVER_SECONDS = 60.0
 POLL_S = 0.01
+NOTICE_SECONDS = 6.0
+"""A node gives up a silent master after four heartbeats, by default four seconds."""
+NOTICE_POLL_S = 0.2
 
 
 async def prospect(node: Node, *, recovery: bool) -> Mapping[str, Any]:
-    """What a promotion of this node would be."""
-    peering = _peering(node)
-    candidate = peering.candidate()
-    survey = await candidate.survey()
-    _require_other_master(node)
-    made = plan(survey, recovery=recovery)
+    """What a promotion of this node would be.
+
+    Members that say they are connected to a master which answers nobody here may just not have
+    noticed yet that it is lost: they are given the time for that.
+    """
+    candidate, clock = _peering(node).candidate(), node.parts.clock
+    deadline = clock.monotonic() + NOTICE_SECONDS
+    while True:
+        survey = await candidate.survey()
+        _require_other_master(node)
+        made = plan(survey, recovery=recovery)
+        late = clock.monotonic() >= deadline
+        if late or not (made.hindrance and any(_is_live(heard) for heard in survey.heard)):
+            break
+        await asyncio.sleep(NOTICE_POLL_S)
     words = tuple(_word(heard) for heard in survey.heard)
     return Prospect(
         way=made.way.value,
@@ -70,6 +82,7 @@ async def switchover(node: Node, name: str) -> Mapping[str, Any]:
     if member.cid == node.cid:
         return await _promote(node, peering, None, Way.HANDOVER)
     began = node.parts.clock.monotonic()
+    peering.agree_to(member)
     answer = await peering.ask(member, TakeOver(), seconds=TAKE_OVER_SECONDS)
     if isinstance(answer, Refusal):
         raise OperatorError(f"does not take over: {answer.why}", where=member.label)
@@ -204,6 +217,10 @@ def _signers(peering: Peering) -> tuple[str, ...]:
     history = peering.history()
     document = history.chain[-1]
     return tuple(member.label for member in signed_by(history.membership, document))
+
+
+def _is_live(heard: Heard) -> bool:
+    return heard.standing is not None and heard.standing.live
 
 
 def _word(heard: Heard) -> MemberWord:

@@ -23,6 +23,8 @@ FILE = "etc/pmgsync/pmgsync.toml"
 MAX_BYTES = 64 << 10
 Fault = tuple[str, str]
 """What is wrong with a value, and the mend."""
+HERE = "here"
+HAND_OVER = ("members", HERE)
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -52,6 +54,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("watch", "settle_max_ms", 50, 1, 60_000),
     Setting("watch", "rescan_s", 30, 1, 86_400),
     Setting("history", "versions", 1000, 1, 1_000_000),
+    Setting("promotion", "hand_over", "members"),
     Setting("log", "level", "info"),
 )
 
@@ -90,6 +93,15 @@ class HistorySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PromotionSettings:
+    """`[promotion]`: to whom a master hands over: to any of the `members` that asks, or only to the
+    one that an admin names `here`, on the master.
+    """
+
+    hand_over: str = "members"
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """`[log]`: what is worth a line."""
 
@@ -104,6 +116,7 @@ class Settings:
     network: NetworkSettings = NetworkSettings()
     watch: WatchSettings = WatchSettings()
     history: HistorySettings = HistorySettings()
+    promotion: PromotionSettings = PromotionSettings()
     log: LogSettings = LogSettings()
 
 
@@ -226,7 +239,16 @@ def _level_fault(value: str) -> Fault | None:
     return None if value in LEVELS else (f"is {value[:40]!r}", f"one of {', '.join(LEVELS)}")
 
 
-_TEXT_CHECKS = {"name": _name_fault, "address": _address_fault, "level": _level_fault}
+def _hand_over_fault(value: str) -> Fault | None:
+    return None if value in HAND_OVER else (f"is {value[:40]!r}", f"one of {', '.join(HAND_OVER)}")
+
+
+_TEXT_CHECKS = {
+    "name": _name_fault,
+    "address": _address_fault,
+    "level": _level_fault,
+    "hand_over": _hand_over_fault,
+}
 
 
 def _not_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> InvalidError:

@@ -1,6 +1,7 @@
 """Another master: by handover, majority or recovery key; and what becomes of the old one."""
 
 import re
+import signal
 import threading
 from functools import partial
 from pathlib import Path
@@ -305,3 +306,33 @@ def test_without_a_majority_and_a_key_a_new_cluster_goes_on_with_the_history(
     lost.kill()
     third.pmgsync("promote")
     new_master_works(cluster, third, heir)
+
+
+def test_a_master_that_hangs_is_replaced_once_the_nodes_have_noticed(cluster: Cluster) -> None:
+    """It answers nobody, and nobody is told: as when its power fails, or its network."""
+    cluster.found(3)
+    hangs, heir, third = cluster.nodes
+    hangs.signal(signal.SIGSTOP)
+    done = heir.pmgsync("promote")
+    assert re.search(r"mail1\(1\): (no answer|cannot be reached|timed out)", done.err)
+    assert "signed by mail2(2), mail3(3)" in done.out
+    lead(cluster, heir)
+    cluster.settle(heir, third)
+    hangs.signal(signal.SIGCONT)
+    new_master_works(cluster, heir, third, hangs)
+
+
+def test_a_master_may_be_told_to_hand_over_only_where_it_is(cluster: Cluster) -> None:
+    """So that root on another node is not root on the cluster."""
+    cluster.found(3, settings='[promotion]\nhand_over = "here"\n')
+    master, second, third = cluster.nodes
+    for refused in (
+        second.pmgsync("promote", code=6),
+        third.pmgsync("switchover", "mail2", code=None),
+        second.pmgsync("switchover", "mail2", code=None),
+    ):
+        assert refused.code != 0
+        assert "hands over only when `pmgsync switchover` is typed on it" in refused.err
+    assert is_led_by(third, master)
+    master.pmgsync("switchover", "mail2")
+    new_master_works(cluster, second, master, third)
