@@ -5,7 +5,7 @@
 _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and its arguments
     verbs='' options='--help --root' valued='--root' arguments=''
     case $1 in
-        '') verbs='create join-cmd join approve members delete leave promote switchover tokens daemon status log show kept orphans run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump facts' options='--help --root --version' ;;
+        '') verbs='create join-cmd join approve members delete leave promote switchover tokens daemon status log show kept orphans run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump render facts' options='--help --root --version' ;;
         'create') options='--address --help --json --name --root' valued='--address --name --root' arguments='' ;;
         'join-cmd') options='--help --json --root' valued='--root' arguments='' ;;
         'join') options='--fingerprint --help --json --name --root --token' valued='--fingerprint --name --root --token' arguments='-' ;;
@@ -87,6 +87,7 @@ _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and i
         'check') options='--custom-check --help --json --root --strict' valued='--custom-check --root' arguments='' ;;
         'custom-check') options='--help --json --root --timeout' valued='--root --timeout' arguments='-' ;;
         'dump') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
+        'render') options='--facts --help --option --root --template-path --vars' valued='--facts --option --root --template-path --vars' arguments='-' ;;
         'facts') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
     esac
 }

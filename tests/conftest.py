@@ -38,6 +38,7 @@ PROGRAMS = {
     "spamassassin": ("spamassassin",),
     "fetchmail": ("fetchmail",),
     "openssl": ("openssl",),
+    "toolkit": ("perl", "tpage"),
 }
 """What a test with that marker runs. scripts/setup installs it."""
 

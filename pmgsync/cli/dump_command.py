@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pmgsync.pmgconf.values import Value
-    from pmgsync.pmgconf.variables import Section
+    from pmgsync.pmgconf.variables import Section, Variables
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -26,16 +26,21 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _dump(options: argparse.Namespace, place: Place) -> int:
-    sources = Sources.read(lambda path: _content(place.root, path))
-    facts = node_facts(place.root, options.facts)
-    sys.stderr.buffer.write(b"".join(map(_bytes, warnings(sources, facts))))
-    sys.stderr.flush()
-    tree = variables(sources, facts)
+    tree = node_variables(place.root, options.facts)
     if options.json:
         print_json({realm: _in_json(sections) for realm, sections in sorted(tree.items())})
     else:
         sys.stdout.buffer.write(b"".join(map(_bytes, dump_lines(tree))))
     return ExitCode.FINE
+
+
+def node_variables(root: Path, facts_file: str | None) -> Variables:
+    """The variables of this node's templates; says PMG's warnings on stderr."""
+    sources = Sources.read(lambda path: _content(root, path))
+    facts = node_facts(root, facts_file)
+    sys.stderr.buffer.write(b"".join(map(_bytes, warnings(sources, facts))))
+    sys.stderr.flush()
+    return variables(sources, facts)
 
 
 def _content(root: Path, path: str) -> bytes:

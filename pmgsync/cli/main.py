@@ -84,6 +84,7 @@ TOPICS = {
             "custom_check_command", "CUSTOM_CHECK", "try the admin's own check of mails"
         ),
         "dump": Entry("dump_command", "DUMP", "print the variables of the templates"),
+        "render": Entry("render_command", "RENDER", "print what a template gives"),
         "facts": Entry("facts_command", "FACTS", "show what was found out about this machine"),
     },
 }

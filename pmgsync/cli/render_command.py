@@ -1,0 +1,99 @@
+"""`pmgsync render`: one template's output, with this node's variables or with given ones."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pmgsync.cli.command import Command, Place
+from pmgsync.cli.dump_command import node_variables
+from pmgsync.cli.facts_file import add_facts_option
+from pmgsync.errors import ExitCode, InvalidError
+from pmgsync.host.clock import SystemClock
+from pmgsync.host.template_path import TemplatePath
+from pmgsync.render.compile import Templates
+from pmgsync.render.errors import TemplateError
+from pmgsync.render.tt2.options import options_from
+
+if TYPE_CHECKING:
+    import argparse
+
+PMG_FOLDERS = ("etc/pmg/templates", "var/lib/pmg/templates")
+"""Where PMG looks, in its order: the admin's overrides, then what PMG ships."""
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the template, below one of the folders")
+    parser.add_argument(
+        "--template-path",
+        metavar="DIR:DIR",
+        help="look in these folders, in order (default: PMG's own below the root)",
+    )
+    parser.add_argument(
+        "--vars",
+        metavar="FILE.json",
+        help="a JSON object with all variables, instead of this node's; `-` reads it from stdin",
+    )
+    add_facts_option(parser)
+    parser.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a parse option of Template Toolkit, like POST_CHOMP=1 (may be repeated)",
+    )
+
+
+def _render(options: argparse.Namespace, place: Place) -> int:
+    templates = Templates(options_from(options.option))
+    path = template_path(options.template_path, place.root)
+    if options.vars is not None:
+        variables = _given_variables(options.vars)
+    else:
+        variables = dict(node_variables(place.root, options.facts))
+    name = path.resolve(options.name)
+    if name is None:
+        looked = ", ".join(map(str, path.folders))
+        raise TemplateError(f"not found; looked in {looked}", name=options.name)
+    output = templates.render(name, variables, path, SystemClock().monotonic)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(output)
+    sys.stdout.buffer.flush()
+    return ExitCode.FINE
+
+
+def template_path(given: str | None, root: Path) -> TemplatePath:
+    """The folders of `--template-path`, else PMG's below the root."""
+    if given is None:
+        return TemplatePath([root / folder for folder in PMG_FOLDERS])
+    return TemplatePath([Path(folder) for folder in given.split(":") if folder])
+
+
+def _given_variables(file: str) -> dict[str, Any]:
+    try:
+        document = json.loads(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except ValueError as error:
+        raise InvalidError(f"is no JSON: {error}", where=file) from None
+    except RecursionError:
+        raise InvalidError("is nested too deeply", where=file) from None
+    if not isinstance(document, dict):
+        raise InvalidError("must be a JSON object", where=file)
+    return document
+
+
+RENDER = Command(
+    about="Print what a template gives: Template Toolkit as PMG uses it, or Jinja2 if the file is "
+    "called NAME.j2. Nothing is written.",
+    examples=(
+        ("pmgsync render main.cf.in", "with this node's variables"),
+        ("pmgsync render main.cf.in --vars node.json", "with exactly these variables"),
+        ("pmgsync render t --template-path . --vars v.json", "any template, any variables"),
+        ("pmgsync render t --vars v.json --option POST_CHOMP=1", "with a parse option"),
+    ),
+    run=_render,
+    configure=_configure,
+    codes=(ExitCode.REJECTED,),
+    more="An error names the template and the line; then nothing is printed.",
+)

@@ -1,0 +1,1 @@
+"""PURE. What Perl and Template Toolkit mean by values: truth, numbers, methods, filters."""

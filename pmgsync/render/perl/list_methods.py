@@ -1,0 +1,220 @@
+"""The methods of lists: `x.size`, `x.join(', ')`, `x.sort('name')`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pmgsync.render.perl import regex
+from pmgsync.render.perl.budget import Budget
+from pmgsync.render.perl.operators import PerlDie
+from pmgsync.render.perl.text_methods import argument, lower
+from pmgsync.render.perl.values import (
+    Value,
+    is_true,
+    looks_like_number,
+    number,
+    text,
+    whole,
+)
+
+List = list[Value]
+ListMethod = Callable[[Budget, List, List], Value]
+
+
+def element(items: List, index: int) -> Value:
+    """The item at `index`, which may count from the end; undef outside."""
+    return items[index] if -len(items) <= index < len(items) else None
+
+
+def put(budget: Budget, items: List, index: int, value: Value) -> None:
+    """Set the item at `index`; the list grows as needed."""
+    if index < 0:
+        index += len(items)
+        if index < 0:
+            raise PerlDie(f"Modification of non-creatable array value attempted, subscript {index}")
+    if index >= len(items):
+        budget.holds(index + 1)
+        items.extend([None] * (index + 1 - len(items)))
+    items[index] = value
+
+
+def join(budget: Budget, items: List, joint: str) -> str:
+    """The items' texts with `joint` between them."""
+    budget.step(len(items) >> 4)
+    texts = [text(item) for item in items]
+    budget.fits(sum(map(len, texts)) + len(joint) * len(texts))
+    return joint.join(texts)
+
+
+def _join(budget: Budget, items: List, arguments: List) -> Value:
+    joint = argument(arguments, 0)
+    return join(budget, items, " " if joint is None else text(joint))
+
+
+def _hash(budget: Budget, items: List, arguments: List) -> Value:
+    budget.step(len(items) >> 4)
+    if arguments:
+        start = number(arguments[0])
+        return {text(start + index): item for index, item in enumerate(items)}
+    keys = [text(item) for item in items[::2]]
+    values = [*items[1::2], None]
+    return dict(zip(keys, values, strict=False))
+
+
+def _push(budget: Budget, items: List, arguments: List) -> Value:
+    budget.holds(len(items) + len(arguments))
+    items.extend(arguments)
+    return ""
+
+
+def _unshift(budget: Budget, items: List, arguments: List) -> Value:
+    budget.holds(len(items) + len(arguments))
+    items[:0] = arguments
+    return ""
+
+
+def _defined(_budget: Budget, items: List, arguments: List) -> Value:
+    if not arguments:
+        return 1
+    if not looks_like_number(arguments[0]):
+        return None
+    return 1 if element(items, whole(arguments[0])) is not None else ""
+
+
+def _first(budget: Budget, items: List, arguments: List) -> Value:
+    if not arguments:
+        return element(items, 0)
+    return _between(budget, items, 0, whole(arguments[0]) - 1)
+
+
+def _last(budget: Budget, items: List, arguments: List) -> Value:
+    if not arguments:
+        return element(items, -1)
+    return _between(budget, items, -whole(arguments[0]), -1)
+
+
+def _between(budget: Budget, items: List, first: int, last: int) -> List:
+    """Perl's slice `@items[first .. last]`: what is outside is undef."""
+    budget.holds(last - first + 1)
+    if not items and last >= first and first >= 0:
+        return [None] * (last - first + 1)
+    return [element(items, index) for index in range(first, last + 1)]
+
+
+def _slice(budget: Budget, items: List, arguments: List) -> Value:
+    first, last = whole(argument(arguments, 0)), argument(arguments, 1)
+    end = len(items) - 1 if last is None else whole(last)
+    first += len(items) if first < 0 else 0
+    end += len(items) if end < 0 else 0
+    return _between(budget, items, first, end)
+
+
+def _splice(budget: Budget, items: List, arguments: List) -> Value:
+    if not arguments or (arguments[0] is None and len(arguments) < 2):  # noqa: PLR2004
+        taken = items[:]
+        items.clear()
+        return taken
+    start = whole(arguments[0])
+    start += len(items) if start < 0 else 0
+    if start < 0:
+        raise PerlDie("Modification of non-creatable array value attempted")
+    start = min(start, len(items))
+    count = argument(arguments, 1)
+    length = len(items) - start if count is None and len(arguments) < 3 else whole(count)  # noqa: PLR2004
+    end = start + length if length >= 0 else max(len(items) + length, start)
+    new = arguments[2:]
+    if len(new) == 1 and isinstance(new[0], list):
+        new = new[0]
+    budget.holds(len(items) + len(new))
+    taken = items[start:end]
+    items[start:end] = new
+    return taken
+
+
+def _grep(budget: Budget, items: List, arguments: List) -> Value:
+    pattern = argument(arguments, 0)
+    search = regex.compiled(text(pattern) if is_true(pattern) else "", budget)
+    budget.step(len(items))
+    return [item for item in items if search.search(text(item))]
+
+
+_JOINT = "/*^UNLIKELY^*/"
+
+
+def _sort_key(item: Value, fields: List) -> str:
+    if isinstance(item, dict):
+        return lower(_JOINT.join(text(item.get(text(field))) for field in fields))
+    return lower(text(item))
+
+
+def _sort(budget: Budget, items: List, arguments: List) -> Value:
+    if len(items) < 2:  # noqa: PLR2004 - nothing to sort
+        return items
+    budget.step(len(items))
+    if arguments:
+        return sorted(items, key=lambda item: _sort_key(item, arguments))
+    return sorted(items, key=lambda item: lower(text(item)))
+
+
+def _nsort(budget: Budget, items: List, arguments: List) -> Value:
+    if len(items) < 2:  # noqa: PLR2004 - nothing to sort
+        return items
+    budget.step(len(items))
+    if not arguments:
+        return sorted(items, key=lambda item: number(_sort_key(item, [])))
+    fields = arguments
+    return sorted(items, key=lambda i: [number(_sort_key(i, [field])) for field in fields])
+
+
+def _unique(budget: Budget, items: List, _arguments: List) -> Value:
+    budget.step(len(items) >> 4)
+    seen: dict[str, Value] = {}
+    for item in items:
+        seen.setdefault(text(item), item)
+    return list(seen.values())
+
+
+def _lists_of(arguments: List) -> List:
+    """The items of those arguments that are lists, undef left out."""
+    lists = [found for found in arguments if isinstance(found, list)]
+    return [item for found in lists for item in found if item is not None]
+
+
+def _import(budget: Budget, items: List, arguments: List) -> Value:
+    more = _lists_of(arguments)
+    budget.holds(len(items) + len(more))
+    items += more
+    return items
+
+
+def _merge(budget: Budget, items: List, arguments: List) -> Value:
+    more = _lists_of(arguments)
+    budget.holds(len(items) + len(more))
+    return [*items, *more]
+
+
+LIST_METHODS: Mapping[str, ListMethod] = {
+    "item": lambda _b, items, a: element(items, whole(argument(a, 0))),
+    "list": lambda _b, items, _a: items,
+    "hash": _hash,
+    "push": _push,
+    "pop": lambda _b, items, _a: items.pop() if items else None,
+    "unshift": _unshift,
+    "shift": lambda _b, items, _a: items.pop(0) if items else None,
+    "max": lambda _b, items, _a: len(items) - 1,
+    "size": lambda _b, items, _a: len(items),
+    "empty": lambda _b, items, _a: int(not items),
+    "defined": _defined,
+    "first": _first,
+    "last": _last,
+    "reverse": lambda _b, items, _a: items[::-1],
+    "grep": _grep,
+    "join": _join,
+    "sort": _sort,
+    "nsort": _nsort,
+    "unique": _unique,
+    "import": _import,
+    "merge": _merge,
+    "slice": _slice,
+    "splice": _splice,
+}

@@ -1,0 +1,234 @@
+"""The methods of strings and numbers: `x.length`, `x.replace('a', 'b')`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from pmgsync.render.perl import regex
+from pmgsync.render.perl.budget import Budget
+from pmgsync.render.perl.escapes import escape_html, escape_xml
+from pmgsync.render.perl.values import Value, is_true, text, whole
+
+TextMethod = Callable[[Budget, str, list[Value]], Value]
+WHITE = " \t\n\r\f\v"
+_SPACES = re.compile(r"[ \t\n\r\f\v]+")
+_UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_LOWER = {upper: lower for lower, upper in _UPPER.items()}
+
+
+def argument(arguments: list[Value], index: int) -> Value:
+    """The argument, or undef."""
+    return arguments[index] if index < len(arguments) else None
+
+
+def upper(string: str) -> str:
+    """ASCII letters only: the others are bytes."""
+    return string.translate(_UPPER)
+
+
+def lower(string: str) -> str:
+    return string.translate(_LOWER)
+
+
+def trim(string: str) -> str:
+    return string.strip(WHITE)
+
+
+def collapse(string: str) -> str:
+    """White space cut at the ends, and each run of it made one blank."""
+    return _SPACES.sub(" ", string.strip(WHITE))
+
+
+def repeat(budget: Budget, string: str, count: Value) -> str:
+    times = max(whole(count), 0)
+    budget.fits(len(string) * times)
+    return string * times
+
+
+def _repeat(budget: Budget, string: str, arguments: list[Value]) -> Value:
+    count = argument(arguments, 0)
+    return repeat(budget, string, count) if is_true(count) else ""
+
+
+def _match(budget: Budget, string: str, arguments: list[Value]) -> Value:
+    pattern = argument(arguments, 0)
+    if pattern is None:
+        return string
+    search = regex.compiled(text(pattern), budget)
+    found: list[Value] = []
+    for match in search.finditer(string):
+        budget.step()
+        found += match.groups() if search.groups else [match.group()]
+        if not is_true(argument(arguments, 1)):
+            return found if search.groups else [1]
+    return found or ""
+
+
+def _search(budget: Budget, string: str, arguments: list[Value]) -> Value:
+    pattern = argument(arguments, 0)
+    if pattern is None:
+        return string
+    match = regex.compiled(text(pattern), budget).search(string)
+    if match is None:
+        return None
+    return folded(list(match.groups())) if match.re.groups else 1
+
+
+def folded(results: list[Value]) -> Value:
+    """What a method gives that returns several values: a list, unless the first is undef."""
+    if not results or results[0] is None:
+        return None
+    return results if len(results) > 1 else results[0]
+
+
+_BACK_REFERENCE = re.compile(r"\$\d+")
+_EXPANDED = re.compile(r"\\(\\|\$)|\$(\d+)")
+
+
+def replace(budget: Budget, string: str, pattern: str, new: str, *, once: bool) -> str:
+    """Each match, or the first, replaced by `new`, in which `$1` is a group."""
+    search = regex.compiled(pattern, budget)
+    has_groups = bool(_BACK_REFERENCE.search(new))
+    pieces: list[str] = []
+    size = at = 0
+    for match in search.finditer(string):
+        budget.step()
+        inserted = _expand(new, match) if has_groups else new
+        size += len(inserted) + match.start() - at
+        budget.fits(size)
+        pieces += (string[at : match.start()], inserted)
+        at = match.end()
+        if once:
+            break
+    return "".join([*pieces, string[at:]])
+
+
+def _expand(new: str, match: re.Match[str]) -> str:
+    def group(found: re.Match[str]) -> str:
+        if found[1]:
+            return found[1]
+        index = int(found[2])
+        return match[index] or "" if 0 < index <= match.re.groups else ""
+
+    return _EXPANDED.sub(group, new)
+
+
+def _replace(budget: Budget, string: str, arguments: list[Value]) -> Value:
+    pattern, new, everywhere = (argument(arguments, index) for index in range(3))
+    once = everywhere is not None and not is_true(everywhere)
+    return replace(budget, string, text(pattern), text(new), once=once)
+
+
+def _remove(budget: Budget, string: str, arguments: list[Value]) -> Value:
+    pattern = argument(arguments, 0)
+    if pattern is None:
+        return string
+    return regex.compiled(text(pattern), budget).sub("", string)
+
+
+def _split(budget: Budget, string: str, arguments: list[Value]) -> Value:
+    separator, limit = argument(arguments, 0), whole(argument(arguments, 1))
+    if separator is None:
+        string, pattern = string.lstrip(WHITE), r"\s+"
+    else:
+        pattern = text(separator)
+    pieces = split(budget, string, pattern, limit)
+    budget.holds(len(pieces))
+    return pieces
+
+
+def split(budget: Budget, string: str, pattern: str, limit: int = 0) -> list[Value]:
+    """Perl's split: groups are kept; no empty string at the end unless a limit is given."""
+    search = regex.compiled(pattern, budget)
+    pieces: list[Value] = []
+    if not string:
+        return pieces
+    at = 0
+    for match in search.finditer(string):
+        budget.step()
+        if limit > 0 and len(pieces) >= limit - 1 and not search.groups:
+            break
+        if match.end() == match.start() and match.start() in (0, len(string)):
+            continue
+        if match.end() == 0:
+            continue
+        pieces.append(string[at : match.start()])
+        pieces += match.groups()
+        at = match.end()
+    pieces.append(string[at:])
+    if limit == 0:
+        while pieces and (pieces[-1] is None or pieces[-1] == ""):
+            pieces.pop()
+    return pieces
+
+
+def _chunk(budget: Budget, string: str, arguments: list[Value]) -> Value:
+    size = whole(argument(arguments, 0)) or 1
+    width = abs(size)
+    lines = string.split("\n")
+    budget.holds(len(string) // width + len(lines))
+    pieces: list[Value] = []
+    for line in reversed(lines) if size < 0 else lines:
+        if size > 0:
+            pieces += [line[at : at + width] for at in range(0, len(line), width)]
+        else:
+            pieces += [line[max(at - width, 0) : at] for at in range(len(line), 0, -width)]
+    return pieces if size > 0 else pieces[::-1]
+
+
+def _substr(_budget: Budget, string: str, arguments: list[Value]) -> Value:
+    start, length, new = (argument(arguments, index) for index in range(3))
+    begin = whole(start)
+    if begin < 0:
+        begin += len(string)
+    end = len(string)
+    if length is not None:
+        count = whole(length)
+        end = begin + count if count >= 0 else len(string) + count
+    if begin > len(string) or (begin < 0 and end < 0):
+        return None if new is None else _outside()
+    begin, end = max(begin, 0), min(end, len(string))
+    end = max(begin, end)
+    if length is not None and new is not None:
+        return string[:begin] + text(new) + string[end:]
+    return string[begin:end]
+
+
+def _outside() -> Value:
+    from pmgsync.render.perl.operators import PerlDie
+
+    raise PerlDie("substr outside of string")
+
+
+def _hash(_budget: Budget, string: str, _arguments: list[Value]) -> Value:
+    return {"value": string}
+
+
+TEXT_METHODS: Mapping[str, TextMethod] = {
+    "item": lambda _b, s, _a: s,
+    "list": lambda _b, s, _a: [s],
+    "hash": _hash,
+    "length": lambda _b, s, _a: len(s),
+    "size": lambda _b, _s, _a: 1,
+    "empty": lambda _b, s, _a: int(not s),
+    "defined": lambda _b, _s, _a: 1,
+    "upper": lambda _b, s, _a: upper(s),
+    "lower": lambda _b, s, _a: lower(s),
+    "ucfirst": lambda _b, s, _a: upper(s[:1]) + s[1:],
+    "lcfirst": lambda _b, s, _a: lower(s[:1]) + s[1:],
+    "match": _match,
+    "search": _search,
+    "repeat": _repeat,
+    "replace": _replace,
+    "remove": _remove,
+    "split": _split,
+    "chunk": _chunk,
+    "substr": _substr,
+    "trim": lambda _b, s, _a: trim(s),
+    "collapse": lambda _b, s, _a: collapse(s),
+    "squote": lambda _b, s, _a: re.sub(r"(['\\])", r"\\\1", s),
+    "dquote": lambda _b, s, _a: re.sub(r'(["\\])', r"\\\1", s).replace("\n", "\\n"),
+    "html": lambda _b, s, _a: escape_html(s),
+    "xml": lambda _b, s, _a: escape_xml(s),
+}

@@ -1,0 +1,70 @@
+# The real Template Toolkit as a process: one JSON object a line in, one a line out.
+#
+#   in:  {"name": "t", "files": {"t": "...", ...}, "vars": {...}, "options": {...}}
+#   out: {"output": "..."} or {"error": "..."}
+#
+# Characters are bytes (Latin-1) on both sides.
+use strict;
+use warnings;
+use File::Temp qw(tempdir);
+use JSON::PP;
+use Template;
+
+my $json = JSON::PP->new->latin1->allow_nonref;
+my $folder = tempdir(CLEANUP => 1);
+my $empty = "$folder/empty";
+mkdir $empty or die;
+binmode STDIN;
+binmode STDOUT;
+$| = 1;
+$SIG{__WARN__} = sub { };
+chdir $folder or die;
+
+sub written {    # (FILES) -> the names written
+    my $files = shift;
+    for my $name (keys %$files) {
+        mkdir("$folder/$1") if $name =~ m{^(.*)/};
+        open(my $file, '>:raw', "$folder/$name") or die "$name: $!";
+        print $file $files->{$name};
+        close($file) or die;
+    }
+    return keys %$files;
+}
+
+sub as_bytes {    # (VALUE): strings without Perl's flag for text, in place
+    my $value = $_[0];
+    if (ref $value eq 'HASH') {
+        $_[0] = { map { my ($key, $inner) = ($_, $value->{$_}); as_bytes($key); as_bytes($inner);
+                        ($key => $inner) } keys %$value };
+    }
+    elsif (ref $value eq 'ARRAY') {
+        as_bytes($_) for @$value;
+    }
+    else {
+        utf8::downgrade($_[0]) if utf8::is_utf8($_[0]);
+    }
+}
+
+while (my $line = <STDIN>) {
+    my $case = $json->decode($line);
+    as_bytes($case);
+    my @names = written($case->{files});
+    my $template = Template->new({ INCLUDE_PATH => $folder, %{ $case->{options} || {} } });
+    my $output = '';
+    my $answer;
+    my $done = eval {
+        local $SIG{ALRM} = sub { die "timeout\n" };
+        alarm 10;
+        for my $once (1) {    # a LAST without a loop leaves the innermost one, which is this
+            my $fine = $template->process($case->{name}, $case->{vars}, \$output);
+            $answer = $fine ? { output => $output } : { error => '' . $template->error };
+        }
+        alarm 0;
+        $answer ||= { error => 'LAST or NEXT left the template' };
+        1;
+    };
+    alarm 0;
+    $answer = { error => "$@" } unless $done;
+    print $json->encode($answer), "\n";
+    unlink map { "$folder/$_" } @names;
+}
