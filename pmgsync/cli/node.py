@@ -457,8 +457,7 @@ class Node:
         lines = [agent.trouble] if agent.trouble else []
         if self.master is not None:
             lines += self.master.attention
-        if self.peering is not None and self.peering.listening_trouble:
-            lines.append(self.peering.listening_trouble)
+        lines += self.peering.attention if self.peering is not None else ()
         if self.master is None and not agent.link.up:
             lines.append(f"no connection to the master: {agent.link.trouble}")
         lines += orphaned.attention(self.parts.store)

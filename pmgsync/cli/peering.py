@@ -145,6 +145,17 @@ class Peering:
             )
         )
 
+    @property
+    def attention(self) -> tuple[str, ...]:
+        """What an admin should know of it."""
+        epoch, promised = self.history().membership.epoch, self.voting.ballot.epoch
+        waits = (
+            f"this node has signed for epoch {promised}, which has not begun: it takes in no "
+            "version until one begins; the master begins one by itself, or `pmgsync promote` does"
+        )
+        lines = (self.listening_trouble, waits if promised > epoch else "")
+        return tuple(filter(None, lines))
+
     # --- life ---
 
     async def listen(self, me: Member, *, needed: bool) -> None:
