@@ -213,3 +213,29 @@ def test_a_node_that_left_joins_another_cluster(cluster: Cluster, tmp_path: Path
         other.join(node)
         other.settle()
         other.nodes.remove(node)
+
+
+# --- after a promotion ----------------------------------------------------------------------------
+
+
+def test_a_new_master_removes_the_old_one_and_takes_it_in_again(cluster: Cluster) -> None:
+    cluster.found(3)
+    old, new, other = cluster.nodes
+    new.pmgsync("promote")
+    cluster.nodes[:2] = [new, old]
+    cluster.settle()
+    shown = other.pmgsync("members", "--json").document()
+    assert shown["link"]["epoch"] == 2
+    assert {f"{old.name}(1)", f"{new.name}(2)"} <= set(shown["link"]["signers"])
+    new.pmgsync("delete", old.name)
+    until(lambda: removed(old), "it to know")
+    assert f"by its master {new.name}(2)" in old.pmgsync("status", code=1).out
+    before = new.read("cluster.conf") or b""
+    assert f"as {old.name}(1)" in cluster.join(old).out
+    cluster.settle()
+    assert members(other)[old.name]["since"]["signers"] == [f"{new.name}(2)"]
+    # The edits of its own file that the new master finds are judged as the old one did.
+    new.write("cluster.conf", before.replace(b"master: 2", b"node: 2"))
+    until(lambda: "could not read it" in new.attention(), "it to be put back")
+    cluster.settle()
+    assert sorted(members(other)) == sorted(node.name for node in cluster.nodes)
