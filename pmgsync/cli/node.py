@@ -64,8 +64,7 @@ T = TypeVar("T")
 
 ASK_SECONDS = 0.5
 PRUNE_EVERY_S = 3600.0
-WRITE_BACK_EVERY_S = 2.0
-STATUS_EVERY_S = 1.0
+SECOND = 1.0
 FRESH_MS = 1500
 """A view of this age is as good as a new one; the master gives a node one a second at most."""
 RELEASE_SECONDS = 30.0
@@ -306,29 +305,28 @@ class Node:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.agent.run())
             group.create_task(self._prune_now_and_then())
-            group.create_task(self._keep_status())
-            group.create_task(self._write_back_now_and_then())
+            group.create_task(self._every_second())
             group.create_task(peering.gossip.run())
             if self.master is not None:
                 group.create_task(self.master.role.run())
                 group.create_task(peering.renew_forever())
 
-    async def _keep_status(self) -> None:
+    async def _every_second(self) -> None:
+        """Two small duties in one loop: each wake-up is what an idle daemon costs."""
         said = ""
         while True:
             if said != self.status_line:
                 said = self.status_line
                 self.on_status(said)
-            await self.parts.clock.sleep(STATUS_EVERY_S)
-
-    async def _write_back_now_and_then(self) -> None:
-        while True:
-            await self.parts.clock.sleep(WRITE_BACK_EVERY_S)
             if self.parts.store.log_is_long:
-                try:
-                    await self._run_blocking(self.parts.store.write_back)
-                except StoreError as error:
-                    log.warning("the database's log is not written back now: %s", error)
+                await self._write_back()
+            await self.parts.clock.sleep(SECOND)
+
+    async def _write_back(self) -> None:
+        try:
+            await self._run_blocking(self.parts.store.write_back)
+        except StoreError as error:
+            log.warning("the database's log is not written back now: %s", error)
 
     async def _prune_now_and_then(self) -> None:
         while True:
