@@ -18,7 +18,6 @@ from pmgsync.cli.node import Node
 from pmgsync.cli.pmg_keys import gather_pmg_keys
 from pmgsync.errors import OperatorError, PmgsyncError, WrongClusterError
 from pmgsync.host.identity import Identity
-from pmgsync.master.founding import Founder, found_cluster
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.joining import JOIN_REQUEST_TYPE, JoinRequest, Token
@@ -35,6 +34,9 @@ FIRST_VERSION_SECONDS = 60.0
 
 async def create(node: Node, name: str | None, address: str | None) -> Mapping[str, Any]:
     """Found a cluster with `node` as its master, from what lies in its tree."""
+    # Who joins need not read a `cluster.conf`, nor carry what does from then on.
+    from pmgsync.master.founding import Founder, found_cluster
+
     async with node.busy:
         require_outsider(node)
         if node.removed is not None:
