@@ -57,6 +57,8 @@ def _render(options: argparse.Namespace, place: Place) -> int:
     if name is None:
         looked = ", ".join(map(str, path.folders))
         raise TemplateError(f"not found; looked in {looked}", name=options.name)
+    if name.endswith(".j2"):
+        raise TemplateError("templates in plain Jinja2 are not supported yet", name=name)
     output = templates.render(name, variables, path, SystemClock().monotonic)
     sys.stdout.flush()
     sys.stdout.buffer.write(output)
@@ -84,8 +86,7 @@ def _given_variables(file: str) -> dict[str, Any]:
 
 
 RENDER = Command(
-    about="Print what a template gives: Template Toolkit as PMG uses it, or Jinja2 if the file is "
-    "called NAME.j2. Nothing is written.",
+    about="Print what a template gives, in Template Toolkit as PMG uses it. Nothing is written.",
     examples=(
         ("pmgsync render main.cf.in", "with this node's variables"),
         ("pmgsync render main.cf.in --vars node.json", "with exactly these variables"),
