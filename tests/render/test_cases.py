@@ -12,6 +12,7 @@ from tests.render import (
     cases_format,
     cases_methods,
     cases_operators,
+    cases_plugins,
     cases_ranges,
     cases_regex,
     cases_values,
@@ -30,6 +31,7 @@ TABLES = {
     "methods": cases_methods.CASES,
     "filters": cases_filters.CASES,
     "format": cases_format.CASES,
+    "plugins": cases_plugins.CASES,
 }
 
 
