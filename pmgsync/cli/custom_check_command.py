@@ -92,7 +92,7 @@ def _custom_check(options: argparse.Namespace, place: Place) -> int:
 def _show(trial: Trial) -> None:
     for line in trial.run.errors.decode("utf-8", "replace").splitlines():
         say(f"log: {printable(line)}")
-    print(f"ran      {printable(trial.program)} {VERSION} {printable(trial.mail)}")
+    print(f"command  {printable(trial.program)} {VERSION} {printable(trial.mail)}")
     print(f"answer   {' / '.join(map(printable, lines_of(bytes(trial.run.output)))) or 'none'}")
     print(f"PMG      {trial.verdict}")
     sys.stdout.flush()

@@ -5,8 +5,8 @@ r"""PMG's `fetchmailrc`: mailboxes to fetch mail from, bytes to values and back.
     poll ID via "SERVER" ...     an account: words, some with an argument
 
 What PMG reads is words, separated by blanks, wherever lines end; in `"..."` a `\xHH` is a byte. `#`
-is nothing special there. At a word that it does not know, and at an argument that is missing, empty
-or `0`, PMG gives up on the whole file; so the findings have an error then, and there are no
+is nothing special there. At a word that it does not know, and at an argument that is missing or a
+bare `0`, PMG gives up on the whole file; so the findings have an error then, and there are no
 entries. It writes the file from a template; here the head stays, byte for byte, and the accounts
 are written anew.
 """

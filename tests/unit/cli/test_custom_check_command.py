@@ -44,7 +44,7 @@ def test_a_good_answer(
     assert check(root) == 0
     out, err = capsys.readouterr()
     assert f"PMG      {words}" in out
-    assert f"ran      {root}/{PROGRAM} v1 {root}/mail" in out
+    assert f"command  {root}/{PROGRAM} v1 {root}/mail" in out
     assert err == ""
 
 
@@ -98,7 +98,7 @@ def test_a_path_outside_the_root_is_that_of_the_system(
         f"section: admin\n\tcustom_check 1\n\tcustom_check_path {other}/check\n"
     )
     assert check(root) == 0
-    assert f"ran      {other}/check v1" in capsys.readouterr().out
+    assert f"command  {other}/check v1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("conf", [None, "section: admin\n\tcustom_check 0\n"])
