@@ -16,7 +16,7 @@ from pmgsync.host.disk import PLACES, DiskReader
 from pmgsync.host.facts import gather_facts
 from pmgsync.model.manifest import MAX_FILE_BYTES
 from pmgsync.model.paths import printable
-from pmgsync.model.scope import PMG_CONF, SPAMASSASSIN, holds_synced_files, rule_for
+from pmgsync.model.scope import PMG, PMG_CONF, SPAMASSASSIN, holds_synced_files, rule_for
 from pmgsync.pmgconf.check import Surroundings
 from pmgsync.pmgconf.checks import remarks
 from pmgsync.pmgconf.checks_mail import RESOLV_CONF
@@ -27,8 +27,11 @@ from pmgsync.ports import FileKind, Seen
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+TEMPLATES = f"{PMG}/templates/"
+TEMPLATE_NAMES = (".in", ".in.demo", ".tt")
+"""How the names of PMG's templates end."""
 RULE_FOLDERS = ("var/lib/spamassassin", "usr/share/spamassassin", "usr/share/spamassassin-extra")
 """Where SpamAssassin's own rules lie; the admin's are beside the scores."""
 
@@ -76,6 +79,7 @@ def check_tree(root: Path, now: int) -> Iterator[Located]:
     files: dict[str, bytes] = {}
     unreadable = list(_read(root, files))
     yield from unreadable
+    yield from _templates(files)
     configuration = Configuration(files)
     around = _surroundings(root, configuration, now)
     around = replace(around, unread=frozenset(found.path for found in unreadable))
@@ -99,6 +103,26 @@ def _read(root: Path, files: dict[str, bytes]) -> Iterator[Located]:
             files[seen.path], _ = reader.read(seen.path, limit=MAX_FILE_BYTES)
         except HostError as error:
             yield Located(seen.path, Finding(0, error.what, mend=error.mend))
+
+
+def _templates(files: Mapping[str, bytes]) -> Iterator[Located]:
+    """Overrides of PMG's templates that do not compile: PMG dies on them, and so do we.
+
+    Names that PMG does not look for are no templates, whatever is in them.
+    """
+    paths = [path for path in files if path.startswith(TEMPLATES) and path.endswith(TEMPLATE_NAMES)]
+    if not paths:
+        return
+    # Only here: Jinja2 is slow to load, and most machines have no override.
+    from pmgsync.render.compile import compile_template
+    from pmgsync.render.errors import TemplateError
+
+    for path in paths:
+        try:
+            compile_template(files[path], path.removeprefix(TEMPLATES))
+        except TemplateError as error:
+            mend = "correct it, or remove it: the packaged one counts then"
+            yield Located(path, Finding(error.line, f"does not compile: {error.what}", mend=mend))
 
 
 def _is_ours(seen: Seen) -> bool:

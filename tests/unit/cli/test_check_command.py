@@ -208,6 +208,16 @@ def test_what_is_not_synced_is_nobodys_business(
     assert lines(capsys) == []
 
 
+def test_a_template_that_does_not_compile(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root, "etc/pmg/templates/main.cf.in", "[% IF pmg.mail.tls %]x[% END %]\n")
+    write(root, "etc/pmg/templates/local.cf.in", "a\nb [% IF %]\n")
+    write(root, "etc/pmg/templates/clamd.conf.in.old", "[% IF %]\n")
+    assert check(root) == 3
+    (line,) = lines(capsys)
+    assert line.startswith(f"{root}/etc/pmg/templates/local.cf.in:2: error: does not compile: ")
+    assert line.endswith("; correct it, or remove it: the packaged one counts then")
+
+
 SECRETS = {
     "etc/pmg/pmg.conf": f"section: admin\n\thttp_proxy ftp://u:{SECRET}@proxy\n{SECRET} http://u:{SECRET}@h\n",
     "etc/pmg/ldap.conf": f"ldap: a1\n\tbindpw {SECRET}!\n\tfoo {SECRET}\nbindpw {SECRET}\n",
