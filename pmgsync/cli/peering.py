@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pmgsync.agent.role import AgentRole
     from pmgsync.cli.node import Node
     from pmgsync.master.feed import Feeds
+    from pmgsync.master.holds import Hold
     from pmgsync.master.register import Register
     from pmgsync.master.role import MasterRole
 
@@ -130,6 +131,7 @@ class Peering:
         )
         self._yields_until = 0.0
         self._agreed = (0, 0.0)
+        self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
         self._heard_of_promise = 0
         self._port = port(self)
@@ -268,19 +270,29 @@ class Peering:
                 "hands over only when `pmgsync switchover` is typed on it (its setting "
                 "[promotion] hand_over)"
             )
+        held = [hold.who for hold in master.role.holds if hold is not self._yield_hold]
+        if held:
+            return Refusal(f"is on hold by {held[0]}, and what is edited would be put back")
         await master.role.publish_now()
-        hold = master.role.hold(f"a handover to {member.label}", durable=False)
-        log.warning("publishes nothing for now: %s is about to take over", member.label)
-        self._yields_until = clock.monotonic() + YIELD_SECONDS
-
-        async def resume() -> None:
-            await clock.sleep(YIELD_SECONDS)
-            master.role.abandon_hold(hold)
-
-        if self._resuming is not None:
-            self._resuming.cancel()
-        self._resuming = asyncio.create_task(resume())
+        if master.role.held is not None:
+            return Refusal(f"has a change that is not published: {master.role.held}")
+        self._yield_to(member, master.role)
         return self._standing()
+
+    def _yield_to(self, member: Member, role: MasterRole) -> None:
+        """Publish nothing for a while. A hold of an earlier candidate ends with the new one."""
+        hold = role.hold(f"a handover to {member.label}", durable=False)
+        log.warning("publishes nothing for now: %s is about to take over", member.label)
+        before, self._yield_hold = self._yield_hold, hold
+        if self._resuming is not None and before is not None and not self._resuming.done():
+            self._resuming.cancel()
+            role.abandon_hold(before)
+        self._yields_until = self._parts.clock.monotonic() + YIELD_SECONDS
+        self._resuming = asyncio.create_task(self._resume(hold, role))
+
+    async def _resume(self, hold: Hold, role: MasterRole) -> None:
+        await self._parts.clock.sleep(YIELD_SECONDS)
+        role.abandon_hold(hold)
 
     def agree_to(self, member: Member) -> None:
         """An admin of this node wants `member` to take over, within a minute."""
