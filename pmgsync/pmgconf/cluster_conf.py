@@ -1,7 +1,8 @@
 """PMG's `cluster.conf`, bytes to values and back: the face of the membership that PMG itself reads.
 
 PMG dies on a file without a master, on a name that stands twice and on a section that lacks an
-option; these are an `InvalidError` naming FILE:LINE here. What it only warns about is a finding. It
+option; these are an `InvalidError` naming FILE:LINE here, and so are a second master and a cid that
+stands twice, with which nobody could say who is meant. What PMG only warns about is a finding. It
 raises `maxcid` to the highest cid it sees, and so do we. A file without sections says that the node
 is in no cluster.
 
@@ -105,7 +106,7 @@ class ClusterConf:
 
 
 def parse_cluster_conf(data: bytes, *, where: str = FILE) -> ClusterConf | None:
-    """What the file says; None if it has no section. `InvalidError` for what PMG would die on."""
+    """What the file says; None if it has no section. `InvalidError` for what is no cluster."""
     file = parse(data, GRAMMAR)
     _require_complete(file, where)
     if not file.sections:

@@ -56,7 +56,7 @@ class Configuration:
 
     @cached_property
     def nodes(self) -> cluster_conf.ClusterConf | None:
-        """`cluster.conf`; None where there is no cluster, or PMG dies on the file."""
+        """`cluster.conf`; None where there is no cluster, or the file is none."""
         try:
             return cluster_conf.parse_cluster_conf(self.content(CLUSTER_CONF))
         except InvalidError:
@@ -136,4 +136,6 @@ class Configuration:
             cluster_conf.parse_cluster_conf(data)
         except InvalidError as error:
             at = _AT_LINE.search(error.where)
-            yield Finding(int(at[1]) if at else 0, f"PMG dies: {error.what}", mend=error.mend)
+            yield Finding(
+                int(at[1]) if at else 0, f"is no cluster to PMG: {error.what}", mend=error.mend
+            )

@@ -120,7 +120,11 @@ def test_findings_are_in_the_order_of_files_and_lines(
         ("etc/pmg/user.conf", "#\njoe:1:0:x:admin:::::\n", "2: error: PMG drops this user"),
         ("etc/pmg/fetchmailrc", "# proxmox settings\nfrobnicate\n", "2: error: "),
         ("etc/pmg/ldap.conf", "ldap: a1\n\tmode ldap\n", "2: error: section 'a1': missing value"),
-        ("etc/pmg/cluster.conf", "node: 1\n\tname a\n", "1: error: PMG dies: section 'node: 1'"),
+        (
+            "etc/pmg/cluster.conf",
+            "node: 1\n\tname a\n",
+            "1: error: is no cluster to PMG: section 'node: 1'",
+        ),
         ("etc/pmg/pmg.conf", "section: bogus\n", "1: error: section 'bogus': unsupported type"),
         ("etc/pmg/pmg.conf", "section: mail\r\n", "1: warning: lines end with CR LF"),
         ("etc/pmg/dkim/domains", "a.example\n", "1: error: cannot be read: a.example"),
