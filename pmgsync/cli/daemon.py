@@ -21,6 +21,7 @@ from pmgsync.cli.node import Node
 from pmgsync.cli.settings import Settings, load_settings
 from pmgsync.errors import ExitCode, PmgsyncError
 from pmgsync.host.lock import hold_lock
+from pmgsync.host.memory import use_one_arena
 from pmgsync.host.notify import Notifier
 from pmgsync.wire.control import ControlServer
 
@@ -34,6 +35,7 @@ COLLECT_AFTER = 10_000
 
 def run(root: Path) -> int:
     """Run until told to stop; the exit code. Raises what keeps it from starting."""
+    use_one_arena()
     settings = load_settings(root)
     set_up_logging(settings.log.level)
     with hold_lock(root / LOCK):
