@@ -5,7 +5,7 @@
 _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and its arguments
     verbs='' options='--help --root' valued='--root' arguments=''
     case $1 in
-        '') verbs='create join-cmd join approve members delete leave promote switchover tokens daemon status log show kept orphans run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump render facts' options='--help --root --version' ;;
+        '') verbs='create join-cmd join approve members delete leave promote switchover tokens daemon status log show kept orphans run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump render facts sync templates' options='--help --root --version' ;;
         'create') options='--address --help --json --name --root' valued='--address --name --root' arguments='' ;;
         'join-cmd') options='--help --json --root' valued='--root' arguments='' ;;
         'join') options='--fingerprint --help --json --name --root --token' valued='--fingerprint --name --root --token' arguments='-' ;;
@@ -89,6 +89,8 @@ _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and i
         'dump') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
         'render') options='--facts --help --option --root --template-path --vars' valued='--facts --option --root --template-path --vars' arguments='-' ;;
         'facts') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
+        'sync') options='--diff --dry-run --facts --help --json --restart --root' valued='--facts --restart --root' arguments='' ;;
+        'templates') options='--diff --facts --help --json --root --variables' valued='--facts --root' arguments='-' ;;
     esac
 }
 
@@ -115,6 +117,7 @@ _pmgsync_option_values() { # COMMAND --OPTION: the values of an option of a comm
         'ldap set --unset') echo accountattr basedn binddn bindpw cafile comment disable filter groupbasedn groupclass mailattr mode port server2 verify ;;
         'fetchmail add --protocol') echo pop3 imap ;;
         'fetchmail set --protocol') echo pop3 imap ;;
+        'sync --restart') echo 0 1 ;;
     esac
 }
 

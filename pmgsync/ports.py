@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from pmgsync.model.changeset import Diff, Position
-from pmgsync.model.envelope import Envelope
-from pmgsync.model.manifest import Digest, Manifest
-from pmgsync.model.membership import Member
-from pmgsync.model.messages import ToAgent, ToMaster
-from pmgsync.model.trust import Head
+if TYPE_CHECKING:  # commands that only render need none of them at run time
+    from pmgsync.model.changeset import Diff, Position
+    from pmgsync.model.envelope import Envelope
+    from pmgsync.model.manifest import Digest, Manifest
+    from pmgsync.model.membership import Member
+    from pmgsync.model.messages import ToAgent, ToMaster
+    from pmgsync.model.trust import Head
 
 
 class Clock(Protocol):
@@ -88,7 +89,9 @@ class TreeReader(Protocol):
         """
 
     def staged(self) -> Sequence[str]:
-        """Paths of everything in the synced folders whose name starts with `scope.STAGE_PREFIX`."""
+        """Paths of everything whose name starts with `scope.STAGE_PREFIX` in the synced folders and
+        in those of service files.
+        """
 
 
 class TreeWriter(Protocol):
@@ -422,8 +425,8 @@ class Stream(Protocol[Out, In]):
         """End it; safe to call twice."""
 
 
-AgentEnd = Stream[ToMaster, ToAgent]
-MasterEnd = Stream[ToAgent, ToMaster]
+AgentEnd: TypeAlias = "Stream[ToMaster, ToAgent]"
+MasterEnd: TypeAlias = "Stream[ToAgent, ToMaster]"
 
 
 class Dialer(Protocol):

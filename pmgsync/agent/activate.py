@@ -33,8 +33,9 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pmgsync.agent.beside import backup, map_of, staged
 from pmgsync.agent.maps import MapBuilder
-from pmgsync.agent.plan import Plan, backup, map_of, staged
+from pmgsync.agent.plan import Plan
 from pmgsync.errors import ActivateError, HostError, PmgsyncError, StageError
 from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, digest_of
 from pmgsync.model.paths import ManagedPath
@@ -113,7 +114,9 @@ class Activator:
     def _switch(self, plan: Plan, contents: Mapping[Digest, bytes], keep: Keep) -> tuple[str, ...]:
         draft = _Draft()
         try:
-            self._prepare(plan, contents, draft)
+            # What was made here is not kept in the store: it can be made again.
+            made = plan.services.contents
+            self._prepare(plan, {**contents, **made} if made else contents, draft)
             intent = Intent(plan.before, plan.after, tuple(draft.steps))
             # A repair puts back what came from the store.
             new = contents if plan.records else {}
@@ -154,9 +157,10 @@ class Activator:
     # --- 1 and 2 ---
 
     def _prepare(self, plan: Plan, contents: Mapping[Digest, bytes], draft: _Draft) -> None:
-        backups = {entry.path: self._back_up(entry.path, draft) for entry in plan.puts}
-        backups |= {path: self._back_up(path, draft, is_put=False) for path in plan.deletes}
-        for entry in plan.puts:
+        puts, deletes = (*plan.puts, *plan.services.puts), (*plan.deletes, *plan.services.deletes)
+        backups = {entry.path: self._back_up(entry.path, draft) for entry in puts}
+        backups |= {path: self._back_up(path, draft, is_put=False) for path in deletes}
+        for entry in puts:
             new = staged(entry.path)
             note = self.tree.write(
                 new, contents[entry.digest], mode=entry.mode, ownership=entry.ownership
@@ -169,13 +173,13 @@ class Activator:
                 self._build_map(path, contents[source.digest] if source else b"", plan, draft)
         draft.steps += [
             Step(StepKind.DELETE, path, "", backups[path], None)
-            for path in plan.deletes
+            for path in deletes
             if backups[path]
         ]
 
     def _build_map(self, path: ManagedPath, content: bytes, plan: Plan, draft: _Draft) -> None:
         source, target = staged(path), map_of(path)
-        is_put = any(entry.path == path for entry in plan.puts)
+        is_put = any(entry.path == path for entry in (*plan.puts, *plan.services.puts))
         if not is_put:
             rule = require_rule(path)
             self.tree.write(source, content, mode=rule.mode, ownership=rule.ownership)
@@ -360,7 +364,8 @@ class Activator:
 
 def _target_of(where: str, plan: Plan) -> str:
     """What an admin knows by its name: the target beside which we made the file called `where`."""
-    for target in (*plan.touched, *(path for path, _ in plan.maps)):
+    services = (*(entry.path for entry in plan.services.puts), *plan.services.deletes)
+    for target in (*plan.touched, *(path for path, _ in plan.maps), *services):
         if where in (staged(target), backup(target), map_of(staged(target))):
             return target
     return where

@@ -8,21 +8,22 @@ from them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from pmgsync.agent.service_work import NO_WORK, ServiceWork
 from pmgsync.model.changeset import Position, diff
 from pmgsync.model.manifest import Digest, FileEntry, Manifest
 from pmgsync.model.paths import ManagedPath
-from pmgsync.model.scope import STAGE_PREFIX, rule_for
+from pmgsync.model.scope import rule_for
 from pmgsync.ports import LogRecord
+from pmgsync.render.targets import is_source
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """From `before` to `after`: files to put and delete, maps to build (by source; None: from
-    nothing).
+    nothing), service files that are put or removed in the same step.
     """
 
     before: Position
@@ -31,6 +32,9 @@ class Plan:
     deletes: tuple[ManagedPath, ...] = ()
     maps: tuple[tuple[ManagedPath, FileEntry | None], ...] = ()
     records: tuple[LogRecord, ...] = ()
+    services: ServiceWork = NO_WORK
+    renders: bool = False
+    """Does something change of which service files are made?"""
 
     @property
     def contents(self) -> frozenset[Digest]:
@@ -70,8 +74,9 @@ def plan_advance(
         advance.position,
         puts=() if authored else change.puts,
         deletes=() if authored else change.deletes,
-        maps=_maps(change.paths, advance.manifest),
+        maps=maps_of(change.paths, advance.manifest),
         records=advance.records,
+        renders=any(map(is_source, change.paths)),
     )
 
 
@@ -82,7 +87,7 @@ def plan_repair(
     wanted = sorted(set(paths))
     puts = tuple(active[ManagedPath(path)] for path in wanted if path in active)
     deletes = tuple(ManagedPath(path) for path in wanted if path not in active)
-    maps = _maps([*(entry.path for entry in puts), *deletes, *map(ManagedPath, unmapped)], active)
+    maps = maps_of([*(entry.path for entry in puts), *deletes, *map(ManagedPath, unmapped)], active)
     return Plan(position, position, puts, deletes, maps)
 
 
@@ -108,31 +113,10 @@ def _folders_above(path: str) -> Iterator[ManagedPath]:
         yield ManagedPath(path)
 
 
-def map_of(path: str) -> str:
-    """Where Postfix looks for the indexed map of the file at `path`."""
-    return path + ".db"
-
-
-def staged(path: str) -> str:
-    """Where the new content of `path` waits: beside it, under a name that never travels and always
-    fits.
-    """
-    return _beside(path, "new")
-
-
-def backup(path: str) -> str:
-    """Where the old content of `path` is until the new one is known to hold."""
-    return _beside(path, "old")
-
-
-def _beside(path: str, suffix: str) -> str:
-    folder, _, _ = path.rpartition("/")
-    return f"{folder}/{STAGE_PREFIX}{hashlib.sha256(path.encode()).hexdigest()[:16]}.{suffix}"
-
-
-def _maps(
+def maps_of(
     paths: Iterable[ManagedPath], target: Manifest
 ) -> tuple[tuple[ManagedPath, FileEntry | None], ...]:
+    """The maps to build for those of `paths` that have one, each with its source in `target`."""
     mapped = sorted(
         {path for path in paths if (rule := rule_for(path)) is not None and rule.postmap}
     )

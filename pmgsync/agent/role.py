@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from pmgsync.agent import drift
-from pmgsync.agent.activate import Activator
 from pmgsync.agent.follower import (
     Action,
     Ask,
@@ -32,8 +31,10 @@ from pmgsync.agent.follower import (
     Ready,
     Saw,
 )
-from pmgsync.agent.link import Link, LinkConfig
+from pmgsync.agent.link import Link
+from pmgsync.agent.parts import AgentConfig, AgentParts
 from pmgsync.agent.plan import Advance
+from pmgsync.agent.telling import Telling
 from pmgsync.agent.tree_work import Repaired, TreeWork, is_small
 from pmgsync.errors import (
     CheckFailedError,
@@ -44,13 +45,11 @@ from pmgsync.errors import (
 )
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, seal
-from pmgsync.model.keys import Signer
 from pmgsync.model.messages import Hello, Need, Pulse, Resync, SignedReport, ToAgent, ToMaster
 from pmgsync.model.removal import accept_removal
 from pmgsync.model.report import MAX_NOTES, REPORT_TYPE, Outcome, Report
 from pmgsync.model.trust import Head, TrustedHistory
-from pmgsync.ports import ChangeSource, Clock, Dialer, Look, Store
-from pmgsync.survey import Survey
+from pmgsync.ports import Look
 
 log = logging.getLogger(__name__)
 
@@ -60,42 +59,6 @@ SMALL_CLUSTER = 20
 """Up to so many members, views are asked for every `view_s`."""
 SAVE_VIEW_S = 60.0
 """The view is written down at most so often."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentConfig:
-    """Seconds: until what failed is tried again, from new files to their last sync and the report,
-    from a tree event to the look at it, between looks at everything without an event, between view
-    requests.
-    """
-
-    retry_s: float = 2.0
-    settle_delay_s: float = 0.0
-    drift_delay_s: float = 0.25
-    rescan_s: float = 60.0
-    view_s: float = 5.0
-    link: LinkConfig = field(default_factory=LinkConfig)
-
-
-@dataclass(frozen=True, slots=True)
-class AgentParts:
-    """What an agent works with. What `chain_grew` is given is durable when it returns; `promised`
-    is the epoch that this node has signed for last.
-    """
-
-    cid: int
-    software: str
-    signer: Signer
-    store: Store
-    survey: Survey
-    source: ChangeSource
-    activator: Activator
-    dialer: Dialer
-    clock: Clock
-    chain_grew: Callable[[tuple[Envelope, ...]], None]
-    in_thread: Callable[[Callable[[], None]], Awaitable[None]]
-    """Runs something that blocks for long away from the event loop."""
-    promised: int = 0
 
 
 class AgentRole:
@@ -114,7 +77,13 @@ class AgentRole:
         self._authored = authored
         self._recovered = False
         self._tree = TreeWork(
-            parts.store, parts.survey, parts.activator, parts.clock, authored=authored
+            parts.store,
+            parts.survey,
+            parts.activator,
+            parts.clock,
+            authored=authored,
+            services=parts.services,
+            alone=parts.alone,
         )
         self._history = TrustedHistory(chain, promised=parts.promised)
         self._saved = chain[-1].digest
@@ -128,6 +97,9 @@ class AgentRole:
         self._view_saved = float("-inf")
         self._last_report: Report | None = None
         self._apply_trouble = self._drift_trouble = self._watch_trouble = ""
+        self._telling = Telling(
+            parts.services, parts.apart or parts.in_thread, self._turn, self._report_notes
+        )
         self.notes: tuple[str, ...] = ()
         self.view: tuple[bytes, int] | None = None
         self.heard: Heard | None = None
@@ -195,9 +167,11 @@ class AgentRole:
         if not self._recovered:
             raise RuntimeError("recover() comes first")
         loops = [self.link.run, self._apply_forever, self._try_again_forever, self._ask_views]
-        loops += [self._repair_forever]
+        loops += [self._repair_forever, self._telling.run]
         if not self._authored:
             loops += [self._watch_forever, self._rescan_forever]
+        elif self._parts.services is not None:
+            loops += [self._look_forever]
         self._want_look(Look(everywhere=True))
         try:
             async with asyncio.TaskGroup() as group:
@@ -259,6 +233,12 @@ class AgentRole:
             self._look_wanted.clear()
             look, self._look = self._look, Look()
             await self.repair(look)
+
+    async def _look_forever(self) -> None:
+        """On the master's own node nothing synced is put back, but service files are."""
+        while True:
+            await self._parts.clock.sleep(self._config.rescan_s)
+            self._want_look(Look(everywhere=True))
 
     def _want_look(self, look: Look) -> None:
         self._look |= look
@@ -366,10 +346,12 @@ class AgentRole:
             detail=detail,
             notes=self._all_notes(),
             milliseconds=milliseconds,
+            rendered=self._tree.rendered,
         )
 
     def _all_notes(self) -> tuple[str, ...]:
-        return (*([self._drift_trouble] if self._drift_trouble else []), *self.notes)
+        troubles = (self._drift_trouble, *self._telling.failures)
+        return (*filter(None, troubles), *self.notes)
 
     def _signed(self, report: Report) -> SignedReport:
         return SignedReport(seal(REPORT_TYPE, report.to_bytes(), self._parts.signer).to_bytes())
@@ -419,6 +401,7 @@ class AgentRole:
         if small:
             await self._settle()
         self._follower.activated(self.active)
+        self._telling.wake()
         if joining:
             # What the node had already was not touched, but may lie there with another mode.
             self._want_look(Look(everywhere=True))
@@ -444,6 +427,7 @@ class AgentRole:
                 repaired = await self._blocking(lambda: self._tree.put_back(look), small=False)
             except HostError as error:
                 repaired = Repaired(failures=(str(error),))
+        self._telling.wake()
         if self.active.position != before:
             # A version that had been interrupted came first, and is in place now.
             self._follower.activated(self.active)
@@ -457,16 +441,20 @@ class AgentRole:
         fresh = drift.note(repaired.drifts)
         for line in fresh:
             log.warning("%s", line)
-        self.notes = tuple(dict.fromkeys((*self.notes, *fresh)))[-MAX_NOTES:]
+        self.notes = tuple(dict.fromkeys((*self.notes, *fresh, *repaired.notes)))[-MAX_NOTES:]
         await self._report_notes()
 
     async def _report_notes(self) -> None:
-        """Say the last report again where the notes have changed; how the wanted version went still
-        holds.
+        """Say the last report again where notes or service files have changed; how the wanted
+        version went still holds.
         """
         last = self._last_report or self._report_of(self.active.position, Outcome.ACTIVATED)
-        if self._all_notes() != (self._last_report.notes if self._last_report else ()):
-            await self._report(replace(last, notes=self._all_notes()))
+        notes, rendered = self._all_notes(), self._tree.rendered
+        said = (
+            (self._last_report.notes, self._last_report.rendered) if self._last_report else ((), ())
+        )
+        if (notes, rendered) != said:
+            await self._report(replace(last, notes=notes, rendered=rendered))
 
     # --- odds and ends ---
 

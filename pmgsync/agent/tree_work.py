@@ -9,16 +9,19 @@ first, always.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 
 from pmgsync.agent import drift
 from pmgsync.agent.activate import Activator, Keep
+from pmgsync.agent.beside import map_of
 from pmgsync.agent.drift import Drift
-from pmgsync.agent.plan import Advance, Plan, map_of, plan_advance, plan_repair, stages
+from pmgsync.agent.plan import Advance, Plan, maps_of, plan_advance, plan_repair, stages
+from pmgsync.agent.services import Services
 from pmgsync.errors import HostError, PmgsyncError
 from pmgsync.model.changeset import NOWHERE
-from pmgsync.model.manifest import Digest
+from pmgsync.model.manifest import Digest, Manifest
+from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import SCOPE
 from pmgsync.model.trust import Head
 from pmgsync.ports import Clock, FileKind, Intent, Look, Store
@@ -33,12 +36,13 @@ SMALL_FILES = 8
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What a look led to: the drift that was put back, and what could not be, in the words of its
-    errors.
+    """What a look led to: the drift that was put back, what could not be, in the words of its
+    errors, and what else the admin should know.
     """
 
     drifts: tuple[Drift, ...] = ()
     failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -50,6 +54,11 @@ class TreeWork:
     activator: Activator
     clock: Clock
     authored: bool
+    services: Services | None = None
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Inside, nobody else writes in the tree: `pmgsync sync` does. A small change of synced files
+    only does not ask, for there they never meet.
+    """
     active: Head = field(default_factory=Head)
     _arriving: Head | None = None
     """What was switched to, until `settle`."""
@@ -63,9 +72,17 @@ class TreeWork:
         """Finish or undo what was interrupted, and learn what the node runs; see
         `Activator.recover`.
         """
-        intent = self.activator.recover(self._keep_edited)
+        with self.alone():
+            intent = self.activator.recover(self._keep_edited)
         self.active = self.store.active()
+        if self.services is not None:
+            self.services.recover()
         return intent
+
+    @property
+    def rendered(self) -> tuple[tuple[str, Digest], ...]:
+        """Path and digest of each service file, as last rendered; nothing where none is."""
+        return self.services.rendered if self.services else ()
 
     def settle_pending(self) -> bool:
         """Recover if an activation is pending; whether one was."""
@@ -78,13 +95,14 @@ class TreeWork:
         if self.joining and not self.authored:
             return None
         base = self.active
-        return plan_advance(base.manifest, base.position, advance, authored=self.authored)
+        plan = plan_advance(base.manifest, base.position, advance, authored=self.authored)
+        return replace(plan, renders=False) if plan.renders and self.services is None else plan
 
     def advance(
         self, advance: Advance, plan: Plan | None, gathered: Mapping[Digest, bytes]
     ) -> tuple[str, ...]:
         """Carry out `plan`, which `self.plan` made, with the contents that came; notes."""
-        with self.activator.tree.at_once():
+        with self.alone(), self.activator.tree.at_once():
             notes = self.switch(advance, plan, gathered)
             self.settle()
             return notes
@@ -130,9 +148,47 @@ class TreeWork:
             self._keep(lost, observation)
         wanted = advance.manifest.digests
         fresh = {digest: data for digest, data in gathered.items() if digest in wanted}
-        notes = self._carry_out(plan, fresh, self.activator.switch)
+        notes = self._carry_out_with_services(plan, advance.manifest, fresh, self.activator.switch)
         self._arriving = Head(advance.position, advance.manifest)
         return (*drift.note(lost), *notes)
+
+    def _carry_out_with_services(
+        self,
+        plan: Plan,
+        target: Manifest,
+        fresh: Mapping[Digest, bytes],
+        last: Act | None = None,
+    ) -> tuple[str, ...]:
+        """Carry out `plan`; where something changes of which service files are made, these too."""
+        if self.services is None or not plan.renders:
+            return self._carry_out(plan, fresh, last)
+
+        def contents(path: str) -> bytes | None:
+            entry = target.get(ManagedPath(path))
+            if entry is None:
+                return None
+            return fresh.get(entry.digest) or self.store.content(entry.digest)
+
+        work = self.services.prepare(contents)
+        built = {path for path, _ in plan.maps}
+        maps = [*plan.maps, *maps_of(self._missing_maps(target) - built, target)]
+        with self.services.promising(work.reactions):
+            whole = replace(plan, services=work, maps=tuple(maps))
+            return self._carry_out(whole, fresh, last)
+
+    def _settle_services(self) -> Repaired:
+        """Put service files to what they should be now: edited ones, and what other facts about
+        the machine or other templates of PMG make different.
+        """
+        if self.services is None or self.store.pending() is not None:
+            return Repaired()
+        base = self.active
+        plan = Plan(base.position, base.position, renders=True)
+        try:
+            notes = self._carry_out_with_services(plan, base.manifest, {})
+        except HostError as error:
+            return Repaired(failures=(str(error),))
+        return Repaired(notes=notes)
 
     # --- drift ---
 
@@ -141,10 +197,13 @@ class TreeWork:
         `recover`.
         """
         self.settle_pending()
-        if self.joining:
-            return Repaired()
+        with self.alone():
+            return Repaired() if self.joining else self._put_back(look)
+
+    def _put_back(self, look: Look) -> Repaired:
         if self.authored:
-            return Repaired(failures=self._build_missing_maps())
+            rest = self._settle_services() if look.everywhere else Repaired()
+            return replace(rest, failures=(*rest.failures, *self._build_missing_maps()))
         observation = self.survey.look(look)
         drifts = drift.find(self.active.manifest, observation)
         # What we wrote ourselves since the last look at it is no drift; its event may still come.
@@ -154,8 +213,9 @@ class TreeWork:
             drifts = drift.find(self.active.manifest, observation)
         unreadable = self._unreadable(drifts, observation)
         repaired = self._repair([d for d in drifts if d.path not in unreadable], observation)
-        failures = (*unreadable.values(), *repaired.failures, *self._build_missing_maps())
-        return Repaired(repaired.drifts, failures)
+        rest = self._settle_services() if look.everywhere else Repaired()
+        failures = (*unreadable.values(), *repaired.failures, *rest.failures)
+        return Repaired(repaired.drifts, (*failures, *self._build_missing_maps()), rest.notes)
 
     def _repair(self, drifts: list[Drift], observation: Observation) -> Repaired:
         """All in one step; if that fails one by one, so that one that is stuck does not hold up the
@@ -190,16 +250,22 @@ class TreeWork:
         """Build the maps that are missing although Postfix is here; what went wrong."""
         if self.store.pending() is not None or not self.activator.maps.available():
             return ()
-        base, stat = self.active, self.activator.tree.stat
-        mapped = {rule.pattern for rule in SCOPE if rule.postmap} & base.manifest.keys()
+        base = self.active
         try:
-            missing = {path for path in mapped if stat(map_of(path)) is None}
+            missing = self._missing_maps(base.manifest)
             plan = plan_repair(base.manifest, base.position, paths=(), unmapped=missing)
             if plan.maps:
                 self._carry_out(plan, {})
         except HostError as error:
             return (str(error),)
         return ()
+
+    def _missing_maps(self, target: Manifest) -> set[ManagedPath]:
+        """The files without a map. Postfix's own files name them all, existing or not."""
+        mapped = {ManagedPath(rule.pattern) for rule in SCOPE if rule.postmap}
+        if self.services is None:
+            mapped &= target.keys()
+        return {path for path in mapped if self.activator.tree.stat(map_of(path)) is None}
 
     # --- both ---
 
@@ -274,4 +340,5 @@ def is_small(plan: Plan | None) -> bool:
         and plan.size <= SMALL_BYTES
         and len(plan.puts) + len(plan.deletes) <= SMALL_FILES
         and not plan.maps
+        and not plan.renders
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pmgsync.cli.command import Command, Place, confirmed, print_json, say
 from pmgsync.cli.control_client import ControlClient
-from pmgsync.cli.format import counted
 from pmgsync.cli.member_answers import RequestLine, RequestsAnswer
 from pmgsync.cli.member_format import requests_text
+from pmgsync.cli.tables import counted
 from pmgsync.errors import ExitCode, OperatorError, UsageError
 from pmgsync.model.paths import printable
 

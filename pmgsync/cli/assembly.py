@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -15,15 +16,24 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pmgsync import __version__
 from pmgsync.agent.activate import Activator
 from pmgsync.agent.link import LinkConfig
-from pmgsync.agent.maps import MapBuilder
-from pmgsync.agent.role import AgentConfig, AgentParts, AgentRole
+from pmgsync.agent.parts import AgentConfig, AgentParts
+from pmgsync.agent.role import AgentRole
+from pmgsync.agent.services import Services
 from pmgsync.agent.voting import ballot_in
+from pmgsync.cli.rendering import (
+    TREE_LOCK,
+    map_builder,
+    renders,
+    service_checks,
+    service_files,
+    teller,
+)
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import PmgsyncError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.identity import Identity
-from pmgsync.host.process import SystemRunner
+from pmgsync.host.lock import TreeLock
 from pmgsync.host.store import SqliteStore
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member
@@ -90,12 +100,15 @@ def build_agent(
             store=parts.store,
             survey=Survey(parts.tree, parts.clock),
             source=source,
-            activator=Activator(parts.tree, parts.store, _maps(parts.root)),
+            activator=Activator(parts.tree, parts.store, map_builder(parts.root)),
             dialer=LocalDialer(me.cid, master.feeds, dialer, _spawn) if master else dialer,
             clock=parts.clock,
             chain_grew=chain_grew,
             in_thread=parts.run_blocking,
             promised=ballot_in(parts.store).epoch,
+            services=_services(parts, settings),
+            alone=TreeLock(parts.root / TREE_LOCK),
+            apart=_apart,
         ),
         chain,
         authored=master is not None,
@@ -107,22 +120,35 @@ def build_agent(
     )
 
 
-def _maps(root: Path) -> MapBuilder:
-    """Postfix's own configuration where it has one below `root`, else the least that `postmap`
-    wants.
-    """
-    folder = root / "etc/postfix"
-    if not (folder / "main.cf").exists():
-        folder = root / "run/pmgsync/postfix"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / "main.cf").write_text(_LEAST_MAIN_CF, "ascii")
-        # Postfix waits up to two seconds before it reads a file that was written just now.
-        os.utime(folder / "main.cf", (0, 0))
-    return MapBuilder(SystemRunner(), str(root), str(folder))
+def _services(parts: NodeParts, settings: Settings) -> Services | None:
+    if not renders(parts.root, settings):
+        return None
+    files = service_files(parts.root, parts.tree)
+    checks = service_checks(parts.root)
+    return Services(files, checks, teller(parts.root, settings), parts.tree)
 
 
-# Without a name of its own, Postfix asks the resolver for one, which can take seconds.
-_LEAST_MAIN_CF = "myhostname = localhost.localdomain\n"
+async def _apart(work: Callable[[], None]) -> None:
+    """Do `work` in a thread of its own, for which the end of the daemon does not wait."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def finish(error: Exception | None) -> None:
+        if done.cancelled():
+            return
+        done.set_exception(error) if error else done.set_result(None)
+
+    def run() -> None:
+        error: Exception | None = None
+        try:
+            work()
+        except Exception as caught:  # noqa: BLE001 # daemon edge: handed to whoever waits
+            error = caught
+        with suppress(RuntimeError):  # the loop has ended
+            done.get_loop().call_soon_threadsafe(finish, error)
+
+    threading.Thread(target=run, name="pmgsync-tell", daemon=True).start()
+    await done
+
 
 _running: set[asyncio.Task[None]] = set()
 

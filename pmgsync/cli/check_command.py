@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.custom_check_command import program_path, try_check
-from pmgsync.cli.format import counted
+from pmgsync.cli.tables import counted
 from pmgsync.errors import ExitCode, HostError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import PLACES, DiskReader

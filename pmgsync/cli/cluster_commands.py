@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.command import Command, Place, confirmed, print_json, say
 from pmgsync.cli.control_client import ControlClient
-from pmgsync.cli.format import counted
 from pmgsync.cli.member_answers import FiledAnswer
 from pmgsync.cli.member_format import filed_text
+from pmgsync.cli.tables import counted
 from pmgsync.cli.version_format import moment
 from pmgsync.errors import ExitCode, OperatorError, UsageError
 from pmgsync.model.paths import printable

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from pmgsync.errors import StoreDamagedError
-from pmgsync.host.identity import STATE_FOLDER, Identity
+from pmgsync.host.identity import Identity
 from pmgsync.host.store import SqliteStore
+from pmgsync.model.scope import STATE_FOLDER
 from pmgsync.model.trust import TrustedHistory
 
 DATABASE = f"{STATE_FOLDER}/node.db"

@@ -21,9 +21,9 @@ from pmgsync.cli.changing import (
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.editing import read_synced_file
 from pmgsync.cli.facts_file import node_facts
-from pmgsync.cli.format import table
 from pmgsync.cli.list_commands import WRITE_CODES, cell
 from pmgsync.cli.list_files import number, port
+from pmgsync.cli.tables import table
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, PmgsyncError, UsageError
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import PMG, PMG_CONF

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pmgsync.cli.status_answer import LAST_KNOWN, REMOVED, StatusAnswer
+from pmgsync.cli.tables import counted, table
 from pmgsync.model.paths import printable
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 
@@ -43,24 +44,6 @@ def duration(milliseconds: int) -> str:
 def ago(milliseconds: int) -> str:
     """`3 s ago`; what is less than a second old is `now`."""
     return "now" if milliseconds < SECOND else f"{duration(milliseconds)} ago"
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 file`, `3 files`, `12,000 files`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Aligned lines; the columns `right` end at the same place instead of starting there."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
 
 
 # --- status ------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pmgsync.cli.answers import KeptFile, each
 from pmgsync.cli.command import Command, Place, print_json
 from pmgsync.cli.control_client import ControlClient
-from pmgsync.cli.format import counted
 from pmgsync.cli.history_commands import whole_number
+from pmgsync.cli.tables import counted
 from pmgsync.cli.version_format import kept_text
 from pmgsync.errors import ExitCode, OperatorError
 from pmgsync.model.canonical import Fields

@@ -17,8 +17,8 @@ from pmgsync.cli.changing import (
     tell,
 )
 from pmgsync.cli.command import Command, Place, print_json, say
-from pmgsync.cli.format import table
 from pmgsync.cli.list_commands import WRITE_CODES, cell
+from pmgsync.cli.tables import table
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, UsageError
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import PMG

@@ -20,8 +20,8 @@ from pmgsync.cli.changing import (
     tell,
 )
 from pmgsync.cli.command import Command, Place, print_json, say
-from pmgsync.cli.format import table
 from pmgsync.cli.list_files import FILES
+from pmgsync.cli.tables import table
 from pmgsync.errors import ExitCode, OperatorError
 from pmgsync.model.paths import printable
 from pmgsync.pmgconf.lists import shown

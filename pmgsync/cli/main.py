@@ -86,6 +86,10 @@ TOPICS = {
         "dump": Entry("dump_command", "DUMP", "print the variables of the templates"),
         "render": Entry("render_command", "RENDER", "print what a template gives"),
         "facts": Entry("facts_command", "FACTS", "show what was found out about this machine"),
+        "sync": Entry("sync_command", "SYNC", "write the service files of this node"),
+        "templates": Entry(
+            "templates_command", "TEMPLATES", "show which template each service file is from"
+        ),
     },
 }
 """The commands, in the order and under the headings of the overview."""

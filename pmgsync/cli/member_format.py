@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.format import duration, table
+from pmgsync.cli.format import duration
+from pmgsync.cli.tables import table
 from pmgsync.cli.version_format import moment
 from pmgsync.model.paths import printable
 

@@ -36,6 +36,7 @@ from pmgsync.cli.database import note_begun, open_store, require_history
 from pmgsync.cli.machine import node_name
 from pmgsync.cli.peering import Peering, over_grpc
 from pmgsync.cli.removal import REJOIN, Removed, removal_in, removal_of, stand_aside
+from pmgsync.cli.rendering import renders, service_folders
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import (
     MalformedError,
@@ -87,7 +88,7 @@ class Node:
             root=root,
             identity=identity,
             store=open_store(root, identity),
-            tree=DiskTree(root),
+            tree=DiskTree(root, service_folders(root) if renders(root, settings) else ()),
             clock=clock,
             run_blocking=self._run_blocking,
         )

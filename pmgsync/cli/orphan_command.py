@@ -8,9 +8,9 @@ from pmgsync.cli.answers import Release, ShownFile, each
 from pmgsync.cli.command import Command, Place, print_json
 from pmgsync.cli.control_client import ControlClient
 from pmgsync.cli.editing import edit_synced_file, remove_synced_file, require_authored_here
-from pmgsync.cli.format import counted, table
 from pmgsync.cli.history_commands import whole_number
 from pmgsync.cli.orphan_answers import OrphanLine, ShownOrphan
+from pmgsync.cli.tables import counted, table
 from pmgsync.cli.version_format import files_text, moment, release_text
 from pmgsync.errors import ExitCode, InvalidError
 from pmgsync.model.canonical import Fields

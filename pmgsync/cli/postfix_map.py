@@ -30,8 +30,8 @@ def refresh_map(root: Path, path: ManagedPath) -> None:
     if not rule.postmap or not (root / POSTFIX / "main.cf").exists():
         return
     # Only here: most commands change nothing that Postfix looks up.
+    from pmgsync.agent.beside import map_of
     from pmgsync.agent.maps import MapBuilder
-    from pmgsync.agent.plan import map_of
     from pmgsync.host.disk import DiskReader
     from pmgsync.host.disk_writer import DiskWriter
     from pmgsync.host.lock import wait_for_lock

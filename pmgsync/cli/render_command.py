@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 from pmgsync.cli.command import Command, Place
 from pmgsync.cli.dump_command import node_variables
 from pmgsync.cli.facts_file import add_facts_option
+from pmgsync.cli.rendering import OURS
 from pmgsync.errors import ExitCode, InvalidError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.template_path import TemplatePath
 from pmgsync.render.compile import Templates
 from pmgsync.render.errors import TemplateError
+from pmgsync.render.targets import OVERRIDES, PACKAGED
 from pmgsync.render.tt2.options import options_from
 
 if TYPE_CHECKING:
     import argparse
 
-PMG_FOLDERS = ("etc/pmg/templates", "var/lib/pmg/templates")
+PMG_FOLDERS = (OVERRIDES, PACKAGED)
 """Where PMG looks, in its order: the admin's overrides, then what PMG ships."""
 
 
@@ -29,7 +31,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--template-path",
         metavar="DIR:DIR",
-        help="look in these folders, in order (default: PMG's own below the root)",
+        help="look in these folders, in order (default: PMG's below the root, then pmgsync's own)",
     )
     parser.add_argument(
         "--vars",
@@ -67,9 +69,9 @@ def _render(options: argparse.Namespace, place: Place) -> int:
 
 
 def template_path(given: str | None, root: Path) -> TemplatePath:
-    """The folders of `--template-path`, else PMG's below the root."""
+    """The folders of `--template-path`, else PMG's below the root, then the one that ships here."""
     if given is None:
-        return TemplatePath([root / folder for folder in PMG_FOLDERS])
+        return TemplatePath([*(root / folder for folder in PMG_FOLDERS), OURS])
     return TemplatePath([Path(folder) for folder in given.split(":") if folder])
 
 

@@ -26,6 +26,8 @@ Fault = tuple[str, str]
 HERE = "here"
 HAND_OVER = ("members", HERE)
 LEVELS = ("debug", "info", "warning", "error")
+RENDER_MODES = ("auto", "on", "off")
+MAX_WORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Setting:
 
     section: str
     key: str
-    default: str | int
+    default: str | int | tuple[str, ...]
     least: int = 0
     most: int = 0
 
@@ -56,6 +58,12 @@ TABLE: tuple[Setting, ...] = (
     Setting("history", "versions", 1000, 1, 1_000_000),
     Setting("promotion", "hand_over", "members"),
     Setting("log", "level", "info"),
+    Setting("render", "mode", "auto"),
+    Setting("services", "postfix_reload", ()),
+    Setting("services", "clamd_restart", ()),
+    Setting("services", "freshclam_restart", ()),
+    Setting("services", "filter_restart", ()),
+    Setting("services", "filter_reload", ()),
 )
 
 
@@ -109,6 +117,24 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderSettings:
+    """`[render]`: whether the daemon writes service files."""
+
+    mode: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """`[services]`: argument lists that tell a service of a change; empty: the usual one."""
+
+    postfix_reload: tuple[str, ...] = ()
+    clamd_restart: tuple[str, ...] = ()
+    freshclam_restart: tuple[str, ...] = ()
+    filter_restart: tuple[str, ...] = ()
+    filter_reload: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, by section; units are in the names."""
 
@@ -118,6 +144,8 @@ class Settings:
     history: HistorySettings = HistorySettings()
     promotion: PromotionSettings = PromotionSettings()
     log: LogSettings = LogSettings()
+    render: RenderSettings = RenderSettings()
+    services: ServiceSettings = ServiceSettings()
 
 
 def load_settings(root: Path) -> Settings:
@@ -165,7 +193,8 @@ class _Reader:
                 raise self._error(section, "", f"unknown section or key {section!r}", mend)
             for key, value in content.items():
                 self._check(section, key, value)
-            part = replace(getattr(settings, section), **content)
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+            part = replace(getattr(settings, section), **values)
             settings = replace(settings, **{section: part})
         network = settings.network
         if network.member_port == network.join_port:
@@ -209,6 +238,8 @@ def _fault_of(setting: Setting, value: object) -> Fault | None:
         if not setting.least <= value <= setting.most:
             return f"is {value}", f"from {setting.least} to {setting.most}"
         return None
+    if isinstance(setting.default, tuple):
+        return _words_fault(setting.key, value)
     if not isinstance(value, str):
         return "is not text", f'write it in quotes: {setting.key} = "..."'
     return _TEXT_CHECKS[setting.key](value)
@@ -243,11 +274,27 @@ def _hand_over_fault(value: str) -> Fault | None:
     return None if value in HAND_OVER else (f"is {value[:40]!r}", f"one of {', '.join(HAND_OVER)}")
 
 
+def _mode_fault(value: str) -> Fault | None:
+    if value in RENDER_MODES:
+        return None
+    return f"is {value[:40]!r}", f"one of {', '.join(RENDER_MODES)}"
+
+
+def _words_fault(key: str, value: object) -> Fault | None:
+    mend = f'a program and its arguments: {key} = ["systemctl", "reload", "postfix"]'
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        return "is not a list of texts", mend
+    if any("\0" in word for word in value) or len(value) > MAX_WORDS or "" in value[:1]:
+        return "is no command", mend
+    return None
+
+
 _TEXT_CHECKS = {
     "name": _name_fault,
     "address": _address_fault,
     "level": _level_fault,
     "hand_over": _hand_over_fault,
+    "mode": _mode_fault,
 }
 
 

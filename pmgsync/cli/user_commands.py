@@ -22,8 +22,8 @@ from pmgsync.cli.changing import (
 )
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.editing import read_synced_file
-from pmgsync.cli.format import table
 from pmgsync.cli.list_commands import WRITE_CODES, cell, comment
+from pmgsync.cli.tables import table
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, UsageError
 from pmgsync.host.password_hash import hash_password
 from pmgsync.model.paths import ManagedPath

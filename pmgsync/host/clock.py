@@ -6,7 +6,6 @@ what time it is.
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from pmgsync.ports import Clock
@@ -31,6 +30,8 @@ class SystemClock(Clock):
 
         The loop's own timers round up to whole milliseconds, which is a lot of a quiet time of two.
         """
+        import asyncio  # only who waits needs it
+
         if not 0 < seconds < SHORT_S:
             await asyncio.sleep(max(0.0, seconds))
             return

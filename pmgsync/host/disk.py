@@ -40,9 +40,12 @@ _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_C
 class DiskReader(TreeReader):
     """Reads below `root`."""
 
-    def __init__(self, root: Path, owners: Owners | None = None) -> None:
+    def __init__(
+        self, root: Path, owners: Owners | None = None, service_folders: Sequence[str] = ()
+    ) -> None:
         self._root = str(root)
         self._owners = owners or Owners()
+        self._service_folders = tuple(service_folders)
 
     def walk(self, start: str = "") -> Iterable[Seen]:
         """See the port. One folder is open at a time: neither depth nor number costs handles."""
@@ -154,7 +157,7 @@ class DiskReader(TreeReader):
     def staged(self) -> Sequence[str]:
         """See the port."""
         found: list[str] = []
-        folders = list(PLACES)
+        folders = [*PLACES, *(f for f in self._service_folders if f not in PLACES)]
         while folders:
             folder = folders.pop()
             try:
@@ -189,11 +192,11 @@ class DiskReader(TreeReader):
 
 
 class DiskTree(DiskReader, DiskWriter, TreeWriter):
-    """The tree below `root`, to read and to write."""
+    """The tree below `root`, to read and to write. `service_folders`: where service files lie."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, service_folders: Sequence[str] = ()) -> None:
         owners = Owners()
-        DiskReader.__init__(self, root, owners)
+        DiskReader.__init__(self, root, owners, service_folders)
         DiskWriter.__init__(self, root, owners)
         self._helper = ThreadPoolExecutor(1, "pmgsync-fsync")
 

@@ -18,8 +18,7 @@ from pmgsync.errors import HostError, MalformedError, StoreDamagedError
 from pmgsync.host.faults import host_error
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import KEY_BYTES, PublicKey, SigningKey
-
-STATE_FOLDER = "var/lib/pmgsync"
+from pmgsync.model.scope import STATE_FOLDER
 
 _MOST_BYTES = 64 << 20
 

@@ -1,5 +1,5 @@
 """Locks that end with the process that holds them, however that ends: one daemon a root, and one
-writer of a file at a time.
+writer at a time of a file, or in its tree.
 """
 
 from __future__ import annotations
@@ -86,3 +86,33 @@ def _held(path: Path, handle: int) -> OperatorError:
         where=str(path),
         mend="stop it first, or give this one another --root",
     )
+
+
+class TreeLock:
+    """Whoever writes in the tree does so inside `with lock():`, and waits while another one does.
+
+    The file is opened at the first use and stays open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Hold it; `HostError` where it cannot be opened."""
+        handle = self._open() if self._handle is None else self._handle
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+    def _open(self) -> int:
+        try:
+            self._path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._handle = os.open(self._path, flags, 0o600)
+        except OSError as error:
+            raise host_error(error, str(self._path), "open the lock") from None
+        return self._handle

@@ -59,15 +59,17 @@ def cluster_status(
 
 
 def document_of(status: ClusterStatus) -> bytes:
-    """The status as it travels to nodes. The notes of nodes stay here if it would be too large
-    with them.
+    """The status as it travels to nodes. The notes and service files of nodes stay here if it would
+    be too large with them.
     """
     data = canonical.encode(status.to_json())
     if len(data) <= MAX_VIEW_BYTES:
         return data
     short = replace(
         status,
-        nodes=tuple(replace(node, notes=(), detail=node.detail[:80]) for node in status.nodes),
+        nodes=tuple(
+            replace(node, notes=(), rendered=(), detail=node.detail[:80]) for node in status.nodes
+        ),
         attention=status.attention[:20],
     )
     return canonical.encode(short.to_json())
@@ -112,6 +114,7 @@ def _node(
         took_ms=report.milliseconds if report and report.outcome is Outcome.ACTIVATED else None,
         detail=_detail(state, contact),
         notes=report.notes if report else (),
+        rendered=report.rendered if report else (),
     )
 
 

@@ -19,6 +19,7 @@ REPORT_TYPE = "application/vnd.pmgsync.report.v1+json"
 MAX_REPORT_BYTES = 512 << 10
 MAX_NOTES = 50
 MAX_NOTE_CHARACTERS = 500
+MAX_RENDERED = 200
 
 
 class Outcome(Enum):
@@ -39,7 +40,8 @@ class Report:
 
     `detail` is the one line of why not; `notes` are what the admin should know all the same (drift
     that was put back, an owner that does not exist). `milliseconds` is from receipt to durable
-    activation.
+    activation. `rendered` is path and digest of each service file that it made of `active`; empty
+    where it makes none.
     """
 
     cluster: str
@@ -51,6 +53,7 @@ class Report:
     detail: str = ""
     notes: tuple[str, ...] = ()
     milliseconds: int = 0
+    rendered: tuple[tuple[str, Digest], ...] = ()
 
     def to_bytes(self) -> bytes:
         """The canonical bytes that are signed."""
@@ -65,6 +68,7 @@ class Report:
                 "detail": _line(self.detail),
                 "notes": [_line(note) for note in self.notes[:MAX_NOTES]],
                 "ms": self.milliseconds,
+                **({"rendered": dict(self.rendered[:MAX_RENDERED])} if self.rendered else {}),
             }
         )
 
@@ -88,9 +92,21 @@ class Report:
             detail=_line(fields.take("detail", str)),
             notes=tuple(_line(note) for note in notes),
             milliseconds=fields.count("ms"),
+            rendered=_rendered(fields.optional("rendered", dict)),
         )
         fields.done()
         return report
+
+
+def _rendered(members: dict[str, object] | None) -> tuple[tuple[str, Digest], ...]:
+    rows = []
+    for path, digest in sorted((members or {}).items()):
+        if not isinstance(digest, str):
+            raise MalformedError("a report has a service file without a digest")
+        rows.append((_line(path), parse_digest(digest)))
+    if len(rows) > MAX_RENDERED:
+        raise MalformedError("a report has too many service files")
+    return tuple(rows)
 
 
 def _line(text: str) -> str:

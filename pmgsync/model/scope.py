@@ -58,6 +58,8 @@ class Rule:
 
 PMG = "etc/pmg"
 SPAMASSASSIN = "etc/mail/spamassassin"
+STATE_FOLDER = "var/lib/pmgsync"
+"""Where a node keeps what is its own; nothing in it is synced."""
 PMG_CONF = ManagedPath(f"{PMG}/pmg.conf")
 CLUSTER_CONF = ManagedPath(f"{PMG}/cluster.conf")
 

@@ -47,6 +47,8 @@ class NodeStatus:
     took_ms: int | None = None
     detail: str = ""
     notes: tuple[str, ...] = ()
+    rendered: tuple[tuple[str, str], ...] = ()
+    """Path and digest of each service file that the node made of the version that it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,12 @@ class ClusterStatus:
         """The status as a JSON object."""
         document: dict[str, canonical.Json] = asdict(self)
         document["nodes"] = [
-            {**asdict(node), "state": node.state.value, "notes": list(node.notes)}
+            {
+                **asdict(node),
+                "state": node.state.value,
+                "notes": list(node.notes),
+                "rendered": dict(node.rendered),
+            }
             for node in self.nodes
         ]
         document["attention"] = list(self.attention)
@@ -132,5 +139,10 @@ def _node(value: object) -> NodeStatus:
         took_ms=fields.optional_count("took_ms"),
         detail=fields.take("detail", str)[:MAX_TEXT],
         notes=tuple(note[:MAX_TEXT] for note in notes),
+        rendered=_rendered(fields.optional("rendered", dict)),
     )
     return node
+
+
+def _rendered(members: dict[str, object] | None) -> tuple[tuple[str, str], ...]:
+    return tuple((path, str(digest)[:MAX_TEXT]) for path, digest in sorted((members or {}).items()))

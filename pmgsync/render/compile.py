@@ -18,6 +18,7 @@ from pmgsync.render.perl.budget import Budget, Limits
 from pmgsync.render.perl.faults import Exhausted, Fault, LoopExit
 from pmgsync.render.perl.operators import PerlDie
 from pmgsync.render.perl.values import Value, text
+from pmgsync.render.recording import Recorder
 from pmgsync.render.tt2.emit import emit
 from pmgsync.render.tt2.lexer import tokenize
 from pmgsync.render.tt2.machine import BrokenTemplate, Machine, place
@@ -138,7 +139,7 @@ def adopted(value: object) -> Value:
         return int(value)
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    if value is None or isinstance(value, int | float):
+    if value is None or isinstance(value, int | float | Recorder):
         return value
     if isinstance(value, Mapping):
         return {text(adopted(key)): adopted(inner) for key, inner in value.items()}

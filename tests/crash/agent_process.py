@@ -15,7 +15,8 @@ from pathlib import Path
 
 from pmgsync.agent.activate import Activator
 from pmgsync.agent.maps import MapBuilder
-from pmgsync.agent.role import AgentConfig, AgentParts, AgentRole
+from pmgsync.agent.parts import AgentConfig, AgentParts
+from pmgsync.agent.role import AgentRole
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.inotify_loop import LoopSource

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from pmgsync.agent.activate import Activator
-from pmgsync.agent.plan import Advance, backup, plan_advance, plan_repair, staged
+from pmgsync.agent.beside import backup, staged
+from pmgsync.agent.plan import Advance, plan_advance, plan_repair
 from pmgsync.errors import ActivateError, HostError, PmgsyncError, StageError, StoreError
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.trust import Head

@@ -20,7 +20,8 @@ from typing import TypeVar
 from pmgsync.agent.activate import Activator
 from pmgsync.agent.candidate import Won
 from pmgsync.agent.maps import MapBuilder
-from pmgsync.agent.role import AgentParts, AgentRole
+from pmgsync.agent.parts import AgentParts
+from pmgsync.agent.role import AgentRole
 from pmgsync.agent.voting import ballot_in
 from pmgsync.cli import orphaned
 from pmgsync.cli.peering import Peering, PeeringParts

@@ -59,6 +59,7 @@ class MemoryTree(TreeReader, TreeWriter):
         self.restless: set[str] = set()
         self.owners = set(OWNERS)
         self.folders: dict[str, int] = {}
+        self.service_folders: set[str] = set()
         self._nodes: dict[str, _Node] = {}
         self._count = 0
 
@@ -160,7 +161,7 @@ class MemoryTree(TreeReader, TreeWriter):
             path
             for path in (*self._nodes, *self.folders)
             if path.rpartition("/")[2].startswith(scope.STAGE_PREFIX)
-            and _is_walked(path.rpartition("/")[0])
+            and (_is_walked(folder := path.rpartition("/")[0]) or folder in self.service_folders)
         )
 
     def at_once(self) -> AbstractContextManager[None]:
@@ -354,6 +355,8 @@ def postmap(tree: MemoryTree) -> Program:
     """
 
     def run(argv: Sequence[str]) -> CommandResult:
+        if "-q" in argv:  # a look-up that wants no file
+            return CommandResult(0, "y\n")
         for option, argument in itertools.pairwise(argv):
             if argument.startswith("-") or option == "-c":  # `-c` takes a folder
                 continue

@@ -9,7 +9,9 @@ from typing import Any
 from pmgsync.agent.activate import Activator
 from pmgsync.agent.link import LinkConfig
 from pmgsync.agent.maps import MapBuilder
-from pmgsync.agent.role import AgentConfig, AgentParts, AgentRole
+from pmgsync.agent.parts import AgentConfig, AgentParts
+from pmgsync.agent.role import AgentRole
+from pmgsync.agent.services import Services
 from pmgsync.errors import PmgsyncError, TransportError
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member
@@ -91,6 +93,8 @@ class Stage:
         self.chains: list[tuple[Envelope, ...]] = []
         self.chain_error: PmgsyncError | None = None
         self.in_thread: Callable[[Callable[[], None]], Awaitable[None]] = at_once
+        self.apart: Callable[[Callable[[], None]], Awaitable[None]] | None = None
+        self.services: Callable[[], Services | None] = lambda: None
         self.config = AgentConfig(link=LinkConfig(silence_s=10))
         self.role = self.build()
 
@@ -110,6 +114,8 @@ class Stage:
             clock=self.clock,
             chain_grew=self._chain_grew,
             in_thread=lambda work: self.in_thread(work),
+            services=self.services(),
+            apart=self.apart,
         )
         chain = tuple(self.author.chain)
         return AgentRole(parts, chain, authored=self.authored, config=self.config)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from pmgsync.agent.beside import map_of, staged
 from pmgsync.agent.maps import MapBuilder
-from pmgsync.agent.plan import map_of, staged
 from pmgsync.errors import CheckFailedError, HostError, StageError
 from pmgsync.host.process import SystemRunner
 from tests.sim.host import FakeCommands

@@ -2,15 +2,8 @@
 
 import pytest
 
-from pmgsync.agent.plan import (
-    Advance,
-    Plan,
-    backup,
-    map_of,
-    plan_advance,
-    plan_repair,
-    staged,
-)
+from pmgsync.agent.beside import backup, map_of, staged
+from pmgsync.agent.plan import Advance, Plan, plan_advance, plan_repair
 from pmgsync.model.changeset import NOWHERE, Position
 from pmgsync.model.manifest import Manifest, digest_of
 from pmgsync.model.paths import MAX_NAME_BYTES, MAX_PATH_BYTES, ManagedPath

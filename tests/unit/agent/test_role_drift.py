@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pmgsync.agent.plan import map_of, staged
+from pmgsync.agent.beside import map_of, staged
 from pmgsync.errors import HostError
 from pmgsync.model.report import Outcome
 from pmgsync.ports import FileKind, Look

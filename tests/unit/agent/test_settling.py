@@ -1,6 +1,6 @@
 """New files can be read at once; the rest of an activation, and the report, come a moment later."""
 
-from pmgsync.agent.role import AgentConfig
+from pmgsync.agent.parts import AgentConfig
 from pmgsync.errors import HostError
 from pmgsync.model.changeset import NOWHERE, Position
 from pmgsync.model.report import Outcome

@@ -13,11 +13,11 @@ import pytest
 from pmgsync.cli.editing import edit_synced_file, read_synced_file, require_authored_here
 from pmgsync.errors import HostError, InvalidError, NoMasterError, OperatorError, StoreDamagedError
 from pmgsync.host.folders import read_file
-from pmgsync.host.identity import STATE_FOLDER
 from pmgsync.host.lock import wait_for_lock
 from pmgsync.model.manifest import MAX_FILE_BYTES
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.pmg_node import PmgKeys
+from pmgsync.model.scope import STATE_FOLDER
 from pmgsync.pmgconf.cluster_conf import ClusterConf, ClusterNode, dump_cluster_conf
 from tests.control.fake_node import environment
 from tests.unit.model import sample

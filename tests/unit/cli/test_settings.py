@@ -42,6 +42,16 @@ versions = 50
 
 [log]
 level = "debug"
+
+[render]
+mode = "off"
+
+[services]
+postfix_reload = ["postfix", "reload"]
+clamd_restart = ["service", "clamav-daemon", "restart"]
+freshclam_restart = ["true"]
+filter_restart = ["true"]
+filter_reload = ["true"]
 """
 
 
@@ -160,6 +170,8 @@ def test_the_manual_describes_every_key_and_no_other() -> None:
                 f"`{setting.default}`",
                 f"{setting.least} to {setting.most:,}".replace("65,535", "65535"),
             )
+        elif isinstance(setting.default, tuple):
+            wanted[setting.name] = ("`[]`", "an argument list")
         else:
             wanted[setting.name] = (f'`"{setting.default}"`', described()[setting.name][1])
     assert described() == wanted

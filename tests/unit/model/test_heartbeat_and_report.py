@@ -8,9 +8,11 @@ import pytest
 
 from pmgsync.errors import MalformedError
 from pmgsync.model.heartbeat import MAX_HEARTBEAT_BYTES, Heartbeat
+from pmgsync.model.manifest import digest_of
 from pmgsync.model.report import (
     MAX_NOTE_CHARACTERS,
     MAX_NOTES,
+    MAX_RENDERED,
     MAX_REPORT_BYTES,
     Outcome,
     Report,
@@ -107,3 +109,39 @@ def test_a_report_names_positions_in_their_one_form(text: str) -> None:
         said = {**json.loads(report().to_bytes()), name: text}
         with pytest.raises(MalformedError, match="position"):
             Report.from_bytes(json.dumps(said).encode())
+
+
+# --- service files ---
+
+RENDERED = (("etc/clamav/clamd.conf", digest_of(b"clamd")), ("etc/postfix/main.cf", digest_of(b"")))
+
+
+def test_a_report_with_service_files_survives_its_bytes() -> None:
+    said = replace(report(), rendered=RENDERED)
+    assert Report.from_bytes(said.to_bytes()) == said
+
+
+def test_a_report_without_service_files_is_as_it_was_before_there_were_any() -> None:
+    assert b"rendered" not in report().to_bytes()
+
+
+def test_service_files_come_sorted() -> None:
+    said = replace(report(), rendered=RENDERED[::-1])
+    assert Report.from_bytes(said.to_bytes()).rendered == RENDERED
+
+
+@pytest.mark.parametrize("rendered", [{"etc/x": "none"}, {"etc/x": 1}, {"etc/x": None}, []])
+def test_a_service_file_without_a_digest_is_refused(rendered: object) -> None:
+    said = json.loads(report().to_bytes())
+    with pytest.raises(MalformedError):
+        Report.from_bytes(json.dumps({**said, "rendered": rendered}).encode())
+
+
+def test_service_files_are_limited_in_number_and_harmless() -> None:
+    many = {f"etc/{number}": digest_of(b"") for number in range(MAX_RENDERED + 1)}
+    said = json.loads(report().to_bytes())
+    with pytest.raises(MalformedError, match="too many service files"):
+        Report.from_bytes(json.dumps({**said, "rendered": many}).encode())
+    odd = {"etc/\x1b[2J": digest_of(b"")}
+    ((path, _),) = Report.from_bytes(json.dumps({**said, "rendered": odd}).encode()).rendered
+    assert "\x1b" not in path

@@ -140,3 +140,23 @@ def test_long_texts_are_cut() -> None:
 def test_what_a_neighbouring_release_says_more_is_passed_over() -> None:
     assert ClusterStatus.from_json(form(surplus=1)) == ClusterStatus.from_json(form())
     assert ClusterStatus.from_json(node_form(surplus=1)) == ClusterStatus.from_json(node_form())
+
+
+# --- service files ---
+
+
+def test_the_service_files_of_a_node_survive_json() -> None:
+    rendered = (("etc/clamav/clamd.conf", "a" * 64), ("etc/postfix/main.cf", "b" * 64))
+    status = replace(STATUS, nodes=(replace(NODE, rendered=rendered),))
+    written = json.loads(json.dumps(status.to_json()))
+    assert written["nodes"][0]["rendered"] == dict(rendered)
+    assert ClusterStatus.from_json(written) == status
+
+
+def test_a_master_of_a_release_before_says_nothing_of_service_files() -> None:
+    written = node_form()
+    nodes = written["nodes"]
+    assert isinstance(nodes, list)
+    for node in nodes:
+        del node["rendered"]
+    assert ClusterStatus.from_json(written) == STATUS

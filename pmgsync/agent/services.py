@@ -1,0 +1,94 @@
+"""The services of one node, beside its tree: what they need, and telling them what changed.
+
+`prepare` says what has to be written for a state; who writes it does so inside `promising`, which
+remembers durably whom to tell before anything is written. Telling takes long (clamd loads its
+signatures first), so it happens apart from the tree: `take` says whom to tell, `told` how that
+went. What a crash kept from being told is told after the next start. All but the telling itself
+is done by one at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pmgsync.agent.reactions import Answer, Teller, Told, Tree, owe, owed
+from pmgsync.agent.service_checks import ServiceChecks
+from pmgsync.agent.service_files import Contents, ServiceFiles
+from pmgsync.agent.service_work import ServiceWork
+from pmgsync.errors import PmgsyncError
+from pmgsync.model.manifest import Digest
+from pmgsync.render.plan import in_order
+from pmgsync.render.targets import Reaction
+
+log = logging.getLogger(__name__)
+
+Digests = tuple[tuple[str, Digest], ...]
+"""Path and digest of each service file."""
+
+
+@dataclass
+class Services:
+    """What a node makes for its services. `rendered` is what it runs with, as it reports it."""
+
+    files: ServiceFiles
+    checks: ServiceChecks
+    teller: Teller
+    tree: Tree
+    rendered: Digests = ()
+    _prepared: Digests = field(default=(), init=False)
+    _owed: tuple[Reaction, ...] = field(default=(), init=False)
+    _running: tuple[Reaction, ...] = field(default=(), init=False)
+
+    def recover(self) -> None:
+        """Learn who was still to be told when the process before this one ended."""
+        self._owed = owed(self.tree)
+
+    def prepare(self, contents: Contents) -> ServiceWork:
+        """What has to be written for the state that `contents` is, checked by those who read it.
+        Raises as `ServiceFiles.look` and `ServiceChecks.check`.
+        """
+        outlook = self.files.look(contents, alone=False)
+        self.checks.check(outlook.rendered, outlook.changes)
+        self._prepared = outlook.digests
+        return self.files.work(outlook)
+
+    @contextmanager
+    def promising(self, reactions: Iterable[Reaction]) -> Iterator[None]:
+        """Inside, the files are written that these reactions are about."""
+        before = self._owed
+        self._remember(in_order((*before, *reactions)))
+        try:
+            yield
+        except PmgsyncError:
+            self._remember(before)
+            raise
+        self.rendered = self._prepared
+
+    @property
+    def waiting(self) -> bool:
+        """Is there anybody to tell?"""
+        return bool(self._owed)
+
+    def take(self) -> tuple[Reaction, ...]:
+        """Whom to tell now, with `self.teller`; until `told` they count as not told."""
+        self._running, self._owed = self._owed, ()
+        return self._running
+
+    def told(self, answers: Iterable[Answer]) -> tuple[str, ...]:
+        """How telling those that were taken went; what an admin has to know of it."""
+        self._running = ()
+        owe(self.tree, self._owed)
+        failures = []
+        for answer in answers:
+            failed = answer.told is Told.FAILED
+            log.log(logging.ERROR if failed else logging.INFO, "%s", answer)
+            failures += [str(answer)] if failed else []
+        return tuple(failures)
+
+    def _remember(self, wanted: tuple[Reaction, ...]) -> None:
+        if wanted != self._owed:
+            owe(self.tree, in_order((*wanted, *self._running)))
+            self._owed = wanted

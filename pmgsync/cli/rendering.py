@@ -1,0 +1,149 @@
+"""What the rendering of service files is built of, for the daemon and for the commands alike."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pmgsync import render
+from pmgsync.agent.maps import MapBuilder
+from pmgsync.agent.reactions import Teller
+from pmgsync.agent.service_checks import ServiceChecks
+from pmgsync.agent.service_files import ServiceFiles
+from pmgsync.host.clock import SystemClock
+from pmgsync.host.facts import gather_facts, resolve
+from pmgsync.host.process import SystemRunner
+from pmgsync.host.scratch import laid_out
+from pmgsync.model.scope import CLUSTER_CONF, SPAMASSASSIN
+from pmgsync.render.compile import Templates
+from pmgsync.render.plan import Renderer
+from pmgsync.render.targets import PACKAGED, Places, Reaction, folders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pmgsync.agent.service_files import Contents
+    from pmgsync.cli.settings import Settings
+    from pmgsync.model.facts import HostFacts
+    from pmgsync.ports import TreeReader
+    from pmgsync.render.lookup import Lookup, Template
+    from pmgsync.render.plan import Run
+    from pmgsync.render.targets import Variables
+
+OURS = Path(render.__file__).parent / "templates"
+TREE_LOCK = "run/pmgsync/tree.lock"
+SYSTEMD = Path("/run/systemd/system")
+"""Exists where systemd is the service manager (sd_booted(3))."""
+_DEBIANS_SPAMASSASSIN = "etc/spamassassin"
+# Without a name of its own, Postfix asks the resolver for one, which can take seconds.
+_LEAST_MAIN_CF = "myhostname = localhost.localdomain\n"
+
+
+def service_files(
+    root: Path, tree: TreeReader, facts: Callable[[Contents], HostFacts] | None = None
+) -> ServiceFiles:
+    """The service files of the node at `root`. A command gives the `facts` and gets all of them;
+    for the daemon (None) they are those of this machine, and of files those that have a folder.
+    """
+    return ServiceFiles(
+        tree=tree,
+        ours=our_template,
+        facts=facts or (lambda contents: current_facts(root, contents)),
+        certificate=_make_certificate,
+        spamassassin=spamassassin_folder(root),
+        renderer=Renderer(template_runner()),
+        makes_folders=facts is not None,
+    )
+
+
+@cache
+def our_template(name: str) -> bytes | None:
+    """The template of this name that ships with pmgsync."""
+    try:
+        return (OURS / name).read_bytes()
+    except OSError:
+        return None
+
+
+def current_facts(root: Path, contents: Contents) -> HostFacts:
+    """What this machine is now; its address is the one that `cluster.conf` gives it, if any."""
+    from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
+
+    facts = gather_facts(root)
+    conf = parse_cluster_conf(contents(CLUSTER_CONF) or b"")
+    named = (node.ip for node in (conf.nodes if conf else ()) if node.name == facts.hostname)
+    return replace(facts, address=next(named, None) or resolve(facts.hostname))
+
+
+def spamassassin_folder(root: Path) -> str:
+    """Where SpamAssassin's files really lie: Debian's package makes the usual place a link."""
+    usual = root / SPAMASSASSIN
+    if usual.is_symlink() and usual.resolve() == (root / _DEBIANS_SPAMASSASSIN).resolve():
+        return _DEBIANS_SPAMASSASSIN
+    return SPAMASSASSIN
+
+
+def service_folders(root: Path, facts: HostFacts | None = None) -> tuple[str, ...]:
+    """The folders that service files of the node at `root` lie in."""
+    version = (facts or gather_facts(root)).postgres_version
+    return folders(Places(version, spamassassin_folder(root)))
+
+
+def service_checks(root: Path) -> ServiceChecks:
+    """The checks of service files on this machine, in a folder below `root`."""
+    return ServiceChecks(SystemRunner(), partial(laid_out, root))
+
+
+def teller(root: Path, settings: Settings) -> Teller:
+    """Tells the services of the node at `root`."""
+    return Teller(
+        SystemRunner(),
+        {reaction: getattr(settings.services, reaction.value) for reaction in Reaction},
+        has_systemd=SYSTEMD.is_dir(),
+        is_own_machine=root.resolve() == Path("/"),
+    )
+
+
+def map_builder(root: Path) -> MapBuilder:
+    """Postfix's own configuration where it has one below `root`, else the least that `postmap`
+    wants.
+    """
+    folder = root / "etc/postfix"
+    if not (folder / "main.cf").exists():
+        folder = root / "run/pmgsync/postfix"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / "main.cf").write_text(_LEAST_MAIN_CF, "ascii")
+        # Postfix waits up to two seconds before it reads a file that was written just now.
+        os.utime(folder / "main.cf", (0, 0))
+    return MapBuilder(SystemRunner(), str(root), str(folder))
+
+
+def renders(root: Path, settings: Settings) -> bool:
+    """Does the daemon at `root` write service files? `auto`: where there is something to serve."""
+    if settings.render.mode != "auto":
+        return settings.render.mode == "on"
+    return (root / PACKAGED).is_dir() or (root / "etc/postfix/main.cf").is_file()
+
+
+def template_runner() -> Run:
+    """Templates are compiled once for as long as their content stays the same."""
+    templates = Templates()
+    clock = SystemClock()
+
+    def run(template: Template, lookup: Lookup, variables: Variables) -> bytes:
+        def load(name: str) -> bytes | None:
+            found = template if name == template.name else lookup.find(name)
+            return found.source if found else None
+
+        return templates.render(template.name, variables, load, clock.monotonic)
+
+    return run
+
+
+def _make_certificate(domain: str) -> bytes:
+    from pmgsync.cli.tls_file import make_tls_file
+
+    return make_tls_file(domain, SystemClock().now())

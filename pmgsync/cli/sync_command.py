@@ -1,0 +1,133 @@
+"""`pmgsync sync`: every service file of this node as it should be now, from what lies here.
+
+It needs no cluster and no daemon. A look writes nothing and loads nothing that writes. Services
+that a crash kept from being told are remembered, and told by the next run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pmgsync.agent.beside import map_of
+from pmgsync.agent.maps import POSTMAP, is_older
+from pmgsync.agent.reactions import Told, owe, owed
+from pmgsync.cli.command import Command, Place, print_json
+from pmgsync.cli.facts_file import add_facts_option, node_facts
+from pmgsync.cli.rendering import service_files, service_folders
+from pmgsync.cli.sync_format import SyncReport, sync_text
+from pmgsync.errors import ExitCode, HostError
+from pmgsync.host.disk import DiskTree
+from pmgsync.host.process import SystemRunner
+from pmgsync.model.scope import CLUSTER_CONF, STATE_FOLDER
+from pmgsync.render.plan import in_order, reactions
+from pmgsync.render.targets import MAPPED
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pmgsync.agent.reactions import Answer
+    from pmgsync.agent.service_files import Outlook, ServiceFiles
+
+OWED = f"{STATE_FOLDER}/owed-by-sync"
+_CHAIN = f"{STATE_FOLDER}/chain.json"
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--restart",
+        nargs="?",
+        const="1",
+        default="0",
+        choices=("0", "1"),
+        help="reload or restart the services whose files changed; `--restart 1` as PMG has it",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="write nothing, only say what")
+    parser.add_argument("--diff", action="store_true", help="show how lines change; secrets masked")
+    parser.add_argument("--json", action="store_true", help="for scripts: every file, exact")
+    add_facts_option(parser)
+
+
+def _sync(options: argparse.Namespace, place: Place) -> int:
+    facts = node_facts(place.root, options.facts)
+    tree = DiskTree(place.root, service_folders(place.root, facts))
+    files = service_files(place.root, tree, lambda _contents: facts)
+    outlook = files.look(files.lies_at, alone=_is_alone(files, facts.hostname))
+    report = SyncReport(
+        outlook=outlook,
+        maps=_stale_maps(tree, outlook),
+        wanted=in_order((*owed(tree, OWED), *reactions(outlook.changes))),
+        dry=options.dry_run,
+    )
+    if not options.dry_run:
+        report = _carry_out(place, tree, files, report, restarts=options.restart == "1")
+    if options.json:
+        print_json(report.to_json(diff=options.diff))
+    else:
+        print(sync_text(report, diff=options.diff))
+    failed = next((answer for answer in report.answers if answer.told is Told.FAILED), None)
+    if failed is not None:
+        raise HostError(str(failed), mend="the files are in place; see to the service")
+    return ExitCode.FINE
+
+
+def _carry_out(
+    place: Place, tree: DiskTree, files: ServiceFiles, report: SyncReport, *, restarts: bool
+) -> SyncReport:
+    """Write what `report` found, and tell the services if asked to."""
+    from pmgsync.cli.rendering import teller
+    from pmgsync.cli.settings import load_settings
+    from pmgsync.cli.sync_writing import write
+
+    telling = teller(place.root, load_settings(place.root))
+    if restarts and report.wanted:
+        owe(tree, report.wanted, OWED)
+    notes = write(place.root, tree, files, report.outlook, report.maps)
+    answers: tuple[Answer, ...] = ()
+    if restarts and report.wanted:
+        answers = telling.tell(report.wanted)
+        owe(tree, (), OWED)
+    return report._replace(notes=notes, answers=answers)
+
+
+def _is_alone(files: ServiceFiles, hostname: str) -> bool:
+    """Is this node its own master, so that missing synced files may be made here?"""
+    if files.lies_at(_CHAIN) is None:
+        return True
+    from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
+
+    conf = parse_cluster_conf(files.lies_at(CLUSTER_CONF) or b"")
+    return conf is not None and conf.master_node.name == hostname
+
+
+def _stale_maps(tree: DiskTree, outlook: Outlook) -> tuple[str, ...]:
+    """The files whose map is missing or older than they are, as PMG rebuilds them."""
+    if not SystemRunner().available(POSTMAP):
+        return ()
+    made = {change.path for change in outlook.changes}
+    return tuple(path for path in MAPPED if path in made or _is_stale(tree, path))
+
+
+def _is_stale(tree: DiskTree, path: str) -> bool:
+    source, built = tree.stat(path), tree.stat(map_of(path))
+    return built is None if source is None else is_older(built, source)
+
+
+SYNC = Command(
+    about="Write every service file of this node as it should be now: Postfix, SpamAssassin, "
+    "Razor, ClamAV, freshclam, PostgreSQL and what the filter reads, rendered from the templates "
+    "with the variables that `pmgsync dump` prints. A file that would not change is not touched. "
+    "An error in a template leaves every file as it is.",
+    examples=(
+        ("pmgsync sync --dry-run --diff", "what would change, line by line"),
+        ("pmgsync sync --restart", "write it, and reload only what changed"),
+        ("pmgsync sync --restart 1", "the same, as pmgconfig has it"),
+        ("pmgsync sync --root DIR --facts mail2.json", "another node's files, below DIR"),
+        ("pmgsync sync --json | jq '.files[].digest'", ""),
+    ),
+    run=_sync,
+    configure=_configure,
+    codes=(ExitCode.REJECTED,),
+    more="Which command tells a service of a change is set in [services] of pmgsync.toml; with a "
+    "--root other than / only those set there are run. On a node whose daemon makes service files "
+    "the daemon does all this by itself.",
+)

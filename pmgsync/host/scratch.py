@@ -1,0 +1,46 @@
+"""Files in a folder of their own, for a program that is to look at them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pmgsync.errors import HostError
+from pmgsync.host.faults import host_error
+
+FOLDER = "run/pmgsync"
+
+
+@contextmanager
+def laid_out(root: Path, files: Mapping[str, bytes]) -> Iterator[str]:
+    """The absolute path of a folder with these files (by name), for nobody else to read; it is gone
+    at the end.
+
+    The files look old: Postfix waits up to two seconds before it reads what was written just now.
+    """
+    where = root / FOLDER
+    try:
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="check-", dir=where))
+    except OSError as error:
+        raise host_error(error, str(where), "make a folder in it") from None
+    try:
+        _fill(folder, files)
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        try:
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+            os.utime(path, (0, 0))
+        except OSError as error:
+            raise HostError(f"cannot write it: {error.strerror}", where=str(path)) from None

@@ -1,0 +1,251 @@
+"""The services of a node beside its tree: prepare, promise, tell; and what a crash leaves."""
+
+import asyncio
+
+import pytest
+
+from pmgsync.agent.reactions import Answer, Told, owed
+from pmgsync.agent.service_work import ServiceWork
+from pmgsync.agent.services import Services
+from pmgsync.agent.telling import Telling
+from pmgsync.errors import CheckFailedError, StageError
+from pmgsync.model.manifest import digest_of
+from pmgsync.model.scope import SPAMASSASSIN
+from pmgsync.ports import FileKind
+from pmgsync.render.plan import ChangeKind
+from pmgsync.render.targets import PACKAGED, TLS_CERTIFICATE, Reaction
+from tests.sim.host import FakeCommands, MemoryTree
+from tests.unit.agent.serving import files_of, services_of
+from tests.unit.agent.stage import at_once, in_loop
+from tests.unit.render.nodes import CONF, conf
+
+POSTFIX, CLAMD = Reaction.POSTFIX_RELOAD, Reaction.CLAMD_RESTART
+MAIN = "etc/postfix/main.cf"
+
+
+def machine(*folders: str) -> MemoryTree:
+    """One with these folders; `etc/postfix` if none is named."""
+    tree = MemoryTree()
+    for folder in folders or ("etc/postfix",):
+        tree.put(f"{folder}/readme")
+    return tree
+
+
+def nothing(_path: str) -> bytes | None:
+    """The contents of a state without any file."""
+    return None
+
+
+def contents_of(work: ServiceWork) -> dict[str, bytes]:
+    return {str(entry.path): work.contents[entry.digest] for entry in work.puts}
+
+
+# --- what has to be written ---
+
+
+def test_only_services_that_are_installed_get_files() -> None:
+    work = services_of(machine()).prepare(nothing)
+    assert {entry.path.rpartition("/")[0] for entry in work.puts} == {"etc/postfix"}
+    assert work.reactions == (POSTFIX,)
+
+
+def test_a_node_with_everything_gets_everything() -> None:
+    tree = machine("etc/postfix", "etc/clamav", SPAMASSASSIN, "root", "etc/postgresql/15/main")
+    paths = {entry.path for entry in services_of(tree).prepare(nothing).puts}
+    assert {"root/.forward", "etc/clamav/clamd.conf", f"{SPAMASSASSIN}/local.cf"} <= paths
+    assert "etc/postgresql/15/main/pg_hba.conf" in paths
+    assert not {path for path in paths if "pmg-smtp-filter" in path}
+
+
+def test_entries_have_digest_size_mode_owner_and_content() -> None:
+    tree = machine("etc/clamav")
+    work = services_of(tree).prepare(nothing)
+    (entry,) = (e for e in work.puts if e.path == "etc/clamav/freshclam.conf")
+    content = work.contents[entry.digest]
+    assert (digest_of(content), len(content)) == (entry.digest, entry.size)
+    assert (entry.mode, entry.ownership) == (0o600, "clamav:adm")
+
+
+def test_the_overrides_of_the_state_to_be_count_and_pmgs_templates_in_the_tree() -> None:
+    tree = machine("etc/postfix", "etc/clamav")
+    tree.put(f"{PACKAGED}/clamd.conf.in", b"PMG's\n")
+    tree.put("etc/pmg/templates/main.cf.in", b"lies there, but is not the state\n")
+    state = {"etc/pmg/templates/main.cf.in": b"mine\n"}
+    work = services_of(tree).prepare(state.get)
+    contents = contents_of(work)
+    assert contents[MAIN] == b"mine\n"
+    assert contents["etc/clamav/clamd.conf"] == b"PMG's\n"
+
+
+def test_what_cannot_be_rendered_is_refused_by_name_and_line() -> None:
+    state = {"etc/pmg/templates/main.cf.in": b"a\nb\n[% FOREACH %]\n"}
+    with pytest.raises(CheckFailedError, match=r"main\.cf\.in line 3"):
+        services_of(machine()).prepare(state.get)
+
+
+def test_a_certificate_is_made_for_the_domain_and_only_then() -> None:
+    tree = machine("etc/postfix", "etc/pmg")
+    services = services_of(tree)
+    assert TLS_CERTIFICATE not in {entry.path for entry in services.prepare(nothing).puts}
+    work = services.prepare({CONF: conf(mail={"tls": 1})}.get)
+    (entry,) = (e for e in work.puts if e.path == TLS_CERTIFICATE)
+    assert work.contents[entry.digest] == b"key and certificate of example.com"
+    assert entry.mode == 0o600
+
+
+def test_a_look_makes_no_certificate() -> None:
+    tree = machine("etc/postfix", "etc/pmg")
+    outlook = files_of(tree).look({CONF: conf(mail={"tls": 1})}.get, alone=False)
+    (change,) = (c for c in outlook.changes if c.path == TLS_CERTIFICATE)
+    assert (change.kind, change.new) == (ChangeKind.NEW, b"")
+
+
+def test_a_link_in_the_place_of_a_file_is_no_file() -> None:
+    tree = machine()
+    tree.put_kind(MAIN, FileKind.LINK)
+    assert files_of(tree).lies_at(MAIN) is None
+
+
+def test_what_was_learned_is_removed() -> None:
+    tree = machine("root/.spamassassin")
+    tree.put("root/.spamassassin/bayes_toks", b"learned")
+    work = services_of(tree).prepare(nothing)
+    assert work.deletes == ("root/.spamassassin/bayes_toks",)
+    assert bool(work)
+
+
+# --- promising and telling ---
+
+
+def carry_out(services: Services, tree: MemoryTree, state: dict[str, bytes]) -> None:
+    work = services.prepare(state.get)
+    with services.promising(work.reactions):
+        for entry in work.puts:
+            tree.put(entry.path, work.contents[entry.digest])
+
+
+def test_whom_to_tell_is_durable_before_anything_is_written() -> None:
+    tree = machine()
+    services = services_of(tree)
+    work = services.prepare(nothing)
+    with services.promising(work.reactions):
+        assert owed(tree) == (POSTFIX,)
+
+
+def test_what_runs_is_known_once_it_is_written() -> None:
+    tree = machine()
+    services = services_of(tree)
+    assert services.rendered == ()
+    carry_out(services, tree, {})
+    digests: dict[str, str] = dict(services.rendered)
+    assert digests[MAIN] == digest_of(tree.files()[MAIN])
+    assert set(digests) == {MAIN, "etc/postfix/master.cf"}
+
+
+def test_a_failure_takes_the_promise_back() -> None:
+    tree = machine()
+    services = services_of(tree)
+    work = services.prepare(nothing)
+    with pytest.raises(StageError), services.promising(work.reactions):
+        raise StageError("the disk is full")
+    assert owed(tree) == ()
+    assert not services.waiting
+    assert services.rendered == ()
+
+
+def test_those_that_were_taken_are_owed_until_they_were_told() -> None:
+    tree = machine()
+    services = services_of(tree)
+    carry_out(services, tree, {})
+    assert services.take() == (POSTFIX,)
+    assert owed(tree) == (POSTFIX,)
+    assert services.told([Answer(POSTFIX, Told.DONE)]) == ()
+    assert owed(tree) == ()
+
+
+def test_a_failure_to_tell_is_said_and_not_tried_for_ever() -> None:
+    tree = machine()
+    services = services_of(tree)
+    carry_out(services, tree, {})
+    services.take()
+    assert services.told([Answer(POSTFIX, Told.FAILED, "bad")]) == ("postfix_reload: failed (bad)",)
+    assert owed(tree) == ()
+    assert not services.waiting
+
+
+def test_what_changes_while_a_service_is_told_is_told_again() -> None:
+    tree = machine()
+    services = services_of(tree)
+    carry_out(services, tree, {})
+    services.take()
+    carry_out(services, tree, {CONF: conf(mail={"relay": "192.0.2.25"})})
+    services.told([Answer(POSTFIX, Told.DONE)])
+    assert owed(tree) == (POSTFIX,)
+    assert services.waiting
+
+
+def test_after_a_crash_the_services_that_were_not_told_are() -> None:
+    tree = machine()
+    services = services_of(tree)
+    carry_out(services, tree, {})
+    services.take()
+    again = services_of(tree)
+    again.recover()
+    assert again.waiting
+    assert again.take() == (POSTFIX,)
+
+
+def test_nothing_is_written_down_where_nobody_is_to_be_told() -> None:
+    tree = machine()
+    services = services_of(tree)
+    carry_out(services, tree, {})
+    services.take()
+    services.told([])
+    before = dict(tree.files(leavings=True))
+    carry_out(services, tree, {})
+    assert tree.files(leavings=True) == before
+
+
+# --- the loop ---
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.came.set()
+
+    async def heard(self) -> None:
+        await self.came.wait()
+        self.came.clear()
+
+
+@in_loop
+async def test_the_loop_tells_whom_it_is_woken_for() -> None:
+    tree, commands, said = machine(), FakeCommands(), Listener()
+    commands.answer("postfix_reload")
+    services = services_of(tree, commands)
+    telling = Telling(services, at_once, asyncio.Lock(), said)
+    task = asyncio.create_task(telling.run())
+    telling.wake()
+    await asyncio.sleep(0)
+    assert commands.ran == [], "nobody to tell"
+    carry_out(services, tree, {})
+    telling.wake()
+    await said.heard()
+    assert commands.ran == [("postfix_reload",)]
+    assert not telling.failures
+    commands.answer("postfix_reload", 1, "no")
+    carry_out(services, tree, {CONF: conf(mail={"relay": "192.0.2.25"})})
+    telling.wake()
+    await said.heard()
+    assert list(telling.failures) == ["postfix_reload: failed (postfix_reload: no)"]
+    task.cancel()
+
+
+@in_loop
+async def test_a_node_without_services_has_no_loop() -> None:
+    telling = Telling(None, at_once, asyncio.Lock(), Listener())
+    telling.wake()
+    await telling.run()
