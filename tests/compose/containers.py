@@ -27,6 +27,7 @@ class Containers:
     """See `Machines`. `profile` is `systemd` or `process`."""
 
     profile: str
+    has_services: bool = True
     project: str = field(default_factory=lambda: f"pmgsync-{os.getpid()}")
 
     def start(self) -> None:

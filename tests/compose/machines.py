@@ -41,7 +41,9 @@ class Done:
 
 
 class Machines(Protocol):
-    """The gateways and their network."""
+    """The gateways and their network. `has_services`: each has a Postfix of its own."""
+
+    has_services: bool
 
     def start(self) -> None:
         """All gateways up, each with an empty configuration and a running daemon."""

@@ -27,6 +27,7 @@ class Namespaces:
     """See `Machines`."""
 
     folder: Path
+    has_services: bool = False
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     mark: str = field(default_factory=lambda: f"pmgsync-{os.getpid()}")
 
