@@ -7,6 +7,9 @@ the member knows. Whoever has signed for an epoch has promised two things, and w
 an older epoch any more (`TrustedHistory.promise`). The second is what keeps a version from being
 acknowledged by a majority behind the back of a candidate that was already signed for.
 
+A master that has signed for somebody signs for nobody else before a newer epoch has begun: its word
+alone lets a promotion through, and of two such neither would displace the other.
+
 A promise that comes to nothing (the candidate was gone, or found no majority) is resolved by the
 next epoch, which the old master itself may ask for: see `agent/campaign.py`.
 """
@@ -124,10 +127,16 @@ def with_signatures(document: Envelope, *more: Signature) -> Envelope:
 
 def _spoken_for(candidate: Membership, document: Envelope, voter: Voter) -> Refused | None:
     ballot = voter.ballot
-    if candidate.epoch > ballot.epoch or document.digest == ballot.document:
+    if document.digest == ballot.document:
         return None
     holder = next((m.label for m in candidate.members if m.cid == ballot.candidate), "another")
-    return Refused(f"has signed for {holder} in epoch {ballot.epoch}")
+    if candidate.epoch <= ballot.epoch:
+        return Refused(f"has signed for {holder} in epoch {ballot.epoch}")
+    # A master's word alone lets a promotion through: given twice, neither displaces the other.
+    is_master = voter.cid == voter.membership.master != candidate.master
+    if is_master and ballot.epoch > voter.membership.epoch:
+        return Refused(f"has handed over to {holder} in epoch {ballot.epoch}, which has not begun")
+    return None
 
 
 def _behind(base: Base, head: Base) -> Refused | None:

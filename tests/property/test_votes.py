@@ -148,3 +148,17 @@ def test_all_orders_up_to_a_depth(count: int, depth: int) -> None:
     for world in layer[:: max(1, len(layer) // 100)]:
         world.settle()
         assert world.is_level
+
+
+def test_two_halves_of_four_meet_again() -> None:
+    """A master that hands over to one node, and before it hears of that to another one."""
+    world = World(4)
+    for step in (
+        *(("start", (3,)), ("ask", (3,)), ("isolate", (1, 2)), ("ask", (3,)), ("start", (2,))),
+        *(("finish", (3,)), ("gossip", (3, 4)), ("ask", (2,)), ("ask", (2,)), ("finish", (2,))),
+    ):
+        do(world, step)
+    assert world.sites[3].is_master
+    assert not world.sites[2].is_master
+    world.settle()
+    assert world.is_level

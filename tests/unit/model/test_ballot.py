@@ -104,6 +104,17 @@ def test_once_in_an_epoch() -> None:
     assert isinstance(decide(proposal(1, epoch=3), signed), Ballot)
 
 
+def test_a_master_hands_over_once_until_a_newer_epoch_has_begun() -> None:
+    first = decide(proposal(2), voter(1, live=True, yields=True))
+    assert isinstance(first, Ballot)
+    signed = voter(1, live=True, yields=True, ballot=first)
+    assert decide(proposal(2), signed) == first
+    refused = why(decide(proposal(3, epoch=3), signed))
+    assert refused == "has handed over to mx2(2) in epoch 2, which has not begun"
+    # It may begin one itself: that takes a majority.
+    assert isinstance(decide(proposal(1, epoch=3), signed), Ballot)
+
+
 def test_never_for_an_epoch_below_the_last_one() -> None:
     signed = voter(ballot=Ballot(5, Manifest().digest, 9))
     assert why(decide(proposal(epoch=4), signed)) == "has signed for another in epoch 5"
