@@ -14,8 +14,9 @@ from pmgsync.cli.rendering import OURS
 from pmgsync.errors import ExitCode, InvalidError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.template_path import TemplatePath
-from pmgsync.render.compile import Templates
+from pmgsync.render.compile import Templates, adopted
 from pmgsync.render.errors import TemplateError
+from pmgsync.render.lookup import JINJA
 from pmgsync.render.targets import OVERRIDES, PACKAGED
 from pmgsync.render.tt2.options import options_from
 
@@ -59,9 +60,15 @@ def _render(options: argparse.Namespace, place: Place) -> int:
     if name is None:
         looked = ", ".join(map(str, path.folders))
         raise TemplateError(f"not found; looked in {looked}", name=options.name)
-    if name.endswith(".j2"):
-        raise TemplateError("templates in plain Jinja2 are not supported yet", name=name)
-    output = templates.render(name, variables, path, SystemClock().monotonic)
+    clock = SystemClock().monotonic
+    if name.endswith(JINJA):
+        from pmgsync.render.jinja import render_jinja
+
+        output = render_jinja(
+            name, {key: adopted(value) for key, value in variables.items()}, path, clock
+        )
+    else:
+        output = templates.render(name, variables, path, clock)
     sys.stdout.flush()
     sys.stdout.buffer.write(output)
     sys.stdout.buffer.flush()
@@ -88,7 +95,8 @@ def _given_variables(file: str) -> dict[str, Any]:
 
 
 RENDER = Command(
-    about="Print what a template gives, in Template Toolkit as PMG uses it. Nothing is written.",
+    about="Print what a template gives, in Template Toolkit as PMG uses it, or in Jinja2 where its "
+    "file is called NAME.j2. Nothing is written.",
     examples=(
         ("pmgsync render main.cf.in", "with this node's variables"),
         ("pmgsync render main.cf.in --vars node.json", "with exactly these variables"),

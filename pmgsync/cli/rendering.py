@@ -138,6 +138,10 @@ def template_runner() -> Run:
             found = template if name == template.name else lookup.find(name)
             return found.source if found else None
 
+        if template.is_jinja:
+            from pmgsync.render.jinja import render_jinja
+
+            return render_jinja(template.name, variables, load, clock.monotonic)
         return templates.render(template.name, variables, load, clock.monotonic)
 
     return run
