@@ -14,7 +14,8 @@ from pmgsync.cli.rendering import OURS
 from pmgsync.errors import ExitCode, InvalidError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.template_path import TemplatePath
-from pmgsync.render.compile import Templates, adopted
+from pmgsync.render.adopting import adopted
+from pmgsync.render.compile import Templates
 from pmgsync.render.errors import TemplateError
 from pmgsync.render.lookup import JINJA
 from pmgsync.render.targets import OVERRIDES, PACKAGED

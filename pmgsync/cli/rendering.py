@@ -18,7 +18,6 @@ from pmgsync.host.facts import gather_facts, resolve
 from pmgsync.host.process import SystemRunner
 from pmgsync.host.scratch import laid_out
 from pmgsync.model.scope import CLUSTER_CONF, SPAMASSASSIN
-from pmgsync.render.compile import Templates
 from pmgsync.render.plan import Renderer
 from pmgsync.render.targets import PACKAGED, Places, Reaction, folders
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pmgsync.cli.settings import Settings
     from pmgsync.model.facts import HostFacts
     from pmgsync.ports import TreeReader
+    from pmgsync.render.compile import Templates
     from pmgsync.render.lookup import Lookup, Template
     from pmgsync.render.plan import Run
     from pmgsync.render.targets import Variables
@@ -129,9 +129,17 @@ def renders(root: Path, settings: Settings) -> bool:
 
 
 def template_runner() -> Run:
-    """Templates are compiled once for as long as their content stays the same."""
-    templates = Templates()
+    """Templates are compiled once for as long as their content stays the same.
+
+    The compiler and Jinja2 take 5 MB: a daemon that renders nothing does not load them.
+    """
     clock = SystemClock()
+
+    @cache
+    def templates() -> Templates:
+        from pmgsync.render.compile import Templates
+
+        return Templates()
 
     def run(template: Template, lookup: Lookup, variables: Variables) -> bytes:
         def load(name: str) -> bytes | None:
@@ -142,7 +150,7 @@ def template_runner() -> Run:
             from pmgsync.render.jinja import render_jinja
 
             return render_jinja(template.name, variables, load, clock.monotonic)
-        return templates.render(template.name, variables, load, clock.monotonic)
+        return templates().render(template.name, variables, load, clock.monotonic)
 
     return run
 

@@ -13,12 +13,12 @@ from functools import cache
 
 from jinja2.sandbox import SandboxedEnvironment
 
+from pmgsync.render.adopting import adopted
 from pmgsync.render.errors import LimitError, TemplateError
 from pmgsync.render.perl.budget import Budget, Limits
 from pmgsync.render.perl.faults import Exhausted, Fault, LoopExit
 from pmgsync.render.perl.operators import PerlDie
-from pmgsync.render.perl.values import Value, text
-from pmgsync.render.recording import Recorder
+from pmgsync.render.perl.values import text
 from pmgsync.render.tt2.emit import emit
 from pmgsync.render.tt2.lexer import tokenize
 from pmgsync.render.tt2.machine import BrokenTemplate, Machine, place
@@ -127,22 +127,3 @@ class Templates:
         known = self._programs.get(where)
         source = known[1].line_text(line) if known else ""
         return family(what.rstrip(), name=where, line=line, source=source)
-
-
-def adopted(value: object) -> Value:
-    """A value from outside as a template may use it: text as bytes, true and false as 1 and 0."""
-    if isinstance(value, str):
-        return (
-            value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("latin-1")
-        )
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    if value is None or isinstance(value, int | float | Recorder):
-        return value
-    if isinstance(value, Mapping):
-        return {text(adopted(key)): adopted(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [adopted(inner) for inner in value]
-    raise TypeError(f"{type(value).__name__} is no value for a template")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pmgsync.model.facts import HostFacts
 from pmgsync.pmgconf.variables import Sources, variables
-from pmgsync.render.compile import adopted
+from pmgsync.render.adopting import adopted
 from pmgsync.render.targets import Inputs
 
 

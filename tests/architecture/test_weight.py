@@ -8,11 +8,12 @@ import pytest
 from tests.architecture.source import ROOT
 
 # Up to some megabytes each, with what it brings along; loaded where it is used: by the master,
-# while founding and joining, or by nobody.
+# while founding and joining, with the first service file that is rendered, or by nobody.
 NOT_ON_A_NODE = (
     "cryptography.x509",
     "email",
     "http.server",
+    "jinja2",
     "pmgsync.master.role",
     "psycopg",
     "watchdog",

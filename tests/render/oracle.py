@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from pmgsync.render.compile import Templates, adopted
+from pmgsync.render.adopting import adopted
+from pmgsync.render.compile import Templates
 from pmgsync.render.errors import TemplateError
 from pmgsync.render.tt2.options import Options
 
