@@ -1,4 +1,4 @@
-"""Values from outside as templates know them. Loading this loads neither Jinja2 nor the compiler."""
+"""Values from outside as templates know them. Loads neither Jinja2 nor the compiler."""
 
 from __future__ import annotations
 
