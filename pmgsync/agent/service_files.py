@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pmgsync.agent.service_work import ServiceWork
-from pmgsync.errors import CheckFailedError, InvalidError
+from pmgsync.errors import CheckFailedError, InvalidError, MalformedError
 from pmgsync.model.facts import HostFacts
 from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, FileEntry, digest_of
 from pmgsync.model.paths import ManagedPath
@@ -64,15 +64,16 @@ class ServiceFiles:
         """What should lie there by `contents`, and what does not; nothing is written.
 
         `alone`: the node belongs to no cluster. Raises `CheckFailedError` where a template cannot
-        be rendered, `HostError` where the tree cannot be read.
+        be rendered or a file that it needs cannot be understood, `HostError` where the tree cannot
+        be read.
         """
-        facts = self.facts(contents)
-        inputs = inputs_of(contents, facts)
-        here = _anywhere if self.makes_folders else self._has_folder
-        places = Places(facts.postgres_version, self.spamassassin, here)
         try:
+            facts = self.facts(contents)
+            inputs = inputs_of(contents, facts)
+            here = _anywhere if self.makes_folders else self._has_folder
+            places = Places(facts.postgres_version, self.spamassassin, here)
             rendered = self.renderer.render(self.lookup(contents), inputs, places)
-        except InvalidError as error:
+        except (InvalidError, MalformedError) as error:
             raise CheckFailedError(error.what, where=error.where, mend=error.mend) from error
         found = changes(rendered, inputs.variables, places, self.lies_at, alone=alone)
         return Outlook(facts, rendered, found)

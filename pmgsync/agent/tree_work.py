@@ -167,7 +167,8 @@ class TreeWork:
             entry = target.get(ManagedPath(path))
             if entry is None:
                 return None
-            return fresh.get(entry.digest) or self.store.content(entry.digest)
+            known = fresh.get(entry.digest)
+            return self.store.content(entry.digest) if known is None else known
 
         work = self.services.prepare(contents)
         built = {path for path, _ in plan.maps}

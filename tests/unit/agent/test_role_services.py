@@ -88,6 +88,15 @@ async def test_a_new_domain_makes_no_service_file_and_tells_nobody() -> None:
 
 
 @in_loop
+async def test_an_empty_file_is_one_to_make_service_files_of() -> None:
+    async with a_stage().running() as stage:
+        empty = {**FIRST, "etc/pmg/transport": b"", "etc/pmg/mynetworks": b"", OVERRIDE: b""}
+        await stage.offer(stage.author.version(empty))
+        assert stage.reports[-1].outcome is Outcome.ACTIVATED
+        assert stage.tree.files()[MAIN] == b""
+
+
+@in_loop
 async def test_only_the_service_whose_files_changed_is_told() -> None:
     async with a_stage().running() as stage:
         await stage.offer(stage.author.version(FIRST))

@@ -1,6 +1,7 @@
 """The services of a node beside its tree: prepare, promise, tell; and what a crash leaves."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,14 @@ from pmgsync.agent.reactions import Answer, Told, owed
 from pmgsync.agent.service_work import ServiceWork
 from pmgsync.agent.services import Services
 from pmgsync.agent.telling import Telling
-from pmgsync.errors import CheckFailedError, StageError
+from pmgsync.errors import (
+    CheckFailedError,
+    InvalidError,
+    MalformedError,
+    PmgsyncError,
+    StageError,
+)
+from pmgsync.model.facts import HostFacts
 from pmgsync.model.manifest import digest_of
 from pmgsync.model.scope import SPAMASSASSIN
 from pmgsync.ports import FileKind
@@ -81,6 +89,15 @@ def test_what_cannot_be_rendered_is_refused_by_name_and_line() -> None:
     state = {"etc/pmg/templates/main.cf.in": b"a\nb\n[% FOREACH %]\n"}
     with pytest.raises(CheckFailedError, match=r"main\.cf\.in line 3"):
         services_of(machine()).prepare(state.get)
+
+
+@pytest.mark.parametrize("error", [InvalidError("no master"), MalformedError("no address")])
+def test_facts_that_cannot_be_told_refuse_the_state(error: PmgsyncError) -> None:
+    def facts(_contents: object) -> HostFacts:
+        raise error
+
+    with pytest.raises(CheckFailedError, match=error.what):
+        replace(files_of(machine()), facts=facts).look(nothing, alone=False)
 
 
 def test_a_certificate_is_made_for_the_domain_and_only_then() -> None:
