@@ -175,7 +175,7 @@ TEMPLATES = Command(
         ("pmgsync templates", ""),
         ("pmgsync templates main.cf.in --diff", "how the override differs from the default"),
         ("pmgsync templates --variables", "what each file depends on"),
-        ("pmgsync templates --json | jq '.files[] | select(.redundant).path'", ""),
+        ("pmgsync templates --json", "the same for scripts"),
     ),
     run=_templates,
     configure=_configure,
