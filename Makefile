@@ -34,7 +34,7 @@ bench:
 
 test:
 	@scripts/setup venv fuzz debian docker
-	@scripts/test check fuzz failover venv debian -- $(ARGS)
+	@PROFILES=systemd scripts/test check fuzz failover venv debian -- $(ARGS)
 
 test-venv:
 	@scripts/setup venv
