@@ -18,7 +18,7 @@ from pmgsync.agent.reactions import Answer, Teller, Told, Tree, owe, owed
 from pmgsync.agent.service_checks import ServiceChecks
 from pmgsync.agent.service_files import Contents, ServiceFiles
 from pmgsync.agent.service_work import ServiceWork
-from pmgsync.errors import PmgsyncError
+from pmgsync.errors import HostError, PmgsyncError
 from pmgsync.model.manifest import Digest
 from pmgsync.render.plan import in_order
 from pmgsync.render.targets import Reaction
@@ -80,8 +80,11 @@ class Services:
     def told(self, answers: Iterable[Answer]) -> tuple[str, ...]:
         """How telling those that were taken went; what an admin has to know of it."""
         self._running = ()
-        owe(self.tree, self._owed)
         failures = []
+        try:
+            owe(self.tree, self._owed)
+        except HostError as error:  # then they are told once more after a restart
+            failures.append(str(error))
         for answer in answers:
             failed = answer.told is Told.FAILED
             log.log(logging.ERROR if failed else logging.INFO, "%s", answer)

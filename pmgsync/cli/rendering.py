@@ -122,10 +122,13 @@ def map_builder(root: Path) -> MapBuilder:
 
 
 def renders(root: Path, settings: Settings) -> bool:
-    """Does the daemon at `root` write service files? `auto`: where there is something to serve."""
+    """Does the daemon at `root` write service files? `auto`: where PMG is installed.
+
+    A mail server that somebody set up without PMG is never taken over unasked.
+    """
     if settings.render.mode != "auto":
         return settings.render.mode == "on"
-    return (root / PACKAGED).is_dir() or (root / "etc/postfix/main.cf").is_file()
+    return (root / PACKAGED).is_dir()
 
 
 def template_runner() -> Run:

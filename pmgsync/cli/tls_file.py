@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from pmgsync.errors import CheckFailedError
+from pmgsync.model.paths import printable
+
 BITS = 4096
 LIFE = timedelta(days=3650)
 CLOCKS_DIFFER = timedelta(days=1)
@@ -20,7 +23,16 @@ _COMMON_NAME_CHARACTERS = 64  # X.509's own limit
 
 
 def make_tls_file(domain: str, now_ms: int) -> bytes:
-    """A new private key and its certificate, in PEM, one after the other. Takes a second or two."""
+    """A new private key and its certificate, in PEM, one after the other. Takes a second or two.
+
+    `CheckFailedError` for a domain that no certificate can name.
+    """
+    if not domain.isascii():
+        raise CheckFailedError(
+            f"no certificate can be made out to {printable(domain)}",
+            where="etc/resolv.conf",
+            mend="write the search domain in ASCII (xn--...)",
+        )
     key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
     name = f"*.{domain}"
     subject = x509.Name(

@@ -172,6 +172,8 @@ def render_jinja(
 
 _FAULTS = (
     TemplateError,
+    SyntaxError,  # of what Jinja2 made: more levels than Python's compiler takes
+    RuntimeError,  # of Jinja2's own objects, as `cycler()`
     TypeError,
     ValueError,
     ArithmeticError,

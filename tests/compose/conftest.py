@@ -2,6 +2,8 @@
 docker-compose.yml where `PMGSYNC_COMPOSE` names the profile (`make failover` sets it).
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from pathlib import Path

@@ -152,19 +152,22 @@ def test_options_reach_the_files_of_all_nodes(gateways: Cluster) -> None:
     settled(gateways)
 
 
-def test_rendering_is_off_where_nothing_is_to_be_served(cluster: Cluster) -> None:
-    cluster.add(settings=settings(cluster.folder / "mail1", "auto"))
+def test_a_mail_server_without_pmg_is_not_taken_over(cluster: Cluster) -> None:
+    first = cluster.add(settings=settings(cluster.folder / "mail1", "auto"))
     node = cluster.add(settings=settings(cluster.folder / "mail2", "off"))
     (node.root / "etc/postfix").mkdir()
     node.path("etc/postfix/main.cf").write_text("# the admin's\n")
+    (first.root / "etc/postfix").mkdir()
+    first.path("etc/postfix/main.cf").write_text("# the admin's\n")
     cluster.found(2)
-    never(lambda: cluster.master.path(MAIN).exists(), "no file of Postfix", 0.5)
+    never(lambda: not first.has(MAIN, "# the admin's\n"), "it stays", 0.5)
     assert node.has(MAIN, "# the admin's\n")
     assert [row["rendered"] for row in cluster.master.status()["status"]["nodes"]] == [{}, {}]
 
 
-def test_auto_is_on_where_postfix_is(cluster: Cluster) -> None:
+def test_auto_is_on_where_pmg_is(cluster: Cluster) -> None:
     node = cluster.add(settings=settings(cluster.folder / "mail1", "auto"))
+    (node.root / "var/lib/pmg/templates").mkdir(parents=True)
     (node.root / "etc/postfix").mkdir()
     node.path("etc/postfix/main.cf").write_text("# Debian's\n")
     cluster.found(1)

@@ -83,6 +83,19 @@ def test_an_error_has_the_name_and_the_line(source: str, said: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
+        "{{ cycler() }}",
+        "{% for a in [1] %}" * 22 + "x" + "{% endfor %}" * 22,
+        "{% if 1 %}" * 110 + "x" + "{% endif %}" * 110,
+    ],
+)
+def test_what_python_itself_refuses_is_an_error_of_the_template(source: str) -> None:
+    with pytest.raises(TemplateError):
+        rendered(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
         "{{ ''.__class__.__mro__ }}",
         "{{ pmg._reads }}",
         "{{ x.__globals__ }}{{ cycler.__init__.__globals__ }}",

@@ -190,6 +190,33 @@ def test_a_failure_to_tell_is_said_and_not_tried_for_ever() -> None:
     assert not services.waiting
 
 
+class FullTree(MemoryTree):
+    """No room for another file, nor for the removal of one."""
+
+    is_full = False
+
+    def write(self, path: str, content: bytes, *, mode: int, ownership: str) -> str:
+        if self.is_full:
+            raise StageError("no space left on the disk", where=path)
+        return super().write(path, content, mode=mode, ownership=ownership)
+
+    def remove(self, path: str) -> None:
+        if self.is_full:
+            raise StageError("no space left on the disk", where=path)
+        super().remove(path)
+
+
+def test_a_disk_that_is_full_when_they_were_told_is_said_and_ends_nothing() -> None:
+    tree = FullTree()
+    tree.put("etc/postfix/readme")
+    services = services_of(tree)
+    carry_out(services, tree, {})
+    services.take()
+    tree.is_full = True
+    (said,) = services.told([Answer(POSTFIX, Told.DONE)])
+    assert "no space left" in said
+
+
 def test_what_changes_while_a_service_is_told_is_told_again() -> None:
     tree = machine()
     services = services_of(tree)

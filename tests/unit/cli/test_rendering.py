@@ -20,6 +20,7 @@ from pmgsync.cli.rendering import (
 )
 from pmgsync.cli.settings import RenderSettings, ServiceSettings, Settings
 from pmgsync.cli.tls_file import BITS, make_tls_file
+from pmgsync.errors import CheckFailedError
 from pmgsync.model.facts import HostFacts
 from pmgsync.model.scope import SPAMASSASSIN
 from pmgsync.render.targets import TARGETS, Reaction
@@ -34,17 +35,16 @@ def mode(value: str) -> Settings:
 # --- is it on ---
 
 
-def test_auto_is_off_where_nothing_is_to_be_served(tmp_path: Path) -> None:
+def test_auto_takes_over_no_mail_server_without_pmg(tmp_path: Path) -> None:
     (tmp_path / "etc/pmg").mkdir(parents=True)
     (tmp_path / "etc/postfix").mkdir()
+    (tmp_path / "etc/postfix/main.cf").touch()
     assert not renders(tmp_path, mode("auto"))
     assert renders(tmp_path, mode("on"))
 
 
-@pytest.mark.parametrize("path", ["var/lib/pmg/templates/main.cf.in", "etc/postfix/main.cf"])
-def test_auto_is_on_where_pmg_or_postfix_is(tmp_path: Path, path: str) -> None:
-    (tmp_path / path).parent.mkdir(parents=True)
-    (tmp_path / path).touch()
+def test_auto_is_on_where_pmg_is(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/pmg/templates").mkdir(parents=True)
     assert renders(tmp_path, mode("auto"))
     assert not renders(tmp_path, mode("off"))
 
@@ -158,6 +158,11 @@ def test_key_and_certificate_belong_together(tls_file: bytes) -> None:
     assert isinstance(public, RSAPublicKey)
     assert public.key_size == BITS == 4096
     assert public.public_numbers() == key.public_key().public_numbers()  # type: ignore[union-attr] # an RSA key
+
+
+def test_a_domain_that_no_certificate_can_name_is_refused() -> None:
+    with pytest.raises(CheckFailedError, match=r"resolv\.conf: no certificate .*xn--"):
+        make_tls_file("münchen.example", NOW)
 
 
 def test_it_is_made_out_to_the_domain_for_ten_years(tls_file: bytes) -> None:
