@@ -31,6 +31,11 @@ _KEY = re.compile(r"\s*(?:[A-Z2-7]{4}-)+[A-Z2-7]+\s*")
 PMG_CONF = "section: mail\n\trelay 192.0.2.25\n"
 
 
+def domains(text: str) -> str:
+    """A list of relay domains that tells which edit it is."""
+    return f"example.com 1\n{text}.example 1\n"
+
+
 @dataclass(frozen=True)
 class Done:
     """A command that has ended on a gateway."""

@@ -9,16 +9,12 @@ import time
 
 import pytest
 
-from tests.compose.machines import NAMES, YEAR_S, Gateways
+from tests.compose.machines import NAMES, YEAR_S, Gateways, domains
 from tests.e2e.cluster import until
 
 pytestmark = [pytest.mark.netns, pytest.mark.slow]
 MASTER, FIRST, SECOND, THIRD = NAMES
 BIG = "x" * 4_000_000
-
-
-def domains(text: str) -> str:
-    return f"example.com 1\n{text}.example 1\n"
 
 
 def test_a_node_without_power_has_all_when_it_is_back(four: Gateways) -> None:

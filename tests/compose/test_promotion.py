@@ -5,15 +5,11 @@ from functools import partial
 
 import pytest
 
-from tests.compose.machines import NAMES, Gateways
+from tests.compose.machines import NAMES, Gateways, domains
 from tests.e2e.cluster import until
 
 pytestmark = [pytest.mark.netns, pytest.mark.slow]
 MASTER, FIRST, SECOND, THIRD = NAMES
-
-
-def domains(text: str) -> str:
-    return f"example.com 1\n{text}.example 1\n"
 
 
 def home(four: Gateways) -> None:
