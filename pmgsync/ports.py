@@ -10,7 +10,7 @@ thread at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
@@ -133,13 +133,18 @@ class TreeWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Something moved: at these paths, or anywhere (`everywhere`)."""
+    """Something moved: at these paths, or anywhere (`everywhere`).
+
+    `at`: when the last of it was noticed, on the monotonic clock; 0 where nobody took the time.
+    """
 
     paths: frozenset[str] = frozenset()
     everywhere: bool = False
+    at: float = field(default=0.0, compare=False)
 
     def __or__(self, other: Look) -> Look:
-        return Look(self.paths | other.paths, self.everywhere or other.everywhere)
+        everywhere = self.everywhere or other.everywhere
+        return Look(self.paths | other.paths, everywhere, max(self.at, other.at))
 
     def __bool__(self) -> bool:
         return bool(self.paths) or self.everywhere
@@ -214,7 +219,21 @@ class History(Protocol):
         """The newest version, and its envelope (None while the log is empty)."""
 
     def append(self, record: LogRecord, contents: Mapping[Digest, bytes]) -> None:
-        """Add the next version together with its new contents, in one transaction."""
+        """Add the next version together with its new contents, in one transaction.
+
+        Where `write_ahead` wrote this very record, it does not wait for the disk.
+        """
+
+    def write_ahead(self, record: LogRecord, contents: Mapping[Digest, bytes]) -> None:
+        """Make durable what `append` may be asked for next. It is in no answer of the log.
+
+        Forgotten with the next version that comes into the log, whichever that is, or by
+        `withdraw`. A log that is opened while it is there appends it: it may have been published
+        just before the power went.
+        """
+
+    def withdraw(self) -> None:
+        """Forget what was written ahead; nothing if nothing was. Does not wait for the disk."""
 
     def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
         """The records above `version`, oldest first; empty also if the next one is not here any

@@ -215,7 +215,7 @@ class Node:
         # As above: what only a master needs.
         from pmgsync.host.inotify import InotifySource
 
-        return InotifySource(self.root)
+        return InotifySource(self.root, self.parts.clock)
 
     async def begin_anew(self, identity: Identity, chain: tuple[Envelope, ...]) -> None:
         """Take up the roles that `chain` gives to the holder of `identity`, which is new.

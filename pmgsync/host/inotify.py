@@ -17,6 +17,7 @@ import inspect
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from pmgsync.errors import HostError
 from pmgsync.host import watchdog_mends
 from pmgsync.host.faults import plainly
 from pmgsync.host.places import EVERYTHING, folders, look_for, together, watches
-from pmgsync.ports import ChangeSource, Look
+from pmgsync.ports import ChangeSource, Clock, Look
 
 # `opened` and `closed_no_write` (newer watchdogs) are our own reading, fed back.
 _TOLD = frozenset({"created", "deleted", "moved", "modified", "attrib", "closed"})
@@ -59,9 +60,10 @@ _STOP_PATIENCE_S = 2.0
 class InotifySource(ChangeSource):
     """The looks below `root`. `wait` is for one task; `rearm` and `close` may block briefly."""
 
-    def __init__(self, root: Path) -> None:
-        """Watch from now on; `HostError` if the kernel gives no watches."""
+    def __init__(self, root: Path, clock: Clock) -> None:
+        """Watch from now on, by `clock`; `HostError` if the kernel gives no watches."""
         self._root = os.path.realpath(root)
+        self._clock = clock
         self._handler = _Handler(self._root, self._queue)
         self._lock = threading.Lock()  # guards what the two threads share: the next three
         self._look = Look()
@@ -135,7 +137,11 @@ class InotifySource(ChangeSource):
         self._queue(EVERYTHING)
 
     def _queue(self, look: Look) -> None:
-        """From watchdog's thread. A look everywhere comes after watching anew."""
+        """From watchdog's thread. A look everywhere comes after watching anew, and the time counts
+        from then; a file's from here, however long the loop takes to hear of it.
+        """
+        if not look.everywhere:
+            look = replace(look, at=self._clock.monotonic())
         with self._lock:
             self._rearm_due |= look.everywhere
             self._look = together(self._look, look)

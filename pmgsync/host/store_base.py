@@ -55,6 +55,7 @@ class StoreBase:
         self._database = connect(self._path)
         try:
             self._state = self._read_state()
+            self._ahead = self._read_ahead()
             # Only pruning makes contents idle, so that most commits need not ask.
             self._any_idle = self._have_idle()
         except BaseException:
@@ -93,9 +94,12 @@ class StoreBase:
 
     @contextmanager
     def _writing(self, state: State) -> Iterator[None]:
-        """One transaction that ends in `state`."""
+        """One transaction that ends in `state`. A new head leaves nothing written ahead."""
+        ahead = b"" if state.head != self._state.head else self._ahead
         with self._transaction():
             yield
+            if ahead != self._ahead:
+                self._database.execute("delete from ahead")
             self._database.execute(
                 "insert or replace into state values (1, ?, ?, ?, ?, ?, ?)",
                 sealed(
@@ -106,7 +110,7 @@ class StoreBase:
                     to_text(state.added),
                 ),
             )
-        self._state = state
+        self._state, self._ahead = state, ahead
 
     @contextmanager
     def _not_waiting(self) -> Iterator[None]:
@@ -132,6 +136,12 @@ class StoreBase:
             if newest != state.head:
                 raise ValueError(f"the newest version is {newest}, not {state.head}")
             return state
+
+    def _read_ahead(self) -> bytes:
+        """The envelope that was written ahead; empty if none is."""
+        with self._turn():
+            found = self._rows("select envelope, seal from ahead")
+            return rows.bytes_of(unseal(found[0], "what was written ahead")[0]) if found else b""
 
     def _have_idle(self) -> bool:
         with self._turn():

@@ -15,8 +15,8 @@ from pathlib import Path
 from pmgsync.errors import StoreError
 from pmgsync.host import store_rows as rows
 from pmgsync.host.store_base import State, StoreBase
-from pmgsync.host.store_schema import Row, unseal
-from pmgsync.model.changeset import Position
+from pmgsync.host.store_schema import Row, sealed, unseal
+from pmgsync.model.changeset import ChangeSet, Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.manifest import Digest, Manifest
 from pmgsync.model.trust import Head
@@ -56,6 +56,11 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
     def __init__(self, path: Path) -> None:
         self._manifests: dict[int, Manifest] = {0: Manifest()}
         super().__init__(path)
+        try:
+            self._append_ahead()
+        except BaseException:
+            self._database.close()
+            raise
 
     def head(self) -> tuple[Head, Envelope | None]:
         """See the port. Everything that it is made of is checked."""
@@ -74,10 +79,45 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
             before = self._state.head
             if version <= before:
                 raise RuntimeError(f"version {version} is not after {before}")
-            with self._writing(replace(self._state, head=version)):
+            is_durable = record.envelope.to_bytes() == self._ahead
+            with (
+                self._not_waiting() if is_durable else nullcontext(),
+                self._writing(replace(self._state, head=version)),
+            ):
                 self._insert_contents(contents)
                 self._insert_version(version, row, record)
             self._remember_next(before, version, record)
+
+    def write_ahead(self, record: LogRecord, contents: Mapping[Digest, bytes]) -> None:
+        """See the port."""
+        envelope = record.envelope.to_bytes()
+        with self._turn():
+            with self._transaction():
+                self._insert_contents(contents)
+                self._database.execute(
+                    "insert or replace into ahead values (1, ?, ?)", sealed(envelope)
+                )
+            self._ahead = envelope
+
+    def withdraw(self) -> None:
+        """See the port."""
+        with self._turn():
+            if self._ahead:
+                with self._not_waiting(), self._transaction():
+                    self._database.execute("delete from ahead")
+                self._ahead = b""
+
+    def _append_ahead(self) -> None:
+        """At the opening: what was written ahead may have been published."""
+        with self._turn():
+            if not self._ahead:
+                return
+            envelope = Envelope.from_bytes(self._ahead)
+            change_set = ChangeSet.from_bytes(envelope.payload)
+            if change_set.position.version == self._state.head + 1:
+                self.append(LogRecord(envelope, change_set.change), {})
+            else:
+                self.withdraw()
 
     def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
         """See the port. Stops where a version is missing, for what follows does not follow."""
@@ -213,9 +253,9 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
             if self._state.intent is not None:
                 raise RuntimeError("an activation is in progress")
             with self._writing(State()):
-                for table in ("version", "entry", "note"):
+                for table in ("version", "entry", "note", "ahead"):
                     self._database.execute(f"delete from {table}")  # noqa: S608 - our own names
-            self._manifests = {0: Manifest()}
+            self._manifests, self._ahead = {0: Manifest()}, b""
 
     def _oldest_needed(self, keep_versions: int) -> int:
         newest = self._rows(

@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pmgsync.errors import PmgsyncError, StoreDamagedError, StoreError
 
 APPLICATION_ID = 1347241811  # "PMGS", so that `file` and we know the file
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Cell = str | int | bytes | None
 Row = tuple[Cell, ...]
@@ -70,6 +70,19 @@ create view unused as select digest from content
     except select digest from orphan_content;
 commit;
 """
+
+# To schema 3: the version that may be published next, durable before it is certain.
+_AHEAD = """
+begin;
+pragma user_version = 3;
+create table ahead (
+    one integer primary key check (one = 1), envelope blob not null, seal text not null
+) strict;
+commit;
+"""
+
+_LATER = {1: _ORPHANS, 2: _AHEAD}
+"""What makes a database of this schema one of the next."""
 
 _BUSY_TIMEOUT_S = 5.0
 # A large content leaves a large log behind; give that space back at the next checkpoint.
@@ -136,11 +149,10 @@ def _prepare(database: sqlite3.Connection, path: str) -> None:
         empty = (0, 0, 0, "", "[]")
         database.execute("insert into state values (1, ?, ?, ?, ?, ?, ?)", (*empty, seal_of(empty)))
         database.execute("commit")
-    first = (APPLICATION_ID, 1)
-    if (_pragma(database, "application_id"), _pragma(database, "user_version")) == first:
-        database.executescript(_ORPHANS)
-    application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
-    if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
+    application = _pragma(database, "application_id")
+    while application == APPLICATION_ID and (_pragma(database, "user_version") in _LATER):
+        database.executescript(_LATER[_pragma(database, "user_version")])
+    if (application, _pragma(database, "user_version")) != (APPLICATION_ID, SCHEMA_VERSION):
         raise damaged(path, f"not a pmgsync database of version {SCHEMA_VERSION}")
 
 

@@ -12,9 +12,13 @@ The steps, each of them complete before the next begins:
 3. read the contents that the newest version does not have;
 4. sign, and pass the same door as every node (`TrustedHistory.accept`);
 5. append to the log, durably. If that fails, step 4 is undone and the next look tries again.
+
+What can be done before it is certain that nothing moves any more is a draft (`draft`): signed, and
+written ahead of the log, so that step 5 need not wait for the disk (ADR 0014).
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pmgsync.errors import HostError, InvalidError, OperatorError, PmgsyncError, StoreError
@@ -45,8 +49,7 @@ class Draft:
     """A change set that was sealed ahead of time, for the state `base` and without a message."""
 
     base: Manifest
-    change: Diff
-    envelope: Envelope
+    record: LogRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +157,36 @@ class Publisher:
 
     def draft(self, observed: Observed) -> Observed:
         """`observed` with everything done for its change set that can be done before it is certain:
-        sealed, its signature tried, its bytes made. Changes no answer of this object.
+        sealed, its signature tried, its bytes made and written ahead of the log. Changes no answer
+        of this object.
         """
         base = self._history.head.manifest
         if self.holds or observed.target.digest == base.digest or objection(base, observed.target):
             return observed
         change = diff(base, observed.target)
-        envelope = self._sealed(observed.target, change, "")
-        envelope.signers([self._signer.public_key])
-        return replace(observed, draft=Draft(base, change, envelope))
+        record = LogRecord(self._sealed(observed.target, change, ""), change)
+        if len(record.envelope.to_bytes()) > MAX_ENVELOPE_BYTES:
+            return observed
+        record.envelope.signers([self._signer.public_key])
+        with suppress(StoreError):  # `commit` says it, if it is still so by then
+            self._store.write_ahead(record, self._contents(change, observed))
+        return replace(observed, draft=Draft(base, record))
+
+    def withdraw(self) -> None:
+        """What was drafted is not published. Where that cannot be written it may be published after
+        a crash, and the first look publishes what is there then.
+        """
+        with suppress(StoreError):
+            self._store.withdraw()
 
     def commit(self, observed: Observed, message: str = "") -> Published | None:
         """Publish what was observed, if it is new and nothing holds it, or held it then."""
+        published = self._commit(observed, message)
+        if published is None and observed.draft is not None:
+            self.withdraw()
+        return published
+
+    def _commit(self, observed: Observed, message: str) -> Published | None:
         self.problems = observed.problems
         base, target = self._history.head.manifest, observed.target
         if self.holds:
@@ -225,20 +246,20 @@ class Publisher:
         head, target = self._history.head, observed.target
         text, draft = message or self.holds.message, observed.draft
         if draft is not None and draft.base is head.manifest and not text:
-            change, envelope = draft.change, draft.envelope
+            record = draft.record
         else:
             change = diff(head.manifest, target)
-            envelope = self._sealed(target, change, text)
-        sent = envelope.to_bytes()
+            record = LogRecord(self._sealed(target, change, text), change)
+        sent = record.envelope.to_bytes()
         if len(sent) > MAX_ENVELOPE_BYTES:
             raise InvalidError(
-                f"a change of {len(change.paths)} files is too large for one change set",
+                f"a change of {len(record.change.paths)} files is too large for one change set",
                 where="etc/pmg",
                 mend="publish it in steps: move some of the files away and back again later",
             )
-        verified = self._history.accept(envelope, target)
+        verified = self._history.accept(record.envelope, target)
         try:
-            self._store.append(LogRecord(envelope, change), self._contents(change, observed))
+            self._store.append(record, self._contents(record.change, observed))
         except BaseException:
             self._history.undo(verified)
             raise

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 EVERYTHING = Look(everywhere=True)
+HEAR_S = 0.0001
+"""The loop held still while it drafted: so long it listens at least, before it is quiet."""
 
 
 class RunBlocking(Protocol):
@@ -187,9 +189,9 @@ class MasterRole:
         )
 
     def look(self, look: Look) -> None:
-        """Something moved."""
+        """Something moved, at the moment that the look tells, or now."""
         self._moves += 1
-        self._settler.add(look, self._parts.clock.monotonic())
+        self._settler.add(look, look.at or self._parts.clock.monotonic())
         self._moved.set()
 
     def membership_changed(self) -> None:
@@ -227,7 +229,7 @@ class MasterRole:
                 await self._moved.wait()
             elif due > 0:
                 self._look_early()
-                await clock.sleep(self._settler.due(clock.monotonic()) or 0.0)
+                await clock.sleep(max(self._settler.due(clock.monotonic()) or 0.0, HEAR_S))
             else:
                 await self._publish_once(self._settler.take())
 
@@ -279,6 +281,8 @@ class MasterRole:
             if early is not None and early[:2] == (self._moves, look):
                 observed = early[2]
             else:
+                if early is not None:
+                    self._parts.publisher.withdraw()
                 observed = await self._observe(look)
             while observed.under_hold and not self._parts.publisher.holds:
                 observed = await self._observe(look)  # the hold ended during the look
@@ -335,7 +339,8 @@ class MasterRole:
             return
         self._file_due = False  # what is taken over from an edit is a change, too
         try:
-            if self._parts.settle_cluster_conf():
+            if self._parts.settle_cluster_conf() and self._early is not None:
+                self._parts.publisher.withdraw()
                 self._early = None  # it was made from the file before
             self._file_problems = ()
         except PmgsyncError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pmgsync.errors import HostError
+from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.inotify import InotifySource
 from pmgsync.host.inotify_loop import LoopSource
@@ -24,8 +25,8 @@ PATIENCE_S = 5.0
 QUIET_S = 0.05
 
 Watcher = InotifySource | LoopSource
-WATCHERS: dict[str, type[InotifySource] | type[LoopSource]] = {
-    "watchdog": InotifySource,
+WATCHERS: dict[str, Callable[[Path], Watcher]] = {
+    "watchdog": lambda root: InotifySource(root, SystemClock()),
     "loop": LoopSource,
 }
 
@@ -309,12 +310,12 @@ WATCHER = """
 import asyncio, sys
 from pathlib import Path
 from pmgsync.host.disk import DiskTree
-from pmgsync.host.{module} import {source}
 from pmgsync.ports import Look
 from pmgsync.survey import Survey
+from tests.contract.test_change_source import WATCHERS
 from tests.sim.clock import FakeClock
 async def main(root):
-    source, survey = {source}(root), Survey(DiskTree(root), FakeClock())
+    source, survey = WATCHERS["{kind}"](root), Survey(DiskTree(root), FakeClock())
     survey.look(Look(everywhere=True))
     print("ready", flush=True)
     sys.stdin.readline()  # stopped here
@@ -336,8 +337,7 @@ def test_a_burst_that_overflows_the_kernels_queue_loses_nothing(root: Path, real
     """The watcher is stopped, as by a busy machine, while 21,000 events and more come."""
     acme = root / "etc/pmg/acme"
     acme.mkdir(parents=True)
-    kind = WATCHERS[real]
-    script = WATCHER.format(module=kind.__module__.rpartition(".")[2], source=kind.__name__)
+    script = WATCHER.format(kind=real)
     command = [sys.executable, "-c", script, str(root)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as watcher:

@@ -100,7 +100,7 @@ def test_another_programs_database_is_refused_and_not_touched(path: Path) -> Non
     with closing(sqlite3.connect(path)) as other:
         other.execute("create table theirs (x)")
         other.commit()
-    with pytest.raises(StoreDamagedError, match="not a pmgsync database of version 2"):
+    with pytest.raises(StoreDamagedError, match="not a pmgsync database of version 3"):
         SqliteStore(path)
     with closing(sqlite3.connect(path)) as other:
         other.execute("pragma user_version = 99")
@@ -110,8 +110,8 @@ def test_another_programs_database_is_refused_and_not_touched(path: Path) -> Non
 def test_a_newer_schema_is_refused(path: Path) -> None:
     filled(path, 1)
     with closing(sqlite3.connect(path)) as other:
-        other.execute("pragma user_version = 3")
-    with pytest.raises(StoreDamagedError, match="version 2"):
+        other.execute("pragma user_version = 4")
+    with pytest.raises(StoreDamagedError, match="version 3"):
         SqliteStore(path)
 
 

@@ -35,6 +35,7 @@ class _Disk:
     orphaned: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     unused: frozenset[Digest] = frozenset()
+    ahead: LogRecord | None = None
 
 
 class MemoryStore(Store):
@@ -51,6 +52,7 @@ class MemoryStore(Store):
         self._crashed = True
         after = MemoryStore()
         after._disk = copy.deepcopy(self._disk)
+        after._append_ahead()
         return after
 
     # --- History ---------------------------------------------------------------------------------
@@ -70,6 +72,20 @@ class MemoryStore(Store):
         disk = self._write(f"append {version}")
         self._log(disk, {version: record})
         self._add(disk, contents)
+
+    def write_ahead(self, record: LogRecord, contents: Mapping[Digest, bytes]) -> None:
+        disk = self._write(f"write ahead {_position(record.envelope).version}")
+        self._add(disk, contents)
+        disk.ahead = record
+
+    def withdraw(self) -> None:
+        if self._read().ahead is not None:
+            self._write("withdraw").ahead = None
+
+    def _append_ahead(self) -> None:
+        ahead, self._disk.ahead = self._disk.ahead, None
+        if ahead and _position(ahead.envelope).version == max(self._disk.log, default=0) + 1:
+            self._log(self._disk, {_position(ahead.envelope).version: ahead})
 
     def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
         log, found = self._read().log, list[LogRecord]()
@@ -274,6 +290,7 @@ class MemoryStore(Store):
     @staticmethod
     def _log(disk: _Disk, new: Mapping[int, LogRecord]) -> None:
         disk.log.update(new)
+        disk.ahead = None if new else disk.ahead
         disk.unused -= {put.digest for record in new.values() for put in record.change.puts}
 
     def _require_pending(self, intent: Intent) -> None:
