@@ -351,7 +351,7 @@ class AgentRole:
 
     def _all_notes(self) -> tuple[str, ...]:
         troubles = (self._drift_trouble, *self._telling.failures)
-        return (*filter(None, troubles), *self.notes)
+        return (*filter(None, troubles), *self._tree.warnings, *self.notes)
 
     def _signed(self, report: Report) -> SignedReport:
         return SignedReport(seal(REPORT_TYPE, report.to_bytes(), self._parts.signer).to_bytes())

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pmgsync.agent.reactions import Answer, Teller, Told, Tree, owe, owed
-from pmgsync.agent.service_checks import ServiceChecks
+from pmgsync.agent.service_checks import ServiceChecks, Warned
 from pmgsync.agent.service_files import Contents, ServiceFiles
 from pmgsync.agent.service_work import ServiceWork
 from pmgsync.errors import HostError, PmgsyncError
 from pmgsync.model.manifest import Digest
 from pmgsync.render.plan import in_order
-from pmgsync.render.targets import Reaction
+from pmgsync.render.targets import Reaction, Service
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class Services:
     teller: Teller
     tree: Tree
     rendered: Digests = ()
+    _warned: dict[Service, tuple[str, ...]] = field(default_factory=dict, init=False)
+    _found: Warned = field(default_factory=dict, init=False)
     _prepared: Digests = field(default=(), init=False)
     _owed: tuple[Reaction, ...] = field(default=(), init=False)
     _running: tuple[Reaction, ...] = field(default=(), init=False)
@@ -51,7 +53,9 @@ class Services:
         Raises as `ServiceFiles.look` and `ServiceChecks.check`.
         """
         outlook = self.files.look(contents, alone=False)
-        self.checks.check(outlook.rendered, outlook.changes)
+        self._found = self.checks.check(
+            outlook.rendered, outlook.changes, postgres=outlook.facts.postgres_version
+        )
         self._prepared = outlook.digests
         return self.files.work(outlook)
 
@@ -66,6 +70,14 @@ class Services:
             self._remember(before)
             raise
         self.rendered = self._prepared
+        self._warned |= self._found
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the services' programs warn of in the files that run, as far as they were asked:
+        only those whose files changed since the start are.
+        """
+        return tuple(words for service in Service for words in self._warned.get(service, ()))
 
     @property
     def waiting(self) -> bool:

@@ -84,6 +84,11 @@ class TreeWork:
         """Path and digest of each service file, as last rendered; nothing where none is."""
         return self.services.rendered if self.services else ()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the services' programs warn of in their files; see `Services.warnings`."""
+        return self.services.warnings if self.services else ()
+
     def settle_pending(self) -> bool:
         """Recover if an activation is pending; whether one was."""
         return self.store.pending() is not None and self.recover() is not None

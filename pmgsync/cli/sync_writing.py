@@ -8,6 +8,7 @@ the daemon's small changes of synced files, which never meet what is written her
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pmgsync.agent.activate import Activator
@@ -75,11 +76,13 @@ class ForgetfulJournal:
 def write(
     root: Path, tree: DiskTree, files: ServiceFiles, outlook: Outlook, stale: Sequence[str]
 ) -> tuple[str, ...]:
-    """Bring everything to what `outlook` says, and the maps of the `stale` files; notes.
+    """Bring everything to what `outlook` says, and the maps of the `stale` files; notes, and what
+    the services' programs warn of.
 
     Nothing is written that its service's own program refuses (`CheckFailedError`).
     """
-    service_checks(root).check(outlook.rendered, outlook.changes)
+    version = outlook.facts.postgres_version
+    warned = service_checks(root).check(outlook.rendered, outlook.changes, postgres=version)
     work = files.work(outlook)  # before the lock: a certificate takes a second to make
     sources = [(ManagedPath(path), _source(path, outlook, files)) for path in stale]
     entries = tuple(
@@ -97,7 +100,7 @@ def write(
         activator.recover(_refuse)  # sweeps what a run before this one left behind
         notes = activator.activate(plan, contents, _refuse) if work or entries else ()
         maps.build_aliases(tree)
-    return notes
+    return (*chain.from_iterable(warned.values()), *notes)
 
 
 class _OwnTree(DiskTree):

@@ -108,11 +108,16 @@ class Removed:
 class Check:
     """A program of the service's own that reads its files where they wait, and ends with an error
     for what it cannot work with. `{folder}` in `argv` is where all files of `service` lie then,
-    without folders. What it only warns of is no reason to refuse years of an admin's overrides.
+    without folders, and `{postgres}` in the program's name the version of PostgreSQL.
     """
 
     service: Service
     argv: tuple[str, ...]
+    with_others: bool = False
+    """Does it read what else lies in its folder, too (files that one of ours includes)?"""
+    forgives: bool = False
+    """Does the service work with the rest of a file that it complains about? Then complaints that
+    the files which lie there cause as well are warnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +285,22 @@ CHECKS: tuple[Check, ...] = (
     # The first finds lines that are none; only a program that uses them finds values that are none.
     Check(Service.POSTFIX, ("postconf", "-c", "{folder}", "-n")),
     Check(Service.POSTFIX, ("postmap", "-c", "{folder}", "-q", "x", "inline:{{x=y}}")),
+    # `-x`: no settings of root's own; `-L`: nobody in the network is asked.
+    Check(
+        Service.SPAMASSASSIN,
+        ("spamassassin", "--lint", "-L", "-x", "--siteconfigpath={folder}"),
+        with_others=True,
+        forgives=True,
+    ),
+    # It reads the file and prints one value. (`pg_hba.conf` is read by a running server only.)
+    Check(
+        Service.POSTGRES,
+        (
+            "/usr/lib/postgresql/{postgres}/bin/postgres",
+            *("-C", "shared_buffers", "-c", "config_file={folder}/postgresql.conf"),
+        ),
+        with_others=True,
+    ),
     Check(Service.CLAMD, ("clamd", "--config-file={folder}/clamd.conf", "--version")),
     Check(Service.FRESHCLAM, ("freshclam", "--config-file={folder}/freshclam.conf", "--version")),
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ freshclam_restart = ["sh", "-c", "echo freshclam_restart >> {root}/told"]
 filter_restart = ["sh", "-c", "echo filter_restart >> {root}/told"]
 filter_reload = ["sh", "-c", "echo filter_reload >> {root}/told"]
 """
+RELAY = "section: mail\n\trelay 192.0.2.25\n"
 Snapshot = dict[str, tuple[int, int, bytes]]
 
 
@@ -27,9 +29,25 @@ Snapshot = dict[str, tuple[int, int, bytes]]
 def machine(tmp_path: Path) -> Machine:
     """One on which nothing was rendered yet."""
     made = Machine(tmp_path)
-    made.write("etc/pmg/pmg.conf", "section: mail\n\trelay 192.0.2.25\n")
+    made.write("etc/pmg/pmg.conf", RELAY)
     made.write("etc/pmgsync/pmgsync.toml", SETTINGS.format(root=tmp_path))
     return made
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """One on which `pmgsync sync` wrote everything, to be copied: the checks take time."""
+    made = Machine(tmp_path_factory.mktemp("whole"))
+    made.write("etc/pmg/pmg.conf", RELAY)
+    made.pmgsync("sync")
+    return made
+
+
+@pytest.fixture
+def synced(machine: Machine, whole: Machine) -> Machine:
+    """One on which nothing is to be done."""
+    shutil.copytree(whole.root, machine.root, dirs_exist_ok=True)
+    return machine
 
 
 def options(machine: Machine, text: str) -> None:
@@ -71,16 +89,16 @@ def test_everything_is_written_and_named(machine: Machine) -> None:
     assert told(machine) == [], "not without --restart"
 
 
-def test_unchanged_means_untouched(machine: Machine) -> None:
-    machine.pmgsync("sync")
+def test_unchanged_means_untouched(synced: Machine) -> None:
+    machine = synced
     before = files(machine)
     assert "all as they should be" in machine.pmgsync("sync", "--restart").stdout
     assert files(machine) == before
     assert told(machine) == []
 
 
-def test_only_what_changes_is_written_and_only_its_service_told(machine: Machine) -> None:
-    machine.pmgsync("sync")
+def test_only_what_changes_is_written_and_only_its_service_told(synced: Machine) -> None:
+    machine = synced
     before = files(machine)
     options(machine, "section: mail\n\trelay 192.0.2.26\n")
     out = machine.pmgsync("sync", "--restart").stdout
@@ -102,8 +120,8 @@ def test_restart_as_pmg_has_it(machine: Machine, words: list[str], restarts: boo
     assert told(machine) == (wanted if restarts else [])
 
 
-def test_the_filter_is_reloaded_for_what_it_reads_by_itself(machine: Machine) -> None:
-    machine.pmgsync("sync")
+def test_the_filter_is_reloaded_for_what_it_reads_by_itself(synced: Machine) -> None:
+    machine = synced
     options(machine, "section: mail\n\trelay 192.0.2.25\n\thide_received 1\n")
     machine.pmgsync("sync", "--restart")
     assert told(machine) == ["filter_reload"]
@@ -197,9 +215,9 @@ BREAKINGS = [
 
 @pytest.mark.parametrize(("name", "source", "said"), BREAKINGS)
 def test_an_error_in_a_template_leaves_every_file_in_place(
-    machine: Machine, name: str, source: str, said: str
+    synced: Machine, name: str, source: str, said: str
 ) -> None:
-    machine.pmgsync("sync")
+    machine = synced
     before = files(machine)
     options(machine, "section: mail\n\trelay 192.0.2.99\n")
     machine.write(f"{OVERRIDES}/{name}", source)
@@ -213,8 +231,8 @@ def test_an_error_in_a_template_leaves_every_file_in_place(
     assert told(machine) == []
 
 
-def test_what_postfix_refuses_leaves_every_file_in_place(machine: Machine) -> None:
-    machine.pmgsync("sync")
+def test_what_postfix_refuses_leaves_every_file_in_place(synced: Machine) -> None:
+    machine = synced
     before = files(machine)
     broken = ours("main.cf.in") + b"default_process_limit = abc\n"
     machine.write(f"{OVERRIDES}/main.cf.in", broken)
@@ -226,8 +244,8 @@ def test_what_postfix_refuses_leaves_every_file_in_place(machine: Machine) -> No
     assert told(machine) == []
 
 
-def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(machine: Machine) -> None:
-    machine.pmgsync("sync")
+def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(synced: Machine) -> None:
+    machine = synced
     (machine.root / CLAMD).unlink()
     (machine.root / CLAMD).mkdir()
     options(machine, "section: mail\n\trelay 192.0.2.99\n")
@@ -280,8 +298,8 @@ def test_a_member_of_a_cluster_makes_no_synced_file(machine: Machine) -> None:
     assert (machine.root / "etc/pmg/transport.db").exists(), "Postfix asks for it all the same"
 
 
-def test_what_an_interrupted_run_owed_is_made_up_for(machine: Machine) -> None:
-    machine.pmgsync("sync")
+def test_what_an_interrupted_run_owed_is_made_up_for(synced: Machine) -> None:
+    machine = synced
     machine.write("var/lib/pmgsync/owed-by-sync", "clamd_restart\n")
     machine.pmgsync("sync", "--restart")
     assert told(machine) == ["clamd_restart"]
@@ -289,8 +307,8 @@ def test_what_an_interrupted_run_owed_is_made_up_for(machine: Machine) -> None:
     assert told(machine) == ["clamd_restart"]
 
 
-def test_what_an_interrupted_run_left_behind_is_swept(machine: Machine) -> None:
-    machine.pmgsync("sync")
+def test_what_an_interrupted_run_left_behind_is_swept(synced: Machine) -> None:
+    machine = synced
     machine.write(staged(MAIN), "half")
     machine.write(backup(CLAMD), "old")
     (machine.root / backup("etc/pmg/somebody-elses")).touch()
@@ -303,8 +321,8 @@ def test_what_an_interrupted_run_left_behind_is_swept(machine: Machine) -> None:
 # --- JSON ---
 
 
-def test_json_has_every_file_exactly(machine: Machine) -> None:
-    machine.pmgsync("sync")
+def test_json_has_every_file_exactly(synced: Machine) -> None:
+    machine = synced
     options(machine, "section: mail\n\trelay 192.0.2.26\n")
     document = json.loads(machine.pmgsync("sync", "--json", "--restart").stdout)
     rows = {row["path"]: row for row in document["files"]}

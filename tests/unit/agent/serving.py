@@ -35,12 +35,16 @@ def services_of(tree: MemoryTree, commands: FakeCommands | None = None) -> Servi
 
 
 class Table:
-    """Where files are laid out for a check. `seen`: all that ever lay there, by name."""
+    """Where files are laid out for a check. `seen`: all that ever lay there, by name; `beside`: the
+    folders whose other files lay with them.
+    """
 
     def __init__(self) -> None:
         self.seen: list[dict[str, bytes]] = []
+        self.beside: list[str] = []
 
     @contextmanager
-    def lay_out(self, files: Mapping[str, bytes]) -> Iterator[str]:
+    def lay_out(self, files: Mapping[str, bytes], beside: str = "") -> Iterator[str]:
         self.seen.append(dict(files))
+        self.beside.append(beside)
         yield "/on/the/table"

@@ -1,25 +1,29 @@
 """Service files are read by their service's own program before they are activated."""
 
-import shutil
-import subprocess
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pmgsync.agent.service_checks import ServiceChecks
+from pmgsync.agent.service_checks import ServiceChecks, Warned
 from pmgsync.errors import CheckFailedError, HostError
+from pmgsync.host.process import SystemRunner
 from pmgsync.host.scratch import laid_out
 from pmgsync.model.changeset import Position
 from pmgsync.model.report import Outcome
+from pmgsync.model.scope import SPAMASSASSIN
 from pmgsync.ports import CommandResult
+from pmgsync.render.plan import Change, ChangeKind
 from pmgsync.render.targets import CHECKS, TARGETS, Service
+from tests.e2e.privileges import lacking
 from tests.sim.host import FakeCommands
 from tests.unit.agent.serving import Table
 from tests.unit.agent.stage import in_loop
 from tests.unit.agent.test_role_services import FIRST, MAIN, OVERRIDE, a_stage, told
 from tests.unit.render.nodes import Gateway
 
-ALL = ("postconf", "postmap", "clamd", "freshclam")
+POSTGRES = "/usr/lib/postgresql/15/bin/postgres"
 
 
 def programs(*names: str) -> FakeCommands:
@@ -29,8 +33,9 @@ def programs(*names: str) -> FakeCommands:
     return commands
 
 
-def check(commands: FakeCommands, table: Table, node: Gateway) -> None:
-    ServiceChecks(commands, table.lay_out).check(node.render().values(), node.changes().values())
+def check(commands: FakeCommands, table: Table, node: Gateway) -> Warned:
+    files, found = node.render().values(), node.changes().values()
+    return ServiceChecks(commands, table.lay_out).check(files, found, postgres="15")
 
 
 def test_each_check_is_of_a_service_that_has_files() -> None:
@@ -104,6 +109,85 @@ def test_a_program_that_takes_too_long_is_trouble_of_the_machine() -> None:
     assert not isinstance(caught.value, CheckFailedError)
 
 
+# --- warnings ---
+
+
+def test_what_a_program_warns_of_is_said_once_and_refuses_nothing() -> None:
+    commands = programs()
+    words = "warning: /on/the/table/main.cf: unused parameter: no_such=1"
+    commands.answer("postconf", 0, f"postconf: {words}\nbanner = warning: no\n")
+    commands.answer("postmap", 0, f"postmap: {words}\ny\n")
+    warned = check(commands, Table(), Gateway())
+    said = "warns: /etc/postfix/main.cf: unused parameter: no_such=1"
+    assert warned[Service.POSTFIX] == (
+        f"etc/postfix: postconf {said}",
+        f"etc/postfix: postmap {said}",
+    )
+
+
+def test_a_program_that_was_killed_refuses_nothing_and_is_asked_again() -> None:
+    commands = programs("postmap")
+    commands.answer("postconf", -9)
+    with pytest.raises(HostError, match="was ended by signal 9") as caught:
+        check(commands, Table(), Gateway())
+    assert not isinstance(caught.value, CheckFailedError)
+
+
+LINT = "Nov 26 12:31:27.686 [21987] warn: config: failed to parse line in"
+ISSUES = "Nov 26 12:31:28.137 [21987] warn: lint: {} issues detected, please rerun\n"
+
+
+def spamassassin(*contents: tuple[str, str]) -> FakeCommands:
+    """One that says the first output of the files to be, the second one of those that lie there."""
+    commands, answers = programs(), iter(contents)
+    commands.programs["spamassassin"] = lambda _argv: CommandResult(1, "".join(next(answers)))
+    return commands
+
+
+def test_of_spamassassin_what_the_files_that_lie_there_cause_as_well_is_a_warning() -> None:
+    old = f"{LINT} /on/the/table/custom.cf (line 3): foo\n"
+    commands, table = spamassassin((old, ISSUES.format(1)), (old, ISSUES.format(2))), Table()
+    warned = check(commands, table, Gateway())
+    assert "custom.cf (line 3): foo" in warned[Service.SPAMASSASSIN][0]
+    assert [set(files) > {"local.cf"} for files in table.seen] == [True, False]
+    assert table.beside == [SPAMASSASSIN] * 2
+
+
+def test_of_spamassassin_a_new_complaint_refuses_with_the_line_of_the_template() -> None:
+    old = f"{LINT} /on/the/table/custom.cf (line 3): foo\n"
+    new = f"{LINT} /on/the/table/local.cf (line 2): bad line\n"
+    node = Gateway()
+    node.override("local.cf.in", "[% IF 1 -%]\nfine\n[%- END %]\nbad line\n")
+    with pytest.raises(CheckFailedError) as caught:
+        check(spamassassin((old, new), (old, "")), Table(), node)
+    assert "local.cf (line 2): bad line (local.cf.in line 4: bad line)" in caught.value.what
+    assert "custom.cf" not in caught.value.what
+    assert "Nov 26" not in caught.value.what
+
+
+def test_postgres_is_asked_in_the_version_that_is_here_and_reads_what_is_included() -> None:
+    commands, table = programs(POSTGRES), Table()
+    check(commands, table, Gateway())
+    (argv,) = commands.ran
+    assert argv[-1] == "config_file=/on/the/table/postgresql.conf"
+    assert table.beside == ["etc/postgresql/15/main"]
+
+
+@in_loop
+async def test_warnings_are_in_the_report_until_they_are_mended() -> None:
+    stage = a_stage()
+    stage.commands.answer("postconf", 0, "postconf: warning: unused parameter: x=1\n")
+    async with stage.running():
+        await stage.offer(stage.author.version(FIRST))
+        (said,) = stage.reports[-1].notes
+        assert said == "etc/postfix: postconf warns: unused parameter: x=1"
+        await stage.look(everywhere=True)
+        assert len(stage.reports[-1].notes) == 1
+        stage.commands.answer("postconf")
+        await stage.offer(stage.author.version({**FIRST, OVERRIDE: b"mended\n"}))
+        assert not stage.reports[-1].notes
+
+
 # --- in the agent ---
 
 
@@ -151,6 +235,19 @@ def test_where_no_folder_can_be_made_is_trouble_of_the_machine(tmp_path: Path) -
         pass
 
 
+def test_other_files_of_the_folder_lie_there_by_links(tmp_path: Path) -> None:
+    usual = tmp_path / "etc/x"
+    usual.mkdir(parents=True)
+    for name in ("a.cf", "more.cf", ".hidden"):
+        (usual / name).write_text("old")
+    with laid_out(tmp_path, {"a.cf": b"new"}, "etc/x") as folder:
+        found = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        assert found == {"a.cf": b"new", "more.cf": b"old"}
+    assert (usual / "more.cf").read_text() == "old"
+    with laid_out(tmp_path, {}, "etc/nowhere") as folder:
+        assert list(Path(folder).iterdir()) == []
+
+
 # --- the real programs ---
 
 FAULTS = [
@@ -158,6 +255,8 @@ FAULTS = [
     ("postmap", Service.POSTFIX, "main.cf", b"default_process_limit = abc\n"),
     ("clamd", Service.CLAMD, "clamd.conf", b"NoSuchOption yes\n"),
     ("freshclam", Service.FRESHCLAM, "freshclam.conf", b"NoSuchOption yes\n"),
+    ("spamassassin", Service.SPAMASSASSIN, "local.cf", b"no_such_option 1\n"),
+    (POSTGRES, Service.POSTGRES, "postgresql.conf", b"no_such_option = 1\n"),
 ]
 
 
@@ -165,20 +264,24 @@ FAULTS = [
 def test_the_real_program_takes_our_files_and_refuses_a_fault(
     program: str, service: Service, name: str, fault: bytes, tmp_path: Path
 ) -> None:
-    found = shutil.which(program, path="/usr/sbin:/usr/bin")
-    if found is None:
-        pytest.skip(f"{program} is not installed")
-    files = {
-        file.path.rpartition("/")[2]: file.data
-        for file in Gateway().render().values()
-        if file.target.service is service
-    }
-    (row,) = [row for row in CHECKS if row.argv[0] == program]
+    runner = SystemRunner()
+    if not runner.available(program):
+        lacking(f"{program} is not installed")
+    file = next(f for f in Gateway().render().values() if f.path.endswith(f"/{name}"))
+    assert file.target.service is service
+    lay_out = partial(laid_out, tmp_path)
 
-    def status(contents: dict[str, bytes]) -> int:
-        with laid_out(tmp_path, contents) as folder:
-            argv = [found, *(word.format(folder=folder) for word in row.argv[1:])]
-            return subprocess.run(argv, capture_output=True, check=False).returncode
+    def check(extra: bytes) -> None:
+        files = [
+            replace(made, data=made.data + (extra if made.path == file.path else b""))
+            for made in Gateway().render().values()
+            if made.target.service is service
+        ]
+        found = [Change(ChangeKind.NEW, file.path, service, None, file.data)]
+        ServiceChecks(runner, lay_out).check(files, found, postgres="15")
 
-    assert status(files) == 0
-    assert status({**files, name: files[name] + fault}) != 0
+    check(b"")
+    with pytest.raises(CheckFailedError, match=f"{Path(program).name} refuses") as caught:
+        check(fault)
+    assert str(tmp_path) not in str(caught.value)
+    assert list((tmp_path / "run/pmgsync").iterdir()) == []
