@@ -6,9 +6,11 @@
 # Characters are bytes (Latin-1) on both sides.
 use strict;
 use warnings;
+use Data::Dumper ();
 use File::Temp qw(tempdir);
 use JSON::PP;
 use Template;
+use Template::Plugin::Dumper;
 
 my $json = JSON::PP->new->latin1->allow_nonref;
 my $folder = tempdir(CLEANUP => 1);
@@ -45,10 +47,16 @@ sub as_bytes {    # (VALUE): strings without Perl's flag for text, in place
     }
 }
 
+# The plugin Dumper sets Data::Dumper's own variables, for good.
+my @dumper = @Template::Plugin::Dumper::DUMPER_ARGS;
+my %dumper = do { no strict 'refs'; map { ($_ => ${"Data::Dumper::$_"}) } @dumper };
+$Data::Dumper::Sortkeys = 1;
+
 while (my $line = <STDIN>) {
     my $case = $json->decode($line);
     as_bytes($case);
     my @names = written($case->{files});
+    { no strict 'refs'; ${"Data::Dumper::$_"} = $dumper{$_} for @dumper; }
     my $template = Template->new({ INCLUDE_PATH => $folder, %{ $case->{options} || {} } });
     my $output = '';
     my $answer;

@@ -8,11 +8,11 @@ from tests.render import (
     cases_arithmetic,
     cases_comparisons,
     cases_directives,
+    cases_dumper,
     cases_filters,
     cases_format,
     cases_methods,
     cases_operators,
-    cases_plugins,
     cases_ranges,
     cases_regex,
     cases_values,
@@ -31,7 +31,7 @@ TABLES = {
     "methods": cases_methods.CASES,
     "filters": cases_filters.CASES,
     "format": cases_format.CASES,
-    "plugins": cases_plugins.CASES,
+    "dumper": cases_dumper.CASES,
 }
 
 

@@ -53,12 +53,22 @@ def render(
         "[% TRY; BLOCK b; INCLUDE b; END; INCLUDE b; CATCH; 'caught'; END %]",
         "[% TRY; x = 'a'; x = x.repeat(1000000000); CATCH; 'caught'; END %]",
         "[% f = \\f; f %]",
+        "[% USE String('a'); String.repeat(999999999) %]",
+        "[% USE String('a'); String.left(999999999) %]",
+        "[% USE String('a'); String.center(999999999) %]",
+        "[% USE String('a'); FOREACH i IN [1..40]; CALL String.push(String.text); END %]",
+        "[% USE s = String('aaaa'); b = 'b'; s.replace('a', b.repeat(9999999)).length %]",
+        "[% USE table([1], cols=1, overlap=999999999); table.rows.size %]",
+        "[% USE table([1], cols=1, overlap=999999999); table.col(0).size %]",
+        "[% USE d = Dumper; x = [1]; FOREACH i IN [1..9999]; x = [x]; END; d.dump(x) %]",
+        "[% USE d = Dumper(pad=s.repeat(999999)); d.dump([1..1000]) %]",
+        "[% USE wrap; wrap(s.repeat(9999), 50, '', s.repeat(4000)) %]",
         "[% a = \\b; b = \\a; a %]",
     ],
 )
 def test_more_than_its_share_is_an_error(template: str) -> None:
     with pytest.raises(LimitError):
-        render(template)
+        render(template, s="x ")
 
 
 def test_a_while_loop_ends_as_in_the_toolkit() -> None:
@@ -76,6 +86,23 @@ def test_the_time_is_limited_by_the_given_clock() -> None:
     assert render(template, clock=ticking(0.001)) == b""
     with pytest.raises(LimitError, match="longer than 5 seconds"):
         render(template, clock=ticking(1.0))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "[% USE table([1..300], rows=299, overlap=298); t = table.rows %]",
+        "[% x = []; FOREACH i IN [1..20]; x = [x, x]; END %]"
+        "[% USE d = Dumper(deepcopy=1); d.dump(x) %]",
+        "[% USE d = Dumper; x = []; FOREACH i IN [1..20000]; x.push([]); END; d.dump(x) %]",
+        "[% USE wrap; y = wrap(s.repeat(50000), 2) %]",
+        "[% USE s = String(s.repeat(50000)); s.replace('x', 'y').length %]",
+    ],
+)
+def test_what_takes_long_counts_its_steps(template: str) -> None:
+    templates = Templates(limits=Limits(steps=40_000))
+    with pytest.raises(LimitError, match="more than 40000 steps"):
+        templates.render("t", {"s": "x "}, lambda _: template.encode(), lambda: 0.0)
 
 
 def test_limits_can_be_smaller() -> None:

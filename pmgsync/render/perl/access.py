@@ -95,7 +95,7 @@ def assign(
     if item is None or is_private(name := text(item)):
         return None
     if isinstance(root, Thing):
-        return root.member(name, [value])
+        return root.assigned(name, value)
     is_item = isinstance(root, list) and _INDEX.match(name)
     if not is_item and not isinstance(root, dict):
         return None
@@ -116,7 +116,8 @@ def read(budget: Budget, root: Value, path: Path) -> Value:
         found = dot(budget, root, name, given if isinstance(given, list) else [])
         if found is None:
             return None
-        if name in IN_PLACE and isinstance(root, str) and isinstance(found, str):
+        is_text = isinstance(root, str) and isinstance(found, str)
+        if is_text and name in IN_PLACE and not isinstance(holder, Thing):
             assign(budget, holder, path[at - 2], found)
         holder, root = root, found
     return root

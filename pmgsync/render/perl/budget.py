@@ -63,6 +63,12 @@ class Budget:
         if size > self.limits.output:
             self._too_large()
 
+    def grows_to(self, size: int) -> None:
+        """A string that is made piece by piece has `size` bytes by now; each piece is a step."""
+        self.step()
+        if size > self.limits.output:
+            self._too_large()
+
     def holds(self, items: int) -> None:
         """A list of that many items is about to be made."""
         self.step(items >> 3)

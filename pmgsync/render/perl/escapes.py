@@ -10,7 +10,13 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _URI = {code: f"%{code:02X}" for code in range(256) if chr(code) not in _UNRESERVED}
 _URL = {code: escaped for code, escaped in _URI.items() if chr(code) not in ";/?:@&=+$,"}
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+_TAGS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _XML = _HTML | {ord("'"): "&apos;"}
+
+
+def escape_tags(string: str) -> str:
+    """`& < >`."""
+    return string.translate(_TAGS)
 
 
 def escape_html(string: str) -> str:

@@ -28,7 +28,7 @@ from pmgsync.render.perl.text_methods import (
     trim,
     upper,
 )
-from pmgsync.render.perl.values import Value, text, whole
+from pmgsync.render.perl.values import Callable_, Value, is_true, text, whole
 
 FilterFunction = Callable[[str], str]
 FilterMaker = Callable[[Budget, list[Value]], FilterFunction]
@@ -146,3 +146,35 @@ FILTERS: Mapping[str, FilterMaker] = {
     **dict.fromkeys(["redirect", "file"], _refused("redirect", "OUTPUT_PATH is not set")),
     **dict.fromkeys(["stdout", "stderr"], _refused("filter", "writes elsewhere: not supported")),
 }
+
+
+class Filters:
+    """The filters of one rendering: those of every template, and what plugins and aliases add."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._makers = dict(FILTERS)
+        self._aliases: dict[str, FilterFunction] = {}
+
+    def add(self, name: str, maker: FilterMaker) -> None:
+        """A filter more, as a plugin brings it."""
+        self._makers[name] = maker
+
+    def known(self, name: Value, arguments: list[Value]) -> FilterFunction | None:
+        """The filter of that name, made with these arguments; None if there is none."""
+        maker = self._makers.get(text(name))
+        return None if maker is None else maker(self._budget, arguments)
+
+    def find(self, name: Value, arguments: list[Value] | None, alias: Value) -> FilterFunction:
+        """The filter that a template wants; kept under `alias` if there is one."""
+        if isinstance(name, Callable_):
+            code = name
+            return lambda string: text(code.call([string]))
+        if arguments is None and text(name) in self._aliases:
+            return self._aliases[text(name)]
+        function = self.known(name, arguments or [])
+        if function is None:
+            raise Fault("undef", f"{text(name)}: filter not found")
+        if is_true(alias):
+            self._aliases[text(alias)] = function
+        return function

@@ -58,13 +58,17 @@ def _operand(value: Value) -> int | float:
     return as_integer(found)
 
 
+_MOST_EXACT_FLOAT = 2**53
+
+
 def divide(left: Value, right: Value) -> int | float:
     """`left / right`; by zero is an error."""
     a, b = _operand(left), _operand(right)
     if b == 0:
         raise PerlDie("Illegal division by zero")
-    if isinstance(a, int) and isinstance(b, int) and a % b == 0:
-        return in_range(a // b)
+    is_exact = isinstance(a, int) and isinstance(b, int) and abs(a) > _MOST_EXACT_FLOAT
+    if is_exact and a % b == 0:
+        return in_range(int(a // b))
     return float(a) / float(b)
 
 

@@ -40,8 +40,12 @@ class Thing:
         del name, arguments
         return None
 
+    def assigned(self, name: str, value: Value) -> Value:
+        """`thing.name = value`: a call with the value."""
+        return self.member(name, [value])
+
     def as_text(self) -> str:
-        """What it prints."""
+        """What it prints, and what its truth is that of."""
         return address(self.kind, self)
 
 
@@ -66,6 +70,8 @@ def is_true(value: Value) -> bool:
         return value not in ("", "0")
     if isinstance(value, list | dict):
         return True
+    if isinstance(value, Thing):
+        return value.as_text() not in ("", "0")
     return value is not None and value != 0
 
 

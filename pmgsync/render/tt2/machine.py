@@ -21,9 +21,11 @@ from pmgsync.render.errors import TemplateError
 from pmgsync.render.perl import access
 from pmgsync.render.perl.budget import Budget
 from pmgsync.render.perl.faults import Fault, LoopExit
+from pmgsync.render.perl.filters import Filters
 from pmgsync.render.perl.operators import PerlDie, increment, subtract
 from pmgsync.render.perl.text_methods import trim
 from pmgsync.render.perl.values import Callable_, Value, text
+from pmgsync.render.tt2.plugins import Plugins
 from pmgsync.render.tt2.program import MAIN, Document, Lookup, Program
 
 if TYPE_CHECKING:
@@ -73,7 +75,8 @@ class Machine:
         self.stash: Stash = {"global": {}, **functions, **variables}
         self.budget = budget
         self.buffers: list[list[str]] = []
-        self.filters: dict[str, Callable[[str], str]] = {}
+        self.filters = Filters(budget)
+        self.plugins = Plugins(budget, self.filters)
         self.kept: list[Value] = []  # operands of `||` and `&&` on their way
         self._load = load
         self._lookup = lookup

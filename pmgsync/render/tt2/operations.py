@@ -14,7 +14,6 @@ from jinja2.runtime import Context
 
 from pmgsync.render.perl import access
 from pmgsync.render.perl.faults import Fault, LoopExit
-from pmgsync.render.perl.filters import FILTERS
 from pmgsync.render.perl.iterator import Iterator as Walk
 from pmgsync.render.perl.operators import (
     PerlDie,
@@ -30,7 +29,6 @@ from pmgsync.render.perl.operators import (
 )
 from pmgsync.render.perl.values import FALSE, Callable_, Thing, Value, is_true, text
 from pmgsync.render.tt2.machine import Machine
-from pmgsync.render.tt2.plugins import plugin
 
 MOST_WHILE = 1000
 """Template Toolkit's own bound: a WHILE loop that comes to its 1000th test is an error."""
@@ -271,26 +269,8 @@ def filtered(
     block: str,
 ) -> str:
     """FILTER and `|`."""
-    function = find_filter(tt, name, arguments, alias)
+    function = tt.filters.find(name, arguments, alias)
     return function(tt.captured(context, block))
-
-
-def find_filter(
-    tt: Machine, name: Value, arguments: list[Value] | None, alias: Value
-) -> Callable[[str], str]:
-    """The filter of that name, made with these arguments; kept under `alias` if there is one."""
-    if isinstance(name, Callable_):
-        code = name
-        return lambda string: text(code.call([string]))
-    shown = text(name)
-    if arguments is None and shown in tt.filters:
-        return tt.filters[shown]
-    if shown not in FILTERS:
-        raise Fault("undef", f"{shown}: filter not found")
-    function = FILTERS[shown](tt.budget, arguments or [])
-    if is_true(alias):
-        tt.filters[text(alias)] = function
-    return function
 
 
 @pass_context
@@ -370,7 +350,7 @@ def macro(
 
 def use(tt: Machine, target: Value, name: Value, arguments: list[Value] | None) -> None:
     """`USE target = name(arguments)`."""
-    tt.write(_steps(target), plugin(tt.budget, text(name), arguments or []))
+    tt.write(_steps(target), tt.plugins.made(text(name), arguments or []))
 
 
 def throw(tt: Machine, kind: Value, info: Value) -> None:

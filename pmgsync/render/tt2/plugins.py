@@ -1,18 +1,21 @@
-"""The plugins that are pure data: Format, Iterator and Math. Others are refused by name."""
+"""The plugins that are pure data. Others are refused by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import atan2, cos, exp, log, sin, sqrt
 
 from pmgsync.render.perl.budget import Budget
 from pmgsync.render.perl.faults import Fault
+from pmgsync.render.perl.filters import Filters
 from pmgsync.render.perl.iterator import Iterator
-from pmgsync.render.perl.operators import PerlDie, truncate
+from pmgsync.render.perl.operators import PerlDie
 from pmgsync.render.perl.sprintf import sprintf
-from pmgsync.render.perl.values import Callable_, Thing, Value, number, text
-
-PluginMaker = Callable[[Budget, list[Value]], Value]
+from pmgsync.render.perl.values import Callable_, Value, text
+from pmgsync.render.plugins.dumper import Dumper, Style, styled
+from pmgsync.render.plugins.mathematics import Dice, Mathematics
+from pmgsync.render.plugins.string import string
+from pmgsync.render.plugins.table import table
+from pmgsync.render.plugins.wrap import Wrap
 
 
 class Formatter(Callable_):
@@ -28,56 +31,60 @@ class Formatter(Callable_):
         return sprintf(self._budget, self._form, arguments or [""])
 
 
-class Mathematics(Thing):
-    """`USE Math`: functions of numbers. `rand` and `srand` are left out: a template repeats."""
+class Plugins:
+    """The plugins of one rendering, and what is the same for all that it makes of one kind."""
 
-    def member(self, name: str, arguments: list[Value]) -> Value:
-        """The function's value."""
-        first = number(arguments[0] if arguments else None)
-        if name == "abs":
-            return abs(first)
-        if name == "int":
-            return truncate(first)
-        if name == "atan2":
-            return atan2(first, number(arguments[1] if len(arguments) > 1 else None))
-        if name not in _FUNCTIONS:
-            raise Fault("undef", f"Math.{name} is not supported")
+    def __init__(self, budget: Budget, filters: Filters) -> None:
+        self.budget = budget
+        self.filters = filters
+        self.dice = Dice()
+        self.style = Style()
+
+    def made(self, name: str, arguments: list[Value]) -> Value:
+        """The plugin of that name, made with these arguments; a `plugin` error if there is none.
+
+        Most names may be written in any case.
+        """
+        maker = _MAKERS.get(name) or _MAKERS_IN_ANY_CASE.get(name.lower())
+        if maker is None:
+            raise Fault("plugin", f"{name}: plugin not found")
         try:
-            return _FUNCTIONS[name](float(first))
-        except (ValueError, OverflowError):
-            raise PerlDie(f"Can't take {name} of {text(first)}") from None
+            return maker(self, arguments)
+        except PerlDie as error:
+            raise Fault("plugin", str(error)) from None
 
 
-_FUNCTIONS: Mapping[str, Callable[[float], float]] = {
-    "cos": cos,
-    "exp": exp,
-    "log": log,
-    "sin": sin,
-    "sqrt": sqrt,
-}
-
-
-def _format(budget: Budget, arguments: list[Value]) -> Value:
+def _format(plugins: Plugins, arguments: list[Value]) -> Value:
     given = arguments[0] if arguments else None
-    return Formatter(budget, None if given is None else text(given))
+    return Formatter(plugins.budget, None if given is None else text(given))
 
 
-def _iterator(_budget: Budget, arguments: list[Value]) -> Value:
+def _iterator(_plugins: Plugins, arguments: list[Value]) -> Value:
     return Iterator(arguments[0] if arguments else None)
 
 
-PLUGINS: Mapping[str, PluginMaker] = {
-    "Format": _format,
-    "format": _format,
-    "Iterator": _iterator,
-    "iterator": _iterator,
-    "Math": lambda _budget, _arguments: Mathematics(),
+def _dumper(plugins: Plugins, arguments: list[Value]) -> Value:
+    options = arguments[0] if arguments else None
+    if isinstance(options, dict):
+        plugins.style = styled(plugins.style, options)
+    return Dumper(plugins.budget, lambda: plugins.style)
+
+
+def _wrap(plugins: Plugins, _arguments: list[Value]) -> Value:
+    made = Wrap(plugins.budget)
+    plugins.filters.add("wrap", lambda _budget, arguments: made.filter(arguments))
+    return made
+
+
+Maker = Callable[[Plugins, list[Value]], Value]
+_MAKERS: Mapping[str, Maker] = {
+    "Math": lambda plugins, _arguments: Mathematics(plugins.dice),
+    "String": lambda plugins, arguments: string(plugins.budget, plugins.filters, arguments),
 }
-
-
-def plugin(budget: Budget, name: str, arguments: list[Value]) -> Value:
-    """The plugin of that name, made with these arguments; a `plugin` error if there is none."""
-    maker = PLUGINS.get(name)
-    if maker is None:
-        raise Fault("plugin", f"{name}: plugin not found")
-    return maker(budget, arguments)
+_MAKERS_IN_ANY_CASE: Mapping[str, Maker] = {
+    "dumper": _dumper,
+    "format": _format,
+    "iterator": _iterator,
+    "table": lambda plugins, arguments: table(plugins.budget, arguments),
+    "wrap": _wrap,
+}
