@@ -7,7 +7,8 @@ The ways, in the order in which they are tried:
   first and the others on the strength of that. Besides the master's signature, at least half of
   the members must have signed: then no majority is left for anybody else in that epoch.
 * majority: the master is lost, and more than half of the members sign.
-* recovery: the admin has the recovery key.
+* recovery: the admin has the recovery key. It is used where the master does not answer, refuses,
+  or is this very node.
 
 The old master itself comes by the second way, too (`renewal`): when members have signed for a
 candidate that never began, only a newer epoch gets them to follow again.
@@ -22,7 +23,18 @@ from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Base, Member, Membership
 from pmgsync.model.peers import Standing
-from pmgsync.model.promotion import Ground, grounds_of, half, majority, signed_by, voters
+from pmgsync.model.promotion import (
+    MOST_SKIPPED,
+    Ground,
+    grounds_of,
+    half,
+    majority,
+    signed_by,
+    voters,
+)
+
+MOST_BELIEVED = 500
+"""Promises count up to so far above what everybody knows of; below `promotion.MOST_VOTED`."""
 
 
 class Way(Enum):
@@ -67,7 +79,8 @@ class Plan:
 
     `source` has versions that the candidate lacks, up to `until`; `ask` are the members to ask for
     their signature; `lost` are the positions of the first and the last version that nobody reached
-    has, although the old master spoke of them.
+    has, although the old master spoke of them; not `lost_known`: nobody can say, as this node has
+    not heard that master since it started.
     """
 
     way: Way
@@ -77,27 +90,30 @@ class Plan:
     source: Member | None
     until: Position
     lost: tuple[Position, Position] | None = None
+    lost_known: bool = True
     hindrance: str = ""
 
 
-def plan(survey: Survey, *, recovery: bool = False) -> Plan:
-    """The way from what `survey` says; with `recovery`, the admin has the recovery key at hand."""
+def plan(survey: Survey, *, recovery: bool = False, handover: bool = True) -> Plan:
+    """The way from what `survey` says; with `recovery`, the admin has the recovery key at hand;
+    without `handover`, the master has refused.
+    """
     membership = survey.membership
-    way = _way(survey, recovery=recovery)
+    way = _way(survey, recovery=recovery, handover=handover)
     standings = [(h.member, h.standing) for h in survey.heard if h.standing is not None]
-    promised = [standing.promised for _, standing in standings]
     ahead = max(standings, key=lambda pair: pair[1].head, default=None)
     until, source = survey.head.position, None
     if ahead is not None and ahead[1].head > until:
         source, until = ahead[0], ahead[1].head
     made = Plan(
         way=way,
-        epoch=max(membership.epoch, survey.promised, *promised, 0) + 1,
+        epoch=_epoch(survey, MOST_SKIPPED if way is Way.RECOVERY else MOST_BELIEVED),
         needed=half(membership) if way is Way.HANDOVER else majority(membership),
         ask=tuple(heard.member for heard in survey.answered),
         source=source,
         until=until,
         lost=_lost(survey.announced, until) if way is not Way.HANDOVER else None,
+        lost_known=way is Way.HANDOVER or survey.announced is not None or _leads(survey),
     )
     return made if way is Way.RECOVERY else _with_hindrance(made, survey)
 
@@ -111,18 +127,37 @@ def is_enough(way: Way, membership: Membership, document: Envelope) -> bool:
     return {Way.MAJORITY: Ground.MAJORITY, Way.RECOVERY: Ground.RECOVERY}[way] in grounds
 
 
-def _way(survey: Survey, *, recovery: bool) -> Way:
+def _epoch(survey: Survey, most: int) -> int:
+    """Above all that anybody has signed for, as far as that may be believed.
+
+    What a member says of its promise is its word alone. Nobody has honestly signed for an epoch far
+    above what all others know of; who says so anyway moves the epoch by `most` and no more.
+    """
+    own = survey.membership.epoch
+    said = [heard.standing.promised for heard in survey.heard if heard.standing is not None]
+    promised = [max(own, epoch) for epoch in (survey.promised, *said)]
+    most += min(promised)
+    return max(survey.promised, *(min(epoch, most) for epoch in promised)) + 1
+
+
+def _way(survey: Survey, *, recovery: bool, handover: bool) -> Way:
     master = survey.membership.master
-    if survey.me.cid != master and any(
+    answers = any(
         heard.member.cid == master and heard.standing is not None and heard.standing.master
         for heard in survey.heard
-    ):
+    )
+    if answers and handover and not _leads(survey):
         return Way.HANDOVER
     return Way.RECOVERY if recovery else Way.MAJORITY
 
 
+def _leads(survey: Survey) -> bool:
+    return survey.me.cid == survey.membership.master
+
+
 def _lost(announced: Position | None, until: Position) -> tuple[Position, Position] | None:
-    if announced is None or announced <= until:
+    # A heartbeat names the epoch of today, also while the newest version is of an older one.
+    if announced is None or announced.version <= until.version:
         return None
     return Position(announced.epoch, until.version + 1), announced
 
@@ -144,8 +179,7 @@ def _with_hindrance(made: Plan, survey: Survey) -> Plan:
 def _is_willing(heard: Heard, way: Way, survey: Survey) -> bool:
     if heard.standing is None:
         return False
-    renewal = survey.me.cid == survey.membership.master
-    return way is Way.HANDOVER or renewal or not heard.standing.live
+    return way is Way.HANDOVER or _leads(survey) or not heard.standing.live
 
 
 def _why_not(heard: Heard) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pmgsync.agent.campaign import Heard, Plan, Survey, Way, is_enough, plan
 from pmgsync.agent.link import Link
 from pmgsync.agent.peers import Peers
 from pmgsync.agent.voting import Voting
-from pmgsync.errors import DeadlineError, NoMasterError, PmgsyncError, TransportError
+from pmgsync.errors import DeadlineError, NoMasterError, PeerError, PmgsyncError, TransportError
 from pmgsync.model.ballot import Ballot, Proposal, Refused, sign, with_signatures
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, Signature, seal
@@ -23,7 +23,7 @@ from pmgsync.model.keys import Signer
 from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member
 from pmgsync.model.messages import Memberships
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Vote
-from pmgsync.model.promotion import promoted, voters
+from pmgsync.model.promotion import MOST_CHAIN_BYTES, promoted, require_promotion, voters
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import AgentEnd, Clock, Store
 
@@ -68,11 +68,14 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """The document that lets this node be master, and how it came about."""
+    """The document that lets this node be master, and how it came about. `instead`: why the master
+    did not hand over, where the recovery key has signed although it answered.
+    """
 
     document: Envelope
     plan: Plan
     given: tuple[Given, ...]
+    instead: str = ""
 
 
 class Candidate:
@@ -84,6 +87,8 @@ class Candidate:
         self._parts = parts
         self._recovery = recovery
         self._refusals: list[Refusal] = []
+        self._instead = ""
+        self._way: Way | None = None
 
     # --- beforehand ---
 
@@ -97,7 +102,8 @@ class Candidate:
 
     def plan(self, survey: Survey) -> Plan:
         """The way from there."""
-        return plan(survey, recovery=self._recovery is not None)
+        recovery = self._recovery is not None
+        return plan(survey, recovery=recovery, handover=not self._instead)
 
     async def _ask_all(self) -> Survey:
         parts, history = self._parts, self._parts.history()
@@ -140,13 +146,26 @@ class Candidate:
     # --- the attempt ---
 
     async def run(self, only: Way | None = None) -> Won:
-        """Try it, on the way that there is (if that is `only`, where it is given).
+        """Try it, on the way that there is (if that is `only`, where it is given). Where a handover
+        comes to nothing, the recovery key decides, if it is at hand.
 
         `NoMasterError` with every reason if it cannot be; then nothing is lost but time.
         """
+        try:
+            return await self._run(only)
+        except PmgsyncError as error:
+            if self._recovery is None or self._way is not Way.HANDOVER or only is Way.HANDOVER:
+                raise
+            self._instead = str(error.what)
+            log.warning("the recovery key decides, as a handover came to nothing: %s", error.what)
+        return replace(await self._run(only), instead=self._instead)
+
+    async def _run(self, only: Way | None) -> Won:
         for _ in range(ROUNDS):
+            self._way = None
             survey = await self.survey()
             made = self.plan(survey)
+            self._way = made.way
             if only is not None and made.way is not only:
                 raise NoMasterError(
                     f"{survey.membership.master_member.label} does not answer as the master",
@@ -167,6 +186,7 @@ class Candidate:
             await self._catch_up(made.source, made.until)
         await self._until(self._parts.voting.head.position, SETTLE_SECONDS)
         document, proof = self._document(survey, made)
+        self._require_legal(document)
         own = self._own_signature(document, proof, made)
         document = with_signatures(document, *own)
         document, given = await self._collect(survey, made, document, proof)
@@ -238,6 +258,23 @@ class Candidate:
         )
         return seal(MEMBERSHIP_TYPE, membership.to_bytes(), parts.signer), proof
 
+    def _require_legal(self, document: Envelope) -> None:
+        """What no node would take in must not cost this node a promise."""
+        history = self._parts.history()
+        try:
+            require_promotion(history.membership, history.chain[-1], self._by_key(document))
+        except PeerError as error:
+            raise _refused(str(error)) from None
+        if sum(len(link.to_bytes()) for link in (*history.chain, document)) > MOST_CHAIN_BYTES:
+            raise NoMasterError(
+                f"the membership chain would be larger than {MOST_CHAIN_BYTES >> 20} MiB",
+                mend="`pmgsync promote --force-new-cluster` begins a new one; see docs/adr/0007",
+            )
+
+    def _by_key(self, document: Envelope) -> Envelope:
+        key = self._recovery
+        return document if key is None else with_signatures(document, sign(document, key))
+
     def _own_signature(
         self, document: Envelope, proof: Envelope | None, made: Plan
     ) -> tuple[Signature, ...]:
@@ -250,11 +287,8 @@ class Candidate:
             return ()
         if made.way is Way.RECOVERY and self._recovery is not None:
             ballot = Ballot(made.epoch, document.digest, self._parts.me().cid)
-            return voting.cast(document, ballot), sign(document, self._recovery)
-        given = voting.vote(Proposal(document, proof))
-        if isinstance(given, Refused):
-            raise _refused(f"this node itself {given.why}")
-        return (given,)
+            return _own(voting.cast(document, ballot)), sign(document, self._recovery)
+        return (_own(voting.vote(Proposal(document, proof))),)
 
     async def _collect(
         self, survey: Survey, made: Plan, document: Envelope, proof: Envelope | None
@@ -268,9 +302,7 @@ class Candidate:
             document = await self._ask_for(document, proof, [master], given)
             if given[-1].why:
                 raise _refused(f"{master.label} does not hand over: {given[-1].why}")
-            own = self._parts.voting.vote(Proposal(document, proof))
-            if isinstance(own, Refused):
-                raise _refused(f"this node itself {own.why}")
+            _own(self._parts.voting.vote(Proposal(document, proof)))
             ask.remove(master)
         document = await self._ask_for(document, proof, ask, given)
         silent = (Given(heard.member, heard.why) for heard in survey.heard if not heard.standing)
@@ -323,6 +355,12 @@ def _is_of(member: Member, vote: Vote, document: Envelope) -> bool:
         document.payload_type, document.payload, (Signature(vote.key_id, vote.signature),)
     )
     return member.keys is not None and bool(signed.signers([member.keys.identity]))
+
+
+def _own(given: Signature | Refused) -> Signature:
+    if isinstance(given, Refused):
+        raise _refused(f"this node itself {given.why}")
+    return given
 
 
 def _words(answer: Answer | None, why: str) -> str:

@@ -93,6 +93,7 @@ class AgentRole:
         self._look, self._look_wanted = Look(), asyncio.Event()
         self._view_came = asyncio.Event()
         self._refused: Position | None = None
+        self._writing: Position | None = None
         self._received = 0.0
         self._view_saved = float("-inf")
         self._last_report: Report | None = None
@@ -123,15 +124,19 @@ class AgentRole:
 
     @property
     def trouble(self) -> str:
-        """What stands in the way of the wanted version or of putting drift back; empty if nothing
-        does.
-        """
+        """What stands in the way of the wanted version or of putting drift back; else empty."""
         return self._apply_trouble or self._drift_trouble or self._watch_trouble
 
     @property
     def history(self) -> TrustedHistory:
         """What this node believes."""
         return self._history
+
+    @property
+    def unfinished(self) -> Position | None:
+        """The version that is being applied at this moment, while the log has not got it."""
+        logged = self._parts.store.head()[0].position
+        return self._writing if self._writing and self._writing > logged else None
 
     async def ask_view(self, timeout_s: float) -> tuple[bytes, int] | None:
         """The master's view and when it came; a fresh one if it answers within `timeout_s`."""
@@ -362,6 +367,9 @@ class AgentRole:
         """Apply `advance` and report how it went; False if it must wait."""
         try:
             async with self._turn:
+                if self._history.fences(advance.position, self._parts.store.head()[0].position):
+                    return False
+                self._writing = advance.position
                 await self._apply(advance)
         except CheckFailedError as error:
             self._refused, self._apply_trouble = advance.position, str(error)
@@ -375,6 +383,8 @@ class AgentRole:
             self._failed.set()
             await self._report(self._report_of(advance.position, Outcome.UNABLE, str(error)))
             return False
+        finally:
+            self._writing = None
         await self._arrived()
         return True
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pmgsync.errors import PeerError
+from pmgsync.model import canonical
 from pmgsync.model.ballot import NO_BALLOT, Ballot, Proposal, Refused, Voter, decide, sign
+from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, Signature
 from pmgsync.model.keys import Signer
 from pmgsync.model.membership import Base, Membership
@@ -23,23 +25,33 @@ NOTE = "ballot"
 @dataclass(frozen=True, slots=True)
 class VotingParts:
     """What a vote depends on. `history` is what this node believes, `live` whether it hears the
-    master (or is it), `yields` whether it is the master and has stopped for somebody else;
-    `promised` is told the epoch of each vote, once that is durable.
+    master (or is it), `yields_to` for whom it has stopped if it is the master (0: nobody),
+    `unfinished` the version that it is writing down at this moment; `promised` is told the epoch of
+    each vote, once that is durable.
     """
 
     cid: int
+    cluster: str
     store: Store
     signer: Signer
     history: Callable[[], TrustedHistory]
     live: Callable[[], bool]
-    yields: Callable[[], bool]
+    yields_to: Callable[[], int]
+    unfinished: Callable[[], Position | None]
     promised: Callable[[int], None]
 
 
-def ballot_in(store: Store) -> Ballot:
-    """What the node of this database has signed for last; `MalformedError` if it was altered."""
+def ballot_in(store: Store, cluster: str) -> Ballot:
+    """What the node of this database has signed for last in `cluster`; `MalformedError` if it was
+    altered. A promise binds in the cluster that it was made in, and in no other.
+    """
     note = store.note(NOTE)
-    return NO_BALLOT if note is None else Ballot.from_json(note)
+    if note is None:
+        return NO_BALLOT
+    fields = canonical.Fields(note, "a ballot's note")
+    made_in, ballot = fields.take("cluster", str), Ballot.from_json(fields.take("ballot", dict))
+    fields.done()
+    return ballot if made_in == cluster else NO_BALLOT
 
 
 class Voting:
@@ -47,7 +59,7 @@ class Voting:
 
     def __init__(self, parts: VotingParts) -> None:
         self._parts = parts
-        self._ballot = ballot_in(parts.store)
+        self._ballot = ballot_in(parts.store, parts.cluster)
 
     @property
     def ballot(self) -> Ballot:
@@ -81,12 +93,16 @@ class Voting:
             return ballot
         return self.cast(proposal.document, ballot)
 
-    def cast(self, document: Envelope, ballot: Ballot) -> Signature:
-        """Write down `ballot`, and sign `document`, of which it is. Only the admin's own word (a
-        recovery) may come here without `vote`.
+    def cast(self, document: Envelope, ballot: Ballot) -> Signature | Refused:
+        """Write down `ballot`, and sign `document`, of which it is; never for an epoch in which
+        something else was signed. Only the admin's own word (a recovery) may come here without
+        `vote`.
         """
         if ballot != self._ballot:
-            self._parts.store.write_note(NOTE, ballot.to_json())
+            if ballot.epoch <= self._ballot.epoch:
+                return Refused(f"has signed for another in epoch {self._ballot.epoch} meanwhile")
+            note: canonical.Json = {"cluster": self._parts.cluster, "ballot": ballot.to_json()}
+            self._parts.store.write_note(NOTE, note)
             self._ballot = ballot
             log.warning(
                 "has signed for cid %d as master of epoch %d", ballot.candidate, ballot.epoch
@@ -103,7 +119,8 @@ class Voting:
             head=self.head,
             ballot=self._ballot,
             live=parts.live(),
-            yields=parts.yields(),
+            yields_to=parts.yields_to(),
+            unfinished=parts.unfinished(),
         )
 
 

@@ -37,6 +37,7 @@ from pmgsync.host.lock import TreeLock
 from pmgsync.host.store import SqliteStore
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member
+from pmgsync.model.trust import genesis_of
 from pmgsync.ports import ChangeSource
 from pmgsync.survey import Survey
 from pmgsync.wire.client import GrpcDialer
@@ -105,7 +106,7 @@ def build_agent(
             clock=parts.clock,
             chain_grew=chain_grew,
             in_thread=parts.run_blocking,
-            promised=ballot_in(parts.store).epoch,
+            promised=ballot_in(parts.store, genesis_of(chain[0]).cluster).epoch,
             services=_services(parts, settings),
             alone=TreeLock(parts.root / TREE_LOCK),
             apart=_apart,

@@ -21,7 +21,7 @@ from pmgsync.master.roster import Roster
 from pmgsync.master.tokens import Tokens
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member, MemberKeys, Membership
-from pmgsync.model.trust import TrustedHistory
+from pmgsync.model.trust import TrustedHistory, genesis_of
 from pmgsync.ports import ChangeSource
 from pmgsync.survey import Survey
 from pmgsync.wire.certificates import check_certificate, to_der
@@ -38,7 +38,8 @@ def build_master(
 ) -> MasterSide:
     """Everything that a master has besides its agent. `trust` is told of each new membership."""
     head, _ = parts.store.head()
-    history = TrustedHistory(chain, head, promised=ballot_in(parts.store).epoch)
+    promised = ballot_in(parts.store, genesis_of(chain[0]).cluster).epoch
+    history = TrustedHistory(chain, head, promised=promised)
     roster = Roster()
     feeds = _feeds(parts, history, roster, settings)
     tokens = Tokens(parts.store, parts.clock)

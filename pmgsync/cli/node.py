@@ -34,7 +34,8 @@ from pmgsync.cli.answers import (
 from pmgsync.cli.assembly import NodeParts, build_agent
 from pmgsync.cli.database import note_begun, open_store, require_history
 from pmgsync.cli.machine import node_name
-from pmgsync.cli.peering import Peering, over_grpc
+from pmgsync.cli.member_port import over_grpc
+from pmgsync.cli.peering import Peering
 from pmgsync.cli.removal import REJOIN, Removed, removal_in, removal_of, stand_aside
 from pmgsync.cli.rendering import renders, service_folders
 from pmgsync.cli.settings import Settings
@@ -129,7 +130,8 @@ class Node:
         me = self._me_in(history)
         is_master = me.cid == history.membership.master
         source = self._watch(is_master=is_master)
-        peering, master = self.peering or over_grpc(self, me.cid), None
+        cluster = history.membership.cluster
+        peering, master = self.peering or over_grpc(self, me.cid, cluster), None
         try:
             if is_master:
                 if durable:

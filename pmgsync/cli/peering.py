@@ -14,24 +14,23 @@ from typing import TYPE_CHECKING, Protocol
 
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
 from pmgsync.agent.gossip import Gossip, GossipParts
+from pmgsync.agent.hearsay import Hearsay
 from pmgsync.agent.peers import Peers
 from pmgsync.agent.voting import Voting, VotingParts
-from pmgsync.cli.settings import HERE
 from pmgsync.errors import NoMasterError, OperatorError, PmgsyncError, TransportError
 from pmgsync.master.requests import Requests
+from pmgsync.model.changeset import Position
 from pmgsync.model.keys import Signer
 from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.messages import BATCH_BYTES, Memberships, ToAgent
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Tell
+from pmgsync.model.promotion import voters
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Clock, Look, MasterEnd, Store
-from pmgsync.wire.peers import GrpcPeers
-from pmgsync.wire.server import Listen, MemberServer
 
 if TYPE_CHECKING:
     from pmgsync.agent.campaign import Way
     from pmgsync.agent.role import AgentRole
-    from pmgsync.cli.node import Node
     from pmgsync.master.feed import Feeds
     from pmgsync.master.holds import Hold
     from pmgsync.master.register import Register
@@ -43,6 +42,9 @@ YIELD_SECONDS = 10.0
 """So long a master publishes nothing for a candidate that asked it to step down."""
 AGREED_SECONDS = 60.0
 RENEW_EVERY_S = 1.0
+WRITTEN_SECONDS = 1.0
+"""So long a vote waits for a version that is being written down."""
+WRITTEN_POLL_S = 0.01
 
 
 class Mastership(Protocol):
@@ -101,12 +103,15 @@ class PeeringParts:
     """What a node has for it, whatever its roles."""
 
     cid: int
+    cluster: str
     store: Store
     signer: Signer
     clock: Clock
     peers: Peers
     only_here: Callable[[], bool] = lambda: False
     """Does the master hand over only to whom an admin names on it?"""
+    require_ports: Callable[[], None] = lambda: None
+    """Raises `OperatorError` where a port is taken that only a master listens at."""
 
 
 class Peering:
@@ -121,19 +126,21 @@ class Peering:
         self.voting = Voting(
             VotingParts(
                 cid=parts.cid,
+                cluster=parts.cluster,
                 store=parts.store,
                 signer=parts.signer,
                 history=self.history,
-                live=lambda: node.master is not None or node.require_agent().link.up,
-                yields=lambda: self._yields_until > parts.clock.monotonic(),
+                live=lambda: self._leads or node.require_agent().link.up,
+                yields_to=lambda: self._yields_to,
+                unfinished=lambda: node.require_agent().unfinished,
                 promised=self._promise,
             )
         )
-        self._yields_until = 0.0
+        self._yields = (0, 0.0)
         self._agreed = (0, 0.0)
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
-        self._heard_of_promise = 0
+        self._hearsay = Hearsay()
         self._port = port(self)
         self.listening_trouble = ""
         self.gossip = Gossip(
@@ -230,10 +237,18 @@ class Peering:
                 return self._standing()
             case Propose():
                 log.info("%s asks for a signature", member.label)
+                await self._until_written()
                 return self.voting.answer(question)
             case StepDown():
                 return await self._step_down(member)
         return await self._take_over()
+
+    async def _until_written(self) -> None:
+        """Wait a moment for a version that is being written down, so that it is voted on, too."""
+        clock = self._parts.clock
+        deadline = clock.monotonic() + WRITTEN_SECONDS
+        while self._node.require_agent().unfinished and clock.monotonic() < deadline:
+            await clock.sleep(WRITTEN_POLL_S)
 
     def _standing(self, links: tuple[bytes, ...] = ()) -> Standing:
         membership, head = self.history().membership, self.voting.head
@@ -287,8 +302,14 @@ class Peering:
         if self._resuming is not None and before is not None and not self._resuming.done():
             self._resuming.cancel()
             role.abandon_hold(before)
-        self._yields_until = self._parts.clock.monotonic() + YIELD_SECONDS
+        self._yields = member.cid, self._parts.clock.monotonic() + YIELD_SECONDS
         self._resuming = asyncio.create_task(self._resume(hold, role))
+
+    @property
+    def _yields_to(self) -> int:
+        """The member for which this master publishes nothing now; 0: none."""
+        cid, until = self._yields
+        return cid if until > self._parts.clock.monotonic() else 0
 
     async def _resume(self, hold: Hold, role: MasterRole) -> None:
         await self._parts.clock.sleep(YIELD_SECONDS)
@@ -324,18 +345,32 @@ class Peering:
                 voting=self.voting,
                 link=agent.link,
                 history=self.history,
-                announced=lambda: agent.heard.heartbeat.position if agent.heard else None,
+                announced=self._announced,
             ),
             recovery,
         )
 
+    def _announced(self) -> Position | None:
+        """The newest version that the master spoke of since this node started; None: it has not."""
+        agent = self._node.require_agent()
+        if agent.link.last_heard is None:
+            return None
+        believed = agent.history.head.position
+        said = agent.heard.heartbeat.position if agent.heard else believed
+        return max(said, believed, key=lambda position: position.version)
+
     async def promote(self, recovery: Signer | None = None, only: Way | None = None) -> Won:
-        """Become the master; `NoMasterError` with the reasons if that cannot be."""
+        """Become the master, or with the recovery key be it in a newer epoch; `NoMasterError` with
+        the reasons if that cannot be.
+        """
         node = self._node
         if node.busy.locked():
             raise OperatorError("this node is joining, or being promoted, already")
         async with node.busy:
-            if node.master is not None:
+            if node.master is None:
+                await self.listen(node.me, needed=True)
+                self._parts.require_ports()
+            elif recovery is None:
                 raise OperatorError("this node is the master", mend="see `pmgsync status`")
             await self.be_as_the_cluster()
             return await self._run(self.candidate(recovery), only)
@@ -368,30 +403,38 @@ class Peering:
         said = ""
         while True:
             await clock.sleep(RENEW_EVERY_S)
-            if not self._must_renew() or self._node.busy.locked():
+            asks = self._who_has_signed()
+            if asks is None or self._node.busy.locked():
                 continue
             try:
                 async with self._node.busy:
                     await self._run(self.candidate())
+                self._hearsay.acted(asks, clock.monotonic())
             except PmgsyncError as error:
                 if str(error) != said:
                     said = str(error)
                     log.warning("members have signed for a newer epoch: %s", error)
 
-    def heard_of_promise(self, epoch: int) -> None:
-        """A node that follows has signed for `epoch`, which has not begun."""
-        self._heard_of_promise = max(self._heard_of_promise, epoch)
+    def heard_of_promise(self, member: Member, epoch: int) -> None:
+        """A node that follows has signed for `epoch`, which has not begun; 0: for none."""
+        self._hearsay.heard(member.cid, epoch)
 
-    def _must_renew(self) -> bool:
-        promised = max(self._heard_of_promise, self.voting.ballot.epoch)
-        yields = self._yields_until > self._parts.clock.monotonic()
-        return (
-            self._node.master is not None
-            and promised > self.history().membership.epoch
-            and not yields
-        )
+    def _who_has_signed(self) -> int | None:
+        """The member, or this master, that waits for a newer epoch; None where it is not time."""
+        if self._node.master is None or self._yields_to:
+            return None
+        membership = self.history().membership
+        if self.voting.ballot.epoch > membership.epoch:
+            return self._parts.cid
+        cids = {member.cid for member in voters(membership)}
+        return self._hearsay.due(membership.epoch, cids, self._parts.clock.monotonic())
 
     # --- what this node believes ---
+
+    @property
+    def _leads(self) -> bool:
+        """Is this node the master, if only in a moment, when its roles have changed?"""
+        return self.history().membership.master == self._parts.cid
 
     def history(self) -> TrustedHistory:
         """The master's where this node is it, else the agent's."""
@@ -432,54 +475,3 @@ class Peering:
             connected = node.master.feeds.connected
             return [member for member in others if member.cid not in connected]
         return () if agent.link.up else others
-
-
-def over_grpc(node: Node, cid: int) -> Peering:
-    """The one of a real node."""
-    own = node.parts
-    parts = PeeringParts(
-        cid=cid,
-        store=own.store,
-        signer=own.identity.key,
-        clock=own.clock,
-        peers=GrpcPeers(own.tls),
-        only_here=lambda: node.settings.promotion.hand_over == HERE,
-    )
-    return Peering(node, parts, lambda peering: _GrpcPort(node, peering))
-
-
-class _GrpcPort:
-    """A `MemberPort`."""
-
-    def __init__(self, node: Node, peering: Peering) -> None:
-        self._node = node
-        self._server = MemberServer(
-            node.parts.tls,
-            lookup=lambda fingerprint: peering.history().membership.holder_of(fingerprint),
-            follow=peering,
-            requests=peering,
-            peers=peering,
-        )
-
-    @property
-    def is_open(self) -> bool:
-        """See `MemberPort`."""
-        return bool(self._server.member_port)
-
-    async def open(self, me: Member) -> None:
-        """See `MemberPort`."""
-        port = self._node.settings.network.member_port
-        await self._server.start(Listen(me.address, port, "[network] member_port"))
-
-    def trust(self, membership: Membership) -> None:
-        """See `MemberPort`."""
-        keys = [member.keys for member in membership.members]
-        self._server.trust(known.certificate for known in keys if known is not None)
-
-    def end_streams(self, error: PmgsyncError) -> None:
-        """See `MemberPort`."""
-        self._server.end_streams(error)
-
-    async def stop(self) -> None:
-        """See `MemberPort`."""
-        await self._server.stop()

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pmgsync.agent.campaign import Heard, Plan, Survey, Way, plan
-from pmgsync.agent.voting import NOTE as BALLOT
 from pmgsync.cli.node import Node
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
@@ -39,7 +38,7 @@ async def prospect(node: Node, *, recovery: bool) -> Mapping[str, Any]:
     deadline = clock.monotonic() + NOTICE_SECONDS
     while True:
         survey = await candidate.survey()
-        _require_other_master(node)
+        _require_other_master(node, recovery=recovery)
         made = plan(survey, recovery=recovery)
         late = clock.monotonic() >= deadline
         if late or not (made.hindrance and any(_is_live(heard) for heard in survey.heard)):
@@ -57,14 +56,17 @@ async def prospect(node: Node, *, recovery: bool) -> Mapping[str, Any]:
         members=words,
         fetch=_fetched(survey, made),
         lost=_lost(made),
+        lost_known=made.lost_known,
         hindrance=made.hindrance,
     ).to_json()
 
 
 async def promote(node: Node, key: str | None) -> Mapping[str, Any]:
-    """Make this node the master."""
+    """Make this node the master; with the recovery key, also where it is that already: then a newer
+    epoch begins, which stands against any other master.
+    """
     peering = _peering(node)
-    _require_other_master(node)
+    _require_other_master(node, recovery=key is not None)
     recovery = _recovery(node, key) if key is not None else None
     return await _promote(node, peering, recovery)
 
@@ -107,7 +109,7 @@ async def found_anew(node: Node) -> Mapping[str, Any]:
     written down, and the roles of a master begin. The other nodes stay in the old cluster.
     """
     peering = _peering(node)
-    _require_other_master(node)
+    _require_other_master(node, recovery=False)
     candidate = peering.candidate()
     if not candidate.plan(await candidate.survey()).hindrance:
         raise OperatorError(
@@ -128,7 +130,6 @@ async def found_anew(node: Node) -> Mapping[str, Any]:
             now=parts.clock.now(),
         )
         await node.end_roles()
-        parts.store.write_note(BALLOT, None)
         link = seal(MEMBERSHIP_TYPE, membership.to_bytes(), parts.identity.key)
         await node.begin((link,), durable=False)
     return Refounded(
@@ -168,6 +169,8 @@ async def _promote(
         refused=tuple(MemberWord(one.member.label, why=one.why) for one in won.given if one.why),
         following=following,
         lost=_lost(won.plan),
+        lost_known=won.plan.lost_known,
+        instead=won.instead,
         ms=_ms(node, began),
     ).to_json()
 
@@ -196,8 +199,8 @@ def _peering(node: Node) -> Peering:
     return node.peering
 
 
-def _require_other_master(node: Node) -> None:
-    if node.master is not None:
+def _require_other_master(node: Node, *, recovery: bool) -> None:
+    if node.master is not None and not recovery:
         raise OperatorError("this node is the master", mend="see `pmgsync status`")
 
 

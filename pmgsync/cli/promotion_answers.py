@@ -39,7 +39,8 @@ class MemberWord:
 class Prospect:
     """GET /v1/promotion: what a promotion of this node would be. `hindrance`: why it cannot be.
 
-    `lost` names the versions that nobody reached has, `fetch` what this node would fetch first.
+    `lost` names the versions that nobody reached has, unless that is not `lost_known`; `fetch` what
+    this node would fetch first.
     """
 
     way: str
@@ -52,6 +53,7 @@ class Prospect:
     members: tuple[MemberWord, ...]
     fetch: str = ""
     lost: str = ""
+    lost_known: bool = True
     hindrance: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -73,6 +75,7 @@ class Prospect:
             members=each(fields, "members", MemberWord.from_json),
             fetch=fields.optional("fetch", str) or "",
             lost=fields.optional("lost", str) or "",
+            lost_known=fields.take("lost_known", bool),
             hindrance=fields.optional("hindrance", str) or "",
         )
 
@@ -108,7 +111,9 @@ class Refounded:
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """POST /v1/promote: this node is the master. `following`: the members that follow by now."""
+    """POST /v1/promote: this node is the master. `following`: the members that follow by now;
+    `instead`: why the master before did not hand over, where the recovery key has signed instead.
+    """
 
     way: str
     me: str
@@ -119,6 +124,8 @@ class Promoted:
     following: tuple[str, ...]
     lost: str
     ms: int
+    lost_known: bool = True
+    instead: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The document."""
@@ -143,4 +150,6 @@ class Promoted:
             following=texts(fields, "following"),
             lost=fields.take("lost", str),
             ms=fields.count("ms"),
+            lost_known=fields.take("lost_known", bool),
+            instead=fields.optional("instead", str) or "",
         )

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ControlClient
 from pmgsync.cli.promotion_answers import Promoted, Prospect, Refounded
-from pmgsync.cli.promotion_format import promoted_text, prospect_text, refounded_text
-from pmgsync.errors import ExitCode, NoMasterError, UsageError
+from pmgsync.cli.promotion_format import (
+    new_cluster_text,
+    promoted_text,
+    prospect_text,
+    refounded_text,
+)
+from pmgsync.errors import ExitCode, NoMasterError, OperatorError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +29,8 @@ def _configure_promote(parser: argparse.ArgumentParser) -> None:
         "--recovery-key",
         metavar="FILE",
         help="what `pmgsync create` printed, in a file, or `-` for stdin; it lets the promotion "
-        "through where the master and the majority are lost",
+        "through where the master and the majority are lost, or the master does not hand over; on "
+        "the master itself it begins a new epoch, which stands against any other master",
     )
     how.add_argument(
         "--force-new-cluster",
@@ -44,12 +50,13 @@ def _promote(options: argparse.Namespace, place: Place) -> int:
         recovery = {"recovery": 1} if key else {}
         document = client.get("/v1/promotion", **recovery)
         prospect = Prospect.from_json(document)
-        if options.dry_run:
-            print_json(document) if options.json else print(prospect_text(prospect))
-            return ExitCode.NO_MASTER if prospect.hindrance else ExitCode.FINE
-        say(prospect_text(prospect))
         if options.force_new_cluster:
-            return _refound(client, as_json=options.json)
+            return _new_cluster(client, options, prospect)
+        text = prospect_text(prospect, recovery=key is not None)
+        if options.dry_run:
+            print_json(document) if options.json else print(text)
+            return ExitCode.NO_MASTER if prospect.hindrance else ExitCode.FINE
+        say(text)
         if prospect.hindrance:
             raise NoMasterError(
                 "this node cannot be the master now",
@@ -57,6 +64,19 @@ def _promote(options: argparse.Namespace, place: Place) -> int:
             )
         answer = client.post("/v1/promote", {"recovery_key": key})
     return _print(answer, as_json=options.json)
+
+
+def _new_cluster(client: ControlClient, options: argparse.Namespace, prospect: Prospect) -> int:
+    if options.dry_run and not prospect.hindrance:
+        raise OperatorError(
+            "a new cluster is not needed, and the other nodes would have to join it anew",
+            mend="`pmgsync promote` alone makes this node the master",
+        )
+    if options.dry_run:
+        print_json(prospect.to_json()) if options.json else print(new_cluster_text(prospect))
+        return ExitCode.FINE
+    say(prospect_text(prospect))
+    return _refound(client, as_json=options.json)
 
 
 def _refound(client: ControlClient, *, as_json: bool) -> int:

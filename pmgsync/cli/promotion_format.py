@@ -13,11 +13,15 @@ from pmgsync.cli.promotion_answers import (
 from pmgsync.model.paths import printable
 
 
-def prospect_text(prospect: Prospect) -> str:
-    """What is about to happen, before it does."""
+def prospect_text(prospect: Prospect, *, recovery: bool = False) -> str:
+    """What is about to happen, before it does; `recovery`: the key is at hand."""
     me, master = printable(prospect.me), printable(prospect.master)
     if prospect.way == HANDOVER:
         lines = [f"{master} answers: it finishes what is in flight and hands over to {me}"]
+        if recovery:
+            lines.append("if that comes to nothing, the recovery key signs")
+    elif me == master:
+        lines = [f"{me} is the master: the recovery key lets it begin epoch {prospect.epoch}"]
     elif prospect.way == MAJORITY:
         lines = [
             f"{master} does not answer as the master: {prospect.needed} of {prospect.total} "
@@ -28,10 +32,24 @@ def prospect_text(prospect: Prospect) -> str:
     lines += [f"  {_word(word)}" for word in prospect.members]
     if prospect.fetch:
         lines.append(f"first fetched: {printable(prospect.fetch)}")
-    lines.append(_lost(prospect.lost))
+    lines.append(_lost(prospect.lost, known=prospect.lost_known))
     if prospect.hindrance:
         lines.append(f"it cannot be: {printable(prospect.hindrance)}")
     return "\n".join(lines)
+
+
+def new_cluster_text(prospect: Prospect) -> str:
+    """What `pmgsync promote --force-new-cluster` would do; `prospect` has a hindrance."""
+    members = ", ".join(printable(word.member) for word in prospect.members) or "nobody"
+    return "\n".join(
+        [
+            f"no other way is open: {printable(prospect.hindrance)}",
+            f"{printable(prospect.me)} founds a new cluster of itself alone, after version "
+            f"{printable(prospect.head)}, with a new recovery key",
+            f"to be joined anew, after `pmgsync leave` there: {members}",
+            _lost(prospect.lost, known=prospect.lost_known),
+        ]
+    )
 
 
 def promoted_text(promoted: Promoted) -> str:
@@ -46,8 +64,12 @@ def promoted_text(promoted: Promoted) -> str:
     ]
     if promoted.following:
         lines.append(f"followed by {', '.join(map(printable, promoted.following))}")
-    if promoted.lost:
-        lines.append(_lost(promoted.lost))
+    if promoted.instead:
+        lines.append(
+            f"the recovery key has signed, as a handover failed: {printable(promoted.instead)}"
+        )
+    if promoted.lost or not promoted.lost_known:
+        lines.append(_lost(promoted.lost, known=promoted.lost_known))
     return "\n".join(lines)
 
 
@@ -75,7 +97,12 @@ def _word(word: MemberWord) -> str:
     return f"{printable(word.member)}: {printable(said)}"
 
 
-def _lost(lost: str) -> str:
+def _lost(lost: str, *, known: bool) -> str:
+    if not known:
+        return (
+            "lost: not known, as this node has not heard the master since it started; where the "
+            "old master has more, it is kept there as orphaned"
+        )
     if not lost:
         return "lost: nothing"
     return (

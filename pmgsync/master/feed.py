@@ -89,8 +89,8 @@ class Feeds:
         self._view_document = b""
         self.view: Callable[[], bytes] | None = None
         """Makes the document of the cluster's view."""
-        self.on_promise: Callable[[int], None] = lambda _epoch: None
-        """Told when a node has signed for an epoch that has not begun."""
+        self.on_promise: Callable[[Member, int], None] = lambda _member, _epoch: None
+        """Told for which epoch that has not begun a node that comes has signed; 0: for none."""
         self._lengthen_chain()
         if envelope is not None:
             created = ChangeSet.from_bytes(envelope.payload).created
@@ -188,8 +188,7 @@ class Feeds:
         session.links = sum(place <= (hello.epoch, hello.serial) for place, _ in self._chain)
         self._roster.came(cid, hello.active, hello.manifest, self._clock.now())
         log.info("%s: connected, runs version %s", session.member.label, hello.active)
-        if hello.promised > self._history.membership.epoch:
-            self.on_promise(hello.promised)
+        self.on_promise(session.member, hello.promised)
 
     def _forget(self, session: Session) -> None:
         if self._sessions.get(session.member.cid) is session:

@@ -25,7 +25,7 @@ from pmgsync.model.changeset import CHANGE_SET_TYPE, NOWHERE, ChangeSet, Positio
 from pmgsync.model.envelope import Envelope, Signature
 from pmgsync.model.manifest import Digest, Manifest, parse_digest
 from pmgsync.model.membership import Base, Membership
-from pmgsync.model.promotion import require_promotion, signed_by
+from pmgsync.model.promotion import MOST_VOTED, require_promotion, signed_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,8 @@ class Voter:
     """What a member knows when it is asked. `head` is what its log holds, durably.
 
     `live`: it has a connection to the master on which something was heard lately; or it is the
-    master. `yields`: it is the master, and has stopped publishing so that somebody else may begin.
+    master. `yields_to`: it is the master, and has stopped publishing so that this member may begin;
+    0: nobody. `unfinished`: a version that it is writing down at this moment.
     """
 
     cid: int
@@ -88,7 +89,8 @@ class Voter:
     head: Base
     ballot: Ballot
     live: bool
-    yields: bool = False
+    yields_to: int = 0
+    unfinished: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,10 @@ def decide(proposal: Proposal, voter: Voter) -> Ballot | Refused:
     except PeerError as error:
         return Refused(str(error))
     return (
-        _spoken_for(candidate, proposal.document, voter)
+        _too_far(candidate, proposal.document, voter)
+        or _spoken_for(candidate, proposal.document, voter)
         or _behind(base, voter.head)
+        or _unfinished(voter)
         or _master_is_there(candidate, proposal.document, voter)
         or Ballot(candidate.epoch, proposal.document.digest, candidate.master)
     )
@@ -123,6 +127,14 @@ def with_signatures(document: Envelope, *more: Signature) -> Envelope:
     """`document` with these signatures as well."""
     by_key = {signature.key_id: signature for signature in (*more, *document.signatures)}
     return Envelope(document.payload_type, document.payload, tuple(by_key.values()))
+
+
+def _too_far(candidate: Membership, document: Envelope, voter: Voter) -> Refused | None:
+    """A promise far ahead would fence this member off from all epochs up to there."""
+    most = max(voter.membership.epoch, voter.ballot.epoch) + MOST_VOTED
+    if candidate.epoch <= most or document.signers([voter.membership.recovery]):
+        return None
+    return Refused(f"signs for epoch {most} at most, and epoch {candidate.epoch} is asked for")
 
 
 def _spoken_for(candidate: Membership, document: Envelope, voter: Voter) -> Refused | None:
@@ -148,9 +160,16 @@ def _behind(base: Base, head: Base) -> Refused | None:
     return None
 
 
+def _unfinished(voter: Voter) -> Refused | None:
+    """It would be reported, and might count as acknowledged, after the promise not to."""
+    if voter.unfinished is None:
+        return None
+    return Refused(f"is writing down version {voter.unfinished} at this moment; ask again")
+
+
 def _master_is_there(candidate: Membership, document: Envelope, voter: Voter) -> Refused | None:
     master = voter.membership.master_member
-    agreed = candidate.master == master.cid or voter.yields
+    agreed = candidate.master in (master.cid, voter.yields_to)
     if not voter.live or agreed or master in signed_by(voter.membership, document):
         return None
     if voter.cid == master.cid:

@@ -10,6 +10,9 @@ membership before it:
 * recovery: the cluster's recovery key signs.
 
 The epoch need not be the very next number: an attempt that found no majority has used up its own.
+There are more of them than anybody can use up: a member signs for one that is at most `MOST_VOTED`
+above what it knows of, and a link is at most `MOST_SKIPPED` above the one before it, where it has
+not the recovery key's signature, which is the way out of everything.
 
 Two promotions may start from one link: one of them was never heard of by a majority. The higher
 epoch stands and *displaces* what follows on their common link (`VERDICTS`), but only on grounds
@@ -39,8 +42,14 @@ if TYPE_CHECKING:
 
     from pmgsync.model.envelope import Envelope
 
-MOST_SKIPPED = 1000
-"""An epoch is at most so far above the one before it."""
+MOST_SKIPPED = 10**9
+"""An epoch is at most so far above the one before it, unless the recovery key has signed."""
+MOST_VOTED = 1000
+"""A member signs for an epoch that is at most so far above its own and what it has signed for."""
+MOST_CHAIN_BYTES = 56 << 20
+"""A chain is at most so large with a promotion: more than its master fills with other links, less
+than what can be read back from the file (64 MiB).
+"""
 
 
 class Ground(Enum):
@@ -173,13 +182,10 @@ def require_promotion(
         raise StaleError(f"epoch {candidate.epoch} is not newer than {previous.epoch}")
     if candidate.parent != previous_envelope.digest:
         raise GapError("a promotion names another predecessor than the one known here")
-    if candidate.epoch > previous.epoch + MOST_SKIPPED:
+    far = candidate.epoch > previous.epoch + MOST_SKIPPED
+    if far and not envelope.signers([previous.recovery]):
         raise MalformedError(f"a promotion skips more than {MOST_SKIPPED} epochs")
-    base = candidate.base
-    if base is None or (previous.base is not None and base.position < previous.base.position):
-        raise MalformedError("a promotion does not go on from where the epoch before began")
-    if base.position.epoch > previous.epoch:
-        raise MalformedError("a promotion begins on a version of an epoch that there was not")
+    base = _require_base(previous, candidate)
     wanted = promoted(
         previous,
         previous_envelope,
@@ -192,6 +198,24 @@ def require_promotion(
         raise MalformedError("a promotion changes more than the master")
     envelope.require(MEMBERSHIP_TYPE, candidate.master_key)
     return candidate
+
+
+def _require_base(previous: Membership, candidate: Membership) -> Base:
+    """The base of `candidate`: a version of the epoch before it, or what that one followed on.
+
+    Anything else was published by a master on whose work that epoch did not follow.
+    """
+    base = candidate.base
+    if base is None or (previous.base is not None and base.position < previous.base.position):
+        raise MalformedError("a promotion does not go on from where the epoch before began")
+    if base.position.epoch > previous.epoch:
+        raise MalformedError("a promotion begins on a version of an epoch that there was not")
+    if previous.base is not None and base.position.epoch < previous.epoch and base != previous.base:
+        raise MalformedError(
+            f"a promotion begins on version {base.position}, which is orphaned: epoch "
+            f"{previous.epoch} followed on {previous.base.position}"
+        )
+    return base
 
 
 def next_link(previous: Membership, previous_envelope: Envelope, envelope: Envelope) -> Membership:

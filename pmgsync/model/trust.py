@@ -17,7 +17,8 @@ or raises a `PeerError` and leaves everything as it was. The rules:
   versions between need not be seen, but a version at or below the head is refused all the same.
 * The base of the epoch may be taken in although it is of an older one: the membership names its
   very state.
-* Whoever has signed for an epoch (`promise`) takes in nothing of an older one.
+* Whoever has signed for an epoch (`promise`) takes in nothing of an older one, and finishes
+  nothing that it has not written down (`fences`).
 * A heartbeat must be the master's, of this cluster and epoch, and count upwards.
 * A report must be signed by the member that it speaks of.
 
@@ -167,6 +168,12 @@ class TrustedHistory:
             yield places[-back]
             back *= 2
         yield 0, 0
+
+    def fences(self, position: Position, logged: Position) -> bool:
+        """Must a version that was believed not be finished any more, as this node has signed for a
+        newer epoch since? One that its log has (the newest is `logged`) was voted on.
+        """
+        return self.promised > 0 and position > logged
 
     def promise(self, epoch: int) -> None:
         """This node has signed for `epoch`, durably: nothing older counts from now on."""

@@ -97,7 +97,7 @@ class MemberServer:
         """Listen there; `OperatorError` if a port is taken."""
         for listen in filter(None, (members, strangers)):
             # Before either is bound: a server that never started keeps what it has bound.
-            _probe(listen)
+            probe(listen)
         server = grpc.aio.server(interceptors=[Guard(self._lookup)], options=server_options())
         server.add_generic_rpc_handlers((_Routes(self._handlers()),))
         try:
@@ -282,8 +282,10 @@ def _bind(server: grpc.aio.Server, listen: Listen, credentials: grpc.ServerCrede
     return port
 
 
-def _probe(listen: Listen) -> None:
-    """Say why listening there is impossible: grpc tells the cause in no release in the same way."""
+def probe(listen: Listen) -> None:
+    """`OperatorError` with the reason if listening there is impossible now: grpc tells the cause in
+    no release in the same way.
+    """
     family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

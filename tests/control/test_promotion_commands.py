@@ -76,6 +76,38 @@ def test_a_dry_run_changes_nothing(served: Served, tmp_path: Path) -> None:
     assert {path for _, path, *_ in served.node.calls} == {"/v1/promotion"}
 
 
+def test_what_nobody_can_say_is_not_called_nothing(served: Served, tmp_path: Path) -> None:
+    unknown = {"lost": "", "lost_known": False}
+    serve(
+        served,
+        promotion={**PROSPECT.to_json(), **unknown},
+        promote={**PROMOTED.to_json(), **unknown},
+    )
+    _, out, err = outcome("promote", "--root", tmp_path)
+    line = "lost: not known, as this node has not heard the master since it started"
+    assert err.splitlines()[-1].startswith(line)
+    assert out.splitlines()[-1].startswith(line)
+
+
+def test_where_the_master_refuses_it_is_said_that_the_key_decided(
+    served: Served, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("ABCD-EFGH\n")
+    won = {**PROMOTED.to_json(), "way": "recovery", "instead": "mail1(1) is on hold"}
+    serve(served, promotion={**PROSPECT.to_json(), "way": "handover"}, promote=won)
+    _, out, err = outcome("promote", "--recovery-key", key, "--root", tmp_path)
+    assert err.splitlines()[:2] == [
+        "mail1(1) answers: it finishes what is in flight and hands over to mail2(2)",
+        "if that comes to nothing, the recovery key signs",
+    ]
+    assert "the recovery key has signed, as a handover failed: mail1(1) is on hold" in out
+    own = {**PROSPECT.to_json(), "way": "recovery", "master": "mail2(2)"}
+    serve(served, promotion=own, promote=won)
+    _, _, err = outcome("promote", "--recovery-key", key, "--root", tmp_path)
+    assert err.startswith("mail2(2) is the master: the recovery key lets it begin epoch 2\n")
+
+
 def test_what_cannot_be_is_not_tried(served: Served, tmp_path: Path) -> None:
     document = {**PROSPECT.to_json(), "hindrance": "2 of 2 members must sign, and only 1 can"}
     serve(served, promotion=document)
@@ -173,5 +205,17 @@ def test_a_new_cluster_is_said_with_its_key(served: Served, tmp_path: Path) -> N
     assert "to be joined anew, after `pmgsync leave` there: mail1(1), mail3(3)" in out
     code, out, _ = outcome("promote", "--force-new-cluster", "--json", "--root", tmp_path)
     assert json.loads(out)["former"] == ["mail1(1)", "mail3(3)"]
+    dry = outcome("promote", "--force-new-cluster", "--dry-run", "--root", tmp_path)
+    assert dry[0] == 0
+    assert dry[1].splitlines()[:3] == [
+        "no other way is open: 2 of 3 members must sign, and only 1 can",
+        "mail2(2) founds a new cluster of itself alone, after version 1.14, with a new "
+        "recovery key",
+        "to be joined anew, after `pmgsync leave` there: mail1(1), mail3(3)",
+    ]
+    serve(served, promotion=PROSPECT.to_json())
+    needless = outcome("promote", "--force-new-cluster", "--dry-run", "--root", tmp_path)
+    assert needless[0] == 1
+    assert "a new cluster is not needed" in needless[2]
     both = outcome("promote", "--force-new-cluster", "--recovery-key", "x", "--root", tmp_path)
     assert both[0] == 2

@@ -2,10 +2,12 @@
 
 import re
 import signal
+import socket
 import threading
 from functools import partial
 from pathlib import Path
 
+from pmgsync.cli.master_side import DEFAULT_JOIN_PORT
 from pmgsync.master.founding import recovery_text
 from pmgsync.model.keys import SigningKey
 from tests.e2e.cluster import Cluster, Node, until
@@ -266,6 +268,10 @@ def test_a_node_that_cannot_write_its_files_is_not_promoted(cluster: Cluster) ->
     refused = node.pmgsync("promote", code=6)
     assert "this node cannot be the master" in refused.err
     assert "etc/pmg/domains" in refused.err
+    with socket.create_server((node.address, DEFAULT_JOIN_PORT)):
+        taken = node.pmgsync("promote", code=None)
+    assert taken.code != 0
+    assert "is taken by another program" in taken.err
     assert is_led_by(node, master)
 
 

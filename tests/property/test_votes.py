@@ -29,14 +29,16 @@ def random_step(world: World, dice: random.Random) -> Step:
     kind = dice.choices(
         [
             *("publish", "replicate", "gossip", "start", "ask", "lose", "finish", "crash"),
-            *("restart", "isolate", "heal", "resume"),
+            *("restart", "isolate", "heal", "resume", "late", "write"),
         ],
-        [6, 8, 2, 3, 9, 1, 4, 1, 2, 2, 1, 1],
+        [6, 8, 2, 3, 9, 1, 4, 1, 2, 2, 1, 1, 4, 3],
     )[0]
     candidates = [cid for cid in cids if world.sites[cid].campaign is not None]
     if kind in {"ask", "lose", "finish"} and candidates:
         one = dice.choice(candidates)
-    if kind in {"publish", "replicate"}:
+    if kind == "write":
+        one = dice.choice([cid for cid in cids if world.sites[cid].wanted] or cids)
+    if kind in {"publish", "replicate", "late"}:
         one = dice.choice([c for c in cids if world.sites[c].is_master] or cids)
         other = dice.choice([cid for cid in cids if cid != one])
     if kind == "isolate":
@@ -51,6 +53,8 @@ def do(world: World, step: Step) -> None:
     actions: dict[str, Callable[[], None]] = {
         "publish": lambda: world.publish(one),
         "replicate": lambda: world.replicate(one, rest[0]),
+        "late": lambda: world.replicate(one, rest[0], late=True),
+        "write": lambda: world.write(one),
         "gossip": lambda: world.gossip(one, rest[0]),
         "start": lambda: world.start(one),
         "ask": lambda: world.ask(one),
@@ -110,9 +114,12 @@ def moves(world: World) -> list[Step]:
             steps.append(("ask", (cid, cid)))
         else:
             steps.append(("finish", (cid, cid)))
-        if site.yields:
+        if site.yields_to:
             steps.append(("resume", (cid, cid)))
-        steps += [("replicate", (cid, other)) for other in cids if site.is_master]
+        if site.wanted:
+            steps.append(("write", (cid, cid)))
+        kinds = ("replicate", "late")
+        steps += [(kind, (cid, other)) for kind in kinds for other in cids if site.is_master]
     steps.append(("heal", (1, 1)) if len(world.groups) > 1 else ("isolate", (1,)))
     return steps
 

@@ -48,7 +48,7 @@ from pmgsync.wire.peer_codec import (
     encode_question,
 )
 from pmgsync.wire.refusals import family_of, status_of
-from tests.sim.author import Author
+from tests.sim.author import CLUSTER, Author
 from tests.sim.host import FakeCommands, MemorySource, MemoryTree
 from tests.sim.network import Link, Network
 from tests.sim.store import MemoryStore
@@ -116,12 +116,12 @@ class SimNode:
 
     def _new_peering(self) -> Peering:
         peers = SimPeers(self.cluster, self)
-        parts = PeeringParts(self.cid, self.store, self.key, self.cluster.clock, peers)
+        parts = PeeringParts(self.cid, CLUSTER, self.store, self.key, self.cluster.clock, peers)
         return Peering(self, parts, lambda peering: SimPort(self, peering))
 
     def _new_master(self, peering: Peering) -> SimMaster:
         clock, store = self.cluster.clock, self.store
-        promised = ballot_in(store).epoch
+        promised = ballot_in(store, CLUSTER).epoch
         history = TrustedHistory(self.chain, store.head()[0], promised=promised)
         roster = Roster()
         feeds = Feeds(store, history, self.key, clock, roster)
@@ -162,7 +162,7 @@ class SimNode:
                 clock=clock,
                 chain_grew=self._chain_grew,
                 in_thread=_here,
-                promised=ballot_in(self.store).epoch,
+                promised=ballot_in(self.store, CLUSTER).epoch,
             ),
             self.chain,
             authored=master is not None,

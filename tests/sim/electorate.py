@@ -85,7 +85,8 @@ class Site:
     log: list[tuple[Envelope | None, Head]] = field(default_factory=lambda: [(None, Head())])
     ballot: Ballot = NO_BALLOT
     up: bool = True
-    yields: bool = False
+    yields_to: int = 0
+    wanted: tuple[Envelope, Head] | None = None
     campaign: Campaign | None = None
 
     @property
@@ -106,11 +107,11 @@ class Site:
     @property
     def publishes(self) -> bool:
         """Would it publish what is edited?"""
-        return self.up and self.is_master and not self.yields and not self.history.promised
+        return self.up and self.is_master and not self.yields_to and not self.history.promised
 
     def believe_disk(self) -> None:
         """Begin anew with what is on disk."""
-        chain = self.history.chain
+        chain, self.wanted = self.history.chain, None
         self.history = TrustedHistory(chain, self.head, promised=self.ballot.epoch)
 
     def copy(self) -> Site:
@@ -171,7 +172,7 @@ class World:
     def crash(self, cid: int) -> None:
         """All that is not on its disk is gone."""
         site = self.sites[cid]
-        site.up, site.yields, site.campaign = False, False, None
+        site.up, site.yields_to, site.campaign = False, 0, None
 
     def restart(self, cid: int) -> None:
         """It is back with what is on its disk."""
@@ -202,17 +203,28 @@ class World:
         self.parents[words.position, target.digest] = before
         self._store(site, envelope, Head(words.position, target))
 
-    def replicate(self, source: int, target: int) -> None:
-        """What a node gets from the master that it follows, in one go."""
+    def replicate(self, source: int, target: int, *, late: bool = False) -> None:
+        """What a node gets from the master that it follows, in one go; `late`: it believes the
+        version, and has not written it down yet.
+        """
         here, there = self.sites[source], self.sites[target]
         follows = there.history.membership.master == source and source != target
         if not (self.reach(source, target) and here.is_master and follows):
             return
         self._take_links(here, there)
         if there.history.membership.epoch == here.history.membership.epoch:
-            self._take_head(here, there)
+            self._take_head(here, there, late=late)
 
-    def _take_head(self, here: Site, there: Site) -> None:
+    def write(self, cid: int) -> None:
+        """A node writes down what it believes, if it still may (as `AgentRole` does)."""
+        site = self.sites[cid]
+        wanted, site.wanted = site.wanted, None
+        if not site.up or wanted is None:
+            return
+        if not site.history.fences(wanted[1].position, site.head.position):
+            self._store(site, *wanted)
+
+    def _take_head(self, here: Site, there: Site, *, late: bool = False) -> None:
         envelope, head = here.log[-1]
         if envelope is None:
             return
@@ -220,7 +232,9 @@ class World:
             there.history.accept_snapshot(envelope, head.manifest)
         except PeerError:
             return
-        self._store(there, envelope, head)
+        there.wanted = envelope, head
+        if not late:
+            self.write(there.cid)
 
     def _store(self, site: Site, envelope: Envelope, head: Head) -> None:
         site.log.append((envelope, head))
@@ -272,7 +286,7 @@ class World:
         """As a node changes its roles: orphans leave the log, a campaign is over."""
         if site.history.membership.epoch == epoch:
             return
-        site.campaign, site.yields = None, False
+        site.campaign, site.yields_to = None, 0
         fork = site.history.fork
         while len(site.log) > 1 and fork(site.head.position, site.head.manifest.digest):
             site.log.pop()
@@ -298,7 +312,7 @@ class World:
         asked = [member.cid for member in made.ask]
         if made.way is Way.HANDOVER:
             master = me.history.membership.master
-            self.sites[master].yields = True
+            self.sites[master].yields_to = cid
             self._take_head(self.sites[master], me)
             asked = [master, cid, *(other for other in asked if other != master)]
         else:
@@ -373,7 +387,7 @@ class World:
             head=site.base,
             ballot=site.ballot,
             live=self.is_live(site.cid),
-            yields=site.yields,
+            yields_to=site.yields_to,
         )
 
     def finish(self, cid: int) -> None:
@@ -396,13 +410,13 @@ class World:
 
     def resume(self, cid: int) -> None:
         """A master that had stopped for a candidate goes on, as that one did not come."""
-        self.sites[cid].yields = False
+        self.sites[cid].yields_to = 0
 
     def _must_renew(self, me: Site) -> bool:
         epoch = me.history.membership.epoch
         reached = (site for site in self.sites.values() if self.reach(me.cid, site.cid))
         promised = max((site.ballot.epoch for site in reached), default=0)
-        return max(promised, me.ballot.epoch) > epoch and not me.yields
+        return max(promised, me.ballot.epoch) > epoch and not me.yields_to
 
     # --- in the end ---
 
@@ -410,7 +424,8 @@ class World:
         """Everything is mended; what the daemons do by themselves leads to one state."""
         self.heal()
         for cid, site in self.sites.items():
-            site.yields = False
+            site.yields_to = 0
+            self.write(cid)
             if not site.up:
                 self.restart(cid)
         for _ in range(4 + len(self.sites)):
@@ -459,7 +474,8 @@ def _state_of(site: Site) -> object:
         _version(site.head),
         site.ballot,
         site.up,
-        site.yields,
+        site.yields_to,
+        site.wanted and site.wanted[1].position,
         campaign
         and (
             campaign.document.digest,

@@ -23,6 +23,7 @@ from pmgsync.agent.voting import ballot_in
 from pmgsync.errors import PmgsyncError
 from pmgsync.model.changeset import ChangeSet
 from pmgsync.model.membership import Membership
+from tests.sim.author import CLUSTER
 from tests.sim.cluster import RECOVERY, SimCluster, SimNode
 from tests.sim.virtual import run_virtually
 
@@ -124,17 +125,17 @@ class Script:
     async def _dies(self, cid: str) -> list[str]:
         node = self._node(cid)
         others = [other for other in self.cluster.nodes.values() if other is not node]
-        before = {other.cid: ballot_in(other.store) for other in others}
+        before = {other.cid: ballot_in(other.store, CLUSTER) for other in others}
         node.try_promote()
         for _ in range(10_000):
             await asyncio.sleep(0.001)
-            if any(ballot_in(other.store) != before[other.cid] for other in others):
+            if any(ballot_in(other.store, CLUSTER) != before[other.cid] for other in others):
                 break
         await node.crash()
         return [
-            f"node{other.cid} has signed for epoch {ballot_in(other.store).epoch}"
+            f"node{other.cid} has signed for epoch {ballot_in(other.store, CLUSTER).epoch}"
             for other in others
-            if ballot_in(other.store) != before[other.cid]
+            if ballot_in(other.store, CLUSTER) != before[other.cid]
         ]
 
     async def _status(self) -> list[str]:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from pmgsync.agent.campaign import Heard, Survey, Way, is_enough, plan
+from pmgsync.agent.campaign import MOST_BELIEVED, Heard, Survey, Way, is_enough, plan
 from pmgsync.model.changeset import Position
 from pmgsync.model.membership import Base
 from pmgsync.model.peers import Standing
+from pmgsync.model.promotion import MOST_SKIPPED, MOST_VOTED
 from tests.unit.model.sample import RECOVERY, STATES, key
 from tests.unit.model.test_promotion import cluster, promotion
 
@@ -50,6 +51,13 @@ def test_a_master_that_answers_hands_over() -> None:
 
 def test_a_recovery_key_is_not_needed_then() -> None:
     assert plan(survey(MASTER, standing()), recovery=True).way is Way.HANDOVER
+
+
+def test_unless_the_master_has_refused_or_is_this_very_node() -> None:
+    refused = plan(survey(MASTER, standing()), recovery=True, handover=False)
+    assert (refused.way, refused.hindrance) == (Way.RECOVERY, "")
+    own = plan(survey(None, standing(), me=1), recovery=True)
+    assert (own.way, own.hindrance, own.lost_known) == (Way.RECOVERY, "", True)
 
 
 def test_a_master_that_is_lost_is_replaced_by_a_majority() -> None:
@@ -96,11 +104,23 @@ def test_the_epoch_is_above_all_that_anybody_has_signed_for() -> None:
     assert plan(survey(None, standing(), promised=8)).epoch == 9
 
 
+@pytest.mark.parametrize("lie", [1000, 2**53])
+def test_what_a_member_says_of_its_promise_moves_the_epoch_a_little_at_most(lie: int) -> None:
+    made = plan(survey(None, standing(promised=lie), standing()))
+    assert made.epoch == 2 + MOST_BELIEVED
+    # So little that all others sign for it.
+    assert made.epoch <= 1 + MOST_VOTED
+    assert plan(survey(None, standing(promised=lie), promised=lie)).epoch == lie + 1
+    with_key = plan(survey(None, standing(promised=lie)), recovery=True)
+    assert with_key.epoch == min(lie, 1 + MOST_SKIPPED) + 1
+
+
 @pytest.mark.parametrize(
     ("announced", "lost"),
     [
         (None, None),
         (Position(1, 4), None),
+        (Position(3, 4), None),  # a heartbeat before the first version of an epoch
         (Position(1, 5), (Position(1, 5), Position(1, 5))),
         (Position(1, 9), (Position(1, 5), Position(1, 9))),
     ],
@@ -108,7 +128,8 @@ def test_the_epoch_is_above_all_that_anybody_has_signed_for() -> None:
 def test_what_the_old_master_spoke_of_and_nobody_has_is_lost(
     announced: Position | None, lost: tuple[Position, Position] | None
 ) -> None:
-    assert plan(survey(None, standing(3), announced=announced)).lost == lost
+    made = plan(survey(None, standing(3), announced=announced))
+    assert (made.lost, made.lost_known) == (lost, announced is not None)
 
 
 def test_a_master_may_ask_for_a_newer_epoch_of_its_own() -> None:

@@ -6,14 +6,16 @@ import pytest
 
 from pmgsync.agent.voting import NOTE, Voting, VotingParts, ballot_in
 from pmgsync.errors import MalformedError, StoreError
-from pmgsync.model.ballot import NO_BALLOT, Ballot
+from pmgsync.model.ballot import NO_BALLOT, Ballot, Refused
 from pmgsync.model.changeset import Position
+from pmgsync.model.envelope import Signature
 from pmgsync.model.membership import Base
 from pmgsync.model.peers import Propose, Refusal, Vote
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import LogRecord
 from tests.sim.killing import Steps
 from tests.sim.store import MemoryStore
+from tests.unit.model import sample
 from tests.unit.model.sample import ENVELOPES, HISTORY, STATES, key
 from tests.unit.model.test_promotion import EMPTY, cluster, promotion
 
@@ -23,18 +25,22 @@ class Booth:
 
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore()
-        self.history = TrustedHistory([cluster(3)[1]], promised=ballot_in(self.store).epoch)
+        promised = ballot_in(self.store, sample.CLUSTER).epoch
+        self.history = TrustedHistory([cluster(3)[1]], promised=promised)
         self.live = False
-        self.yields = False
+        self.yields_to = 0
+        self.unfinished: Position | None = None
         self.on_promise: Callable[[int], None] = self.history.promise
         self.voting = Voting(
             VotingParts(
                 cid=3,
+                cluster=sample.CLUSTER,
                 store=self.store,
                 signer=key(3),
                 history=lambda: self.history,
                 live=lambda: self.live,
-                yields=lambda: self.yields,
+                yields_to=lambda: self.yields_to,
+                unfinished=lambda: self.unfinished,
                 promised=lambda epoch: self.on_promise(epoch),
             )
         )
@@ -87,14 +93,16 @@ def test_a_crash_before_it_is_on_disk_is_no_vote() -> None:
     steps = Steps()
     booth = Booth(MemoryStore(steps))
     booth.voting.answer(asked())
-    assert booth.store.note(NOTE) == booth.voting.ballot.to_json()
-    assert ballot_in(MemoryStore()) == NO_BALLOT
+    assert ballot_in(booth.store, sample.CLUSTER) == booth.voting.ballot != NO_BALLOT
+    # In another cluster, it has promised nothing.
+    assert ballot_in(booth.store, "another") == NO_BALLOT
+    assert ballot_in(MemoryStore(), sample.CLUSTER) == NO_BALLOT
 
 
 def test_the_promise_is_told_after_it_is_on_disk() -> None:
     booth = Booth()
     told: list[tuple[int, Ballot]] = []
-    booth.on_promise = lambda epoch: told.append((epoch, ballot_in(booth.store)))
+    booth.on_promise = lambda epoch: told.append((epoch, ballot_in(booth.store, sample.CLUSTER)))
     booth.voting.answer(asked())
     assert [(epoch, ballot.epoch) for epoch, ballot in told] == [(2, 2)]
 
@@ -131,4 +139,18 @@ def test_a_note_that_was_altered_is_no_ballot() -> None:
     store = MemoryStore()
     store.write_note(NOTE, {"epoch": "two"})
     with pytest.raises(MalformedError):
-        ballot_in(store)
+        ballot_in(store, sample.CLUSTER)
+
+
+def test_nothing_is_cast_for_an_epoch_that_was_signed_for() -> None:
+    """Not by the recovery key's way either, which does not ask whether this node would sign."""
+    booth = Booth()
+    assert isinstance(booth.voting.answer(asked(epoch=3)), Vote)
+    signed = booth.voting.ballot
+    for epoch in (2, 3):
+        document = promotion(cluster(3), 3, epoch=epoch)
+        refused = booth.voting.cast(document, Ballot(epoch, document.digest, 3))
+        assert refused == Refused("has signed for another in epoch 3 meanwhile")
+    assert booth.voting.ballot == signed == ballot_in(booth.store, sample.CLUSTER)
+    same = promotion(cluster(3), 2, epoch=3)
+    assert isinstance(booth.voting.cast(same, signed), Signature)

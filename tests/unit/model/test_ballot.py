@@ -19,7 +19,7 @@ from pmgsync.model.changeset import NOWHERE, Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.manifest import Manifest
 from pmgsync.model.membership import Base, admit
-from pmgsync.model.promotion import Ground, grounds_of
+from pmgsync.model.promotion import MOST_VOTED, Ground, grounds_of
 from tests.unit.model import sample
 from tests.unit.model.sample import ENVELOPES, STATES, key
 from tests.unit.model.test_promotion import EMPTY, cluster, promotion
@@ -90,9 +90,33 @@ def test_or_the_candidate_is_the_master_itself() -> None:
 def test_a_master_signs_for_another_only_when_it_has_stopped() -> None:
     refused = decide(proposal(), voter(1, live=True))
     assert why(refused) == "is the master, and has not been asked to hand over"
-    assert isinstance(decide(proposal(), voter(1, live=True, yields=True)), Ballot)
-    behind = decide(proposal(version=2), voter(1, live=True, yields=True))
+    assert isinstance(decide(proposal(), voter(1, live=True, yields_to=2)), Ballot)
+    behind = decide(proposal(version=2), voter(1, live=True, yields_to=2))
     assert "is behind" in why(behind)
+
+
+def test_and_only_for_whom_it_has_stopped() -> None:
+    refused = decide(proposal(3), voter(1, live=True, yields_to=2))
+    assert why(refused) == "is the master, and has not been asked to hand over"
+
+
+def test_not_for_an_epoch_far_above_all_that_it_knows_of() -> None:
+    assert isinstance(decide(proposal(epoch=1 + MOST_VOTED), voter()), Ballot)
+    refused = decide(proposal(epoch=2 + MOST_VOTED), voter())
+    assert why(refused) == "signs for epoch 1001 at most, and epoch 1002 is asked for"
+    # What it has signed for it knows of.
+    signed = voter(ballot=Ballot(2, Manifest().digest, 1))
+    assert isinstance(decide(proposal(epoch=2 + MOST_VOTED), signed), Ballot)
+
+
+def test_unless_the_recovery_key_has_signed() -> None:
+    document = promotion(cluster(3), 2, sample.RECOVERY, epoch=10**6, base=at(3))
+    assert isinstance(decide(Proposal(document, proof(3)), voter()), Ballot)
+
+
+def test_not_while_a_version_is_being_written_down() -> None:
+    refused = decide(proposal(), voter(unfinished=Position(1, 4)))
+    assert why(refused) == "is writing down version 1.4 at this moment; ask again"
 
 
 def test_once_in_an_epoch() -> None:
@@ -105,9 +129,9 @@ def test_once_in_an_epoch() -> None:
 
 
 def test_a_master_hands_over_once_until_a_newer_epoch_has_begun() -> None:
-    first = decide(proposal(2), voter(1, live=True, yields=True))
+    first = decide(proposal(2), voter(1, live=True, yields_to=2))
     assert isinstance(first, Ballot)
-    signed = voter(1, live=True, yields=True, ballot=first)
+    signed = voter(1, live=True, yields_to=2, ballot=first)
     assert decide(proposal(2), signed) == first
     refused = why(decide(proposal(3, epoch=3), signed))
     assert refused == "has handed over to mx2(2) in epoch 2, which has not begun"

@@ -248,6 +248,26 @@ def test_within_an_epoch_its_base_stays() -> None:
         next_link(second, envelope, seal(MEMBERSHIP_TYPE, moved.to_bytes(), key(2)))
 
 
+def test_a_version_that_the_epoch_before_did_not_follow_on_is_no_base() -> None:
+    """Version 4 of epoch 1 was published by a master that was cut off; epoch 2 began after 3."""
+    before = cluster(3)
+    at_3 = Base(Position(1, 3), sample.STATES[3].digest)
+    envelope = promotion(before, 2, key(3), base=at_3)
+    second = next_link(*before, envelope), envelope
+    orphaned = promotion(second, 1, key(3), RECOVERY, base=AT_4)
+    with pytest.raises(MalformedError, match=r"begins on version 1\.4, which is orphaned"):
+        next_link(*second, orphaned)
+    assert next_link(*second, promotion(second, 1, key(3), base=at_3)).base == at_3
+    later = Base(Position(2, 4), sample.STATES[4].digest)
+    assert next_link(*second, promotion(second, 1, key(3), base=later)).base == later
+
+
+def test_the_recovery_key_is_the_way_out_of_all_epochs_that_were_used_up() -> None:
+    before = cluster(3)
+    far = promotion(before, 2, RECOVERY, epoch=2 + 2 * MOST_SKIPPED)
+    assert next_link(*before, far).epoch == 2 + 2 * MOST_SKIPPED
+
+
 def test_a_base_is_of_an_epoch_before() -> None:
     with pytest.raises(MalformedError, match="its own epoch"):
         replace(cluster(3)[0], base=Base(Position(1, 1), Manifest().digest))

@@ -1,0 +1,141 @@
+"""Promotions that are not everyday's: with the recovery key where the master refuses, and on the
+master itself; promises that nobody made; a moment's questions to a new master and an old one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from pmgsync.agent.campaign import Way
+from pmgsync.errors import NoMasterError, OperatorError
+from pmgsync.model.envelope import seal
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Membership
+from pmgsync.model.peers import Propose, Refusal, StepDown
+from pmgsync.model.promotion import promoted
+from tests.sim.cluster import RECOVERY, SimCluster, SimNode
+from tests.sim.virtual import run_virtually
+
+
+def in_a_cluster(test: Callable[[SimCluster], Awaitable[None]]) -> Callable[[], None]:
+    """Run `test` with three nodes, in virtual time."""
+
+    async def main() -> None:
+        cluster = SimCluster(3)
+        await cluster.begin()
+        await asyncio.sleep(2)
+        await test(cluster)
+        await cluster.end()
+
+    def run() -> None:
+        run_virtually(main())
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+def newest(node: SimNode) -> tuple[int, int]:
+    """Epoch and master, as `node` has it on disk."""
+    membership = Membership.from_bytes(node.chain[-1].payload)
+    return membership.epoch, membership.master
+
+
+@in_a_cluster
+async def test_it_decides_where_the_master_refuses(cluster: SimCluster) -> None:
+    master = cluster.nodes[1].master
+    assert master is not None
+    master.role.hold("`pmgsync run`", durable=False)
+    with pytest.raises(NoMasterError, match="is on hold by `pmgsync run`"):
+        await cluster.nodes[2].promote()
+    won = await cluster.nodes[2].promote(RECOVERY)
+    assert won.plan.way is Way.RECOVERY
+    assert "does not hand over: is on hold by `pmgsync run`" in won.instead
+    await asyncio.sleep(5)
+    assert {newest(node) for node in cluster.nodes.values()} == {(2, 2)}
+    assert cluster.is_level
+
+
+@in_a_cluster
+async def test_it_is_not_used_where_the_master_hands_over(cluster: SimCluster) -> None:
+    won = await cluster.nodes[2].promote(RECOVERY)
+    assert (won.plan.way, won.instead) == (Way.HANDOVER, "")
+    assert not won.document.signers([RECOVERY.public_key])
+
+
+@in_a_cluster
+async def test_on_the_master_itself_it_begins_a_newer_epoch(cluster: SimCluster) -> None:
+    with pytest.raises(OperatorError, match="this node is the master"):
+        await cluster.nodes[1].promote()
+    cluster.part({1})
+    await asyncio.sleep(6)
+    won = await cluster.nodes[1].promote(RECOVERY)
+    assert won.plan.way is Way.RECOVERY
+    assert newest(cluster.nodes[1]) == (2, 1)
+    cluster.heal()
+    await asyncio.sleep(5)
+    assert {newest(node) for node in cluster.nodes.values()} == {(2, 1)}
+    assert cluster.is_level
+
+
+@in_a_cluster
+async def test_of_two_masters_by_the_key_the_one_that_uses_it_again_stands(
+    cluster: SimCluster,
+) -> None:
+    cluster.part({1})
+    await asyncio.sleep(6)
+    await cluster.nodes[1].promote(RECOVERY)
+    await cluster.nodes[2].promote(RECOVERY)
+    cluster.heal()
+    await asyncio.sleep(5)
+    assert newest(cluster.nodes[1]) == (2, 1)
+    assert newest(cluster.nodes[2]) == (2, 2)
+    await cluster.nodes[2].promote(RECOVERY)
+    await asyncio.sleep(5)
+    assert {newest(node) for node in cluster.nodes.values()} == {(3, 2)}
+    assert cluster.is_level
+
+
+@in_a_cluster
+async def test_a_member_that_invents_promises_does_not_move_the_cluster_all_the_time(
+    cluster: SimCluster,
+) -> None:
+    """Node 3 says at each hello that it has signed for an epoch far away."""
+    for second in range(600):
+        cluster.nodes[3].require_agent().history.promise(2**50)
+        if not second:
+            cluster.network.drop(3)  # to say hello again; later, each new epoch is a reason
+        await asyncio.sleep(1)
+    began = len(cluster.nodes[1].chain) - 1
+    assert 1 <= began <= 9
+    cluster.nodes[1].edit("domains", "still-works.example 1")
+    await asyncio.sleep(2)
+    assert cluster.nodes[2].text_of("domains") == "still-works.example 1"
+
+
+@in_a_cluster
+async def test_while_its_roles_change_a_new_master_signs_for_nobody(cluster: SimCluster) -> None:
+    await cluster.nodes[2].promote()
+    node, peering = cluster.nodes[2], cluster.nodes[2].peering
+    assert node.master is not None
+    assert peering is not None
+    node.master = None  # as in the moment before its role begins
+    node.require_agent().link.trouble = "not connected yet"
+    assert peering.voting.live
+
+
+@in_a_cluster
+async def test_a_master_yields_to_whom_it_was_told(cluster: SimCluster) -> None:
+    """Node 2 asked it to step down; in these seconds, node 3 does not get its signature."""
+
+    peering, asking = cluster.nodes[1].peering, cluster.nodes[3]
+    assert peering is not None
+    await peering.answer(cluster.nodes[2].me, StepDown())
+    await asyncio.sleep(1)
+    (head, proof), chain = asking.store.head(), asking.chain
+    before = Membership.from_bytes(chain[-1].payload)
+    base = Base(head.position, head.manifest.digest)
+    membership = promoted(before, chain[-1], 3, epoch=2, base=base, now=1)
+    document = seal(MEMBERSHIP_TYPE, membership.to_bytes(), asking.key)
+    assert proof is not None
+    answer = await peering.answer(asking.me, Propose(document.to_bytes(), proof.to_bytes()))
+    assert answer == Refusal("is the master, and has not been asked to hand over")
