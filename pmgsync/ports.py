@@ -131,6 +131,16 @@ class TreeWriter(Protocol):
         """Return when the names in these folders are on disk."""
 
 
+class Attributes(Protocol):
+    """Mode and owner of files that exist. `HostError` as of the other two."""
+
+    def has_attributes(self, path: str, mode: int, ownership: str) -> bool:
+        """Has the file at `path` this mode, and the owner that `TreeWriter.write` would give it?"""
+
+    def set_attributes(self, path: str, *, mode: int, ownership: str) -> None:
+        """Give the file at `path` this mode and owner; neither inode nor mtime changes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Something moved: at these paths, or anywhere (`everywhere`).

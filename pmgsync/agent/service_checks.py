@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pmgsync.errors import CheckFailedError, HostError
 from pmgsync.ports import CommandRunner
-from pmgsync.render.plan import Change, Rendered
+from pmgsync.render.plan import Change, ChangeKind, Rendered
 from pmgsync.render.program_words import MOST_WORDS, new_complaints, origin, said, warnings
 from pmgsync.render.targets import CHECKS, Check, Service
 
@@ -44,7 +44,7 @@ class ServiceChecks:
         where one cannot be run. A service that is not installed checks nothing.
         """
         rendered = tuple(rendered)
-        changed = {change.path for change in found}
+        changed = {change.path for change in found if change.kind is not ChangeKind.ATTRIBUTES}
         affected = {file.target.service for file in rendered if file.path in changed}
         warned: dict[Service, tuple[str, ...]] = dict.fromkeys(affected, ())
         for check in CHECKS:

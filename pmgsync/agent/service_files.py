@@ -10,22 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+from pmgsync.agent.in_the_way import InTheWay, content_at
 from pmgsync.agent.service_work import ServiceWork
-from pmgsync.errors import CheckFailedError, InvalidError, MalformedError
+from pmgsync.errors import CheckFailedError, HostError, InvalidError, MalformedError
 from pmgsync.model.facts import HostFacts
-from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, FileEntry, digest_of
+from pmgsync.model.manifest import Digest, FileEntry, digest_of
 from pmgsync.model.paths import ManagedPath
-from pmgsync.ports import FileKind, TreeReader
+from pmgsync.ports import Attributes, FileKind, TreeReader
 from pmgsync.render.inputs import inputs_of
 from pmgsync.render.lookup import Load, Lookup
-from pmgsync.render.plan import Change, ChangeKind, Rendered, Renderer, changes, reactions
+from pmgsync.render.plan import Change, ChangeKind, Current, Rendered, Renderer, changes, reactions
 from pmgsync.render.targets import OVERRIDES, PACKAGED, TLS_CERTIFICATE, Places
 
 Contents = Callable[[str], bytes | None]
 """The content of a synced file in the state that is to be; None where it has none."""
 MakeCertificate = Callable[[str], bytes]
 """A new key and self-signed certificate for a domain, both in one PEM text."""
+
+
+class Tree(TreeReader, Attributes, Protocol):
+    """Where the files lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class Outlook:
     facts: HostFacts
     rendered: tuple[Rendered, ...]
     changes: tuple[Change, ...]
+    left: tuple[str, ...] = ()
+    """Why files are left as they are, each in a line."""
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:
@@ -50,7 +58,7 @@ class ServiceFiles:
     only where its folder is: it comes with the service.
     """
 
-    tree: TreeReader
+    tree: Tree
     ours: Load
     facts: Callable[[Contents], HostFacts]
     certificate: MakeCertificate
@@ -67,28 +75,36 @@ class ServiceFiles:
         be rendered or a file that it needs cannot be understood, `HostError` where the tree cannot
         be read.
         """
+        left = InTheWay(self.tree, self.makes_folders)
         try:
             facts = self.facts(contents)
             inputs = inputs_of(contents, facts)
-            here = _anywhere if self.makes_folders else self._has_folder
-            places = Places(facts.postgres_version, self.spamassassin, here)
-            rendered = self.renderer.render(self.lookup(contents), inputs, places)
+            version, folder = facts.postgres_version, self.spamassassin
+            places = Places(version, folder, left.has_folder, left.is_free)
+            lookup = self.lookup(contents, left)
+            rendered = self.renderer.render(lookup, inputs, places)
         except (InvalidError, MalformedError) as error:
             raise CheckFailedError(error.what, where=error.where, mend=error.mend) from error
-        found = changes(rendered, inputs.variables, places, self.lies_at, alone=alone)
-        return Outlook(facts, rendered, found)
+        current = Current(self.lies_at, self._is_file, self._exists, self.tree.has_attributes)
+        found = changes(rendered, inputs.variables, places, current, alone=alone)
+        return Outlook(facts, rendered, found, left.lines)
 
-    def lookup(self, contents: Contents) -> Lookup:
-        """Where templates come from, given the overrides in `contents`."""
+    def lookup(self, contents: Contents, left: InTheWay | None = None) -> Lookup:
+        """Where templates come from, given the overrides in `contents`; `left` learns which of them
+        are no files.
+        """
+        left = left or InTheWay(self.tree, self.makes_folders)
         return Lookup(
-            lambda name: contents(f"{OVERRIDES}/{name}") if self.overrides else None,
-            lambda name: self.lies_at(f"{PACKAGED}/{name}"),
+            left.load(lambda name: contents(f"{OVERRIDES}/{name}") if self.overrides else None),
+            left.load(lambda name: self.lies_at(f"{PACKAGED}/{name}")),
             self.ours,
         )
 
     def work(self, outlook: Outlook) -> ServiceWork:
         """What `outlook` found, as files to put and remove. Here a certificate is made."""
-        puts, data = [], {}
+        puts: list[FileEntry] = []
+        attributes: list[FileEntry] = []
+        data: dict[Digest, bytes] = {}
         for change in outlook.changes:
             if change.kind is ChangeKind.REMOVED:
                 continue
@@ -96,23 +112,32 @@ class ServiceFiles:
             if change.path == TLS_CERTIFICATE:
                 new = self.certificate(outlook.facts.domain)
             digest, path = digest_of(new), ManagedPath(change.path)
-            puts.append(FileEntry(path, digest, len(new), change.mode, change.ownership))
+            entry = FileEntry(path, digest, len(new), change.mode, change.ownership)
+            (attributes if change.kind is ChangeKind.ATTRIBUTES else puts).append(entry)
             data[digest] = new
         removed = (c.path for c in outlook.changes if c.kind is ChangeKind.REMOVED)
         told = reactions(outlook.changes)
-        return ServiceWork(tuple(puts), tuple(map(ManagedPath, removed)), data, told)
+        deletes = tuple(map(ManagedPath, removed))
+        return ServiceWork(tuple(puts), deletes, tuple(attributes), data, told)
 
-    def _has_folder(self, folder: str) -> bool:
-        seen = self.tree.stat(folder)
-        return seen is not None and seen.kind is FileKind.FOLDER
+    def put_right(self, work: ServiceWork) -> tuple[str, ...]:
+        """Give files whose content is right the mode and owner of `work`; one line each."""
+        return tuple(map(self._put_right, work.attributes))
+
+    def _put_right(self, entry: FileEntry) -> str:
+        try:
+            self.tree.set_attributes(entry.path, mode=entry.mode, ownership=entry.ownership)
+        except HostError as error:
+            return str(error)
+        return f"{entry.path}: mode and owner were put right ({entry.mode:04o} {entry.ownership})"
 
     def lies_at(self, path: str) -> bytes | None:
-        """What lies at `path`; None for what is no file."""
+        """What lies at `path`, None where nothing does; `NoFileError` for what is no file."""
+        return content_at(self.tree, path)
+
+    def _exists(self, path: str) -> bool:
+        return self.tree.stat(path) is not None
+
+    def _is_file(self, path: str) -> bool:
         seen = self.tree.stat(path)
-        if seen is None or seen.kind is not FileKind.FILE:
-            return None
-        return self.tree.read(path, limit=MAX_FILE_BYTES)[0]
-
-
-def _anywhere(_folder: str) -> bool:
-    return True
+        return seen is not None and seen.kind is FileKind.FILE

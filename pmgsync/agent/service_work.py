@@ -13,11 +13,13 @@ from pmgsync.render.targets import Reaction
 @dataclass(frozen=True, slots=True)
 class ServiceWork:
     """What a node makes by itself of the synced files: service files to put, with their contents,
-    files to remove, services to tell afterwards. Never synced, so never in a manifest.
+    files to remove, files whose mode and owner are to be put right in place, services to tell
+    afterwards. Never synced, so never in a manifest.
     """
 
     puts: tuple[FileEntry, ...] = ()
     deletes: tuple[ManagedPath, ...] = ()
+    attributes: tuple[FileEntry, ...] = ()
     contents: Mapping[Digest, bytes] = field(default_factory=dict)
     reactions: tuple[Reaction, ...] = ()
 

@@ -10,8 +10,8 @@ is done by one at a time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from pmgsync.agent.reactions import Answer, Teller, Told, Tree, owe, owed
@@ -40,6 +40,7 @@ class Services:
     rendered: Digests = ()
     _warned: dict[Service, tuple[str, ...]] = field(default_factory=dict, init=False)
     _found: Warned = field(default_factory=dict, init=False)
+    _left: tuple[str, ...] = field(default=(), init=False)
     _prepared: Digests = field(default=(), init=False)
     _owed: tuple[Reaction, ...] = field(default=(), init=False)
     _running: tuple[Reaction, ...] = field(default=(), init=False)
@@ -56,28 +57,35 @@ class Services:
         self._found = self.checks.check(
             outlook.rendered, outlook.changes, postgres=outlook.facts.postgres_version
         )
-        self._prepared = outlook.digests
+        self._prepared, self._left = outlook.digests, outlook.left
         return self.files.work(outlook)
 
     @contextmanager
-    def promising(self, reactions: Iterable[Reaction]) -> Iterator[None]:
-        """Inside, the files are written that these reactions are about."""
+    def promising(
+        self, reactions: Iterable[Reaction], all_undone: Callable[[], bool]
+    ) -> Iterator[None]:
+        """Inside, the files are written that these reactions are about. `all_undone` is asked after
+        a failure: where it says no, the files may still come, and the promise stays.
+        """
         before = self._owed
         self._remember(in_order((*before, *reactions)))
         try:
             yield
         except PmgsyncError:
-            self._remember(before)
+            if all_undone():
+                with suppress(HostError):  # then they are told although nothing changed
+                    self._remember(before)
             raise
         self.rendered = self._prepared
         self._warned |= self._found
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the services' programs warn of in the files that run, as far as they were asked:
-        only those whose files changed since the start are.
+        """Which files are left alone and why, and what the services' programs warn of in those that
+        run, as far as they were asked: only those whose files changed since the start are.
         """
-        return tuple(words for service in Service for words in self._warned.get(service, ()))
+        warned = (words for service in Service for words in self._warned.get(service, ()))
+        return (*self._left, *warned)
 
     @property
     def waiting(self) -> bool:

@@ -86,7 +86,7 @@ class TreeWork:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the services' programs warn of in their files; see `Services.warnings`."""
+        """What an admin should know of the service files; see `Services.warnings`."""
         return self.services.warnings if self.services else ()
 
     def settle_pending(self) -> bool:
@@ -178,9 +178,10 @@ class TreeWork:
         work = self.services.prepare(contents)
         built = {path for path, _ in plan.maps}
         maps = [*plan.maps, *maps_of(self._missing_maps(target) - built, target)]
-        with self.services.promising(work.reactions):
+        with self.services.promising(work.reactions, lambda: self.store.pending() is None):
             whole = replace(plan, services=work, maps=tuple(maps))
-            return self._carry_out(whole, fresh, last)
+            notes = self._carry_out(whole, fresh, last)
+        return (*notes, *self.services.files.put_right(work))
 
     def _settle_services(self) -> Repaired:
         """Put service files to what they should be now: edited ones, and what other facts about

@@ -24,10 +24,9 @@ from pmgsync.render.targets import PACKAGED, Places, Reaction, folders
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pmgsync.agent.service_files import Contents
+    from pmgsync.agent.service_files import Contents, Tree
     from pmgsync.cli.settings import Settings
     from pmgsync.model.facts import HostFacts
-    from pmgsync.ports import TreeReader
     from pmgsync.render.compile import Templates
     from pmgsync.render.lookup import Lookup, Template
     from pmgsync.render.plan import Run
@@ -43,7 +42,7 @@ _LEAST_MAIN_CF = "myhostname = localhost.localdomain\n"
 
 
 def service_files(
-    root: Path, tree: TreeReader, facts: Callable[[Contents], HostFacts] | None = None
+    root: Path, tree: Tree, facts: Callable[[Contents], HostFacts] | None = None
 ) -> ServiceFiles:
     """The service files of the node at `root`. A command gives the `facts` and gets all of them;
     for the daemon (None) they are those of this machine, and of files those that have a folder.

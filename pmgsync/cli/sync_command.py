@@ -1,7 +1,8 @@
 """`pmgsync sync`: every service file of this node as it should be now, from what lies here.
 
 It needs no cluster and no daemon. A look writes nothing and loads nothing that writes. Services
-that a crash kept from being told are remembered, and told by the next run.
+whose files changed are remembered before these are written, until a run with `--restart` told them:
+a run without it, a crash and a service that could not be told lose nothing.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def _sync(options: argparse.Namespace, place: Place) -> int:
         print(sync_text(report, diff=options.diff))
     failed = next((answer for answer in report.answers if answer.told is Told.FAILED), None)
     if failed is not None:
-        raise HostError(str(failed), mend="the files are in place; see to the service")
+        mend = "the files are in place; see to the service, then run `pmgsync sync --restart` again"
+        raise HostError(str(failed), mend=mend)
+    if outlook.left:
+        raise HostError(outlook.left[0], mend="all other files are as they should be")
     return ExitCode.FINE
 
 
@@ -76,16 +80,17 @@ def _carry_out(
     """Write what `report` found, and tell the services if asked to."""
     from pmgsync.cli.rendering import teller
     from pmgsync.cli.settings import load_settings
-    from pmgsync.cli.sync_writing import write
+    from pmgsync.cli.sync_writing import checked, write
 
     telling = teller(place.root, load_settings(place.root))
-    if restarts and report.wanted:
+    warned = checked(place.root, report.outlook)
+    if report.wanted != owed(tree, OWED):
         owe(tree, report.wanted, OWED)
-    notes = write(place.root, tree, files, report.outlook, report.maps)
+    notes = (*warned, *write(place.root, tree, files, report.outlook, report.maps))
     answers: tuple[Answer, ...] = ()
     if restarts and report.wanted:
         answers = telling.tell(report.wanted)
-        owe(tree, (), OWED)
+        owe(tree, [one.reaction for one in answers if one.told is Told.FAILED], OWED)
     return report._replace(notes=notes, answers=answers)
 
 

@@ -51,6 +51,7 @@ class SyncReport(NamedTuple):
                 for a in self.answers
             ],
             "notes": list(self.notes),
+            "left": list(self.outlook.left),
         }
 
 
@@ -82,7 +83,7 @@ def _lines(report: SyncReport, *, diff: bool) -> Iterator[str]:
         yield from table([tuple(map(printable, row)) for row in rows])
     if diff:
         yield from (text.rstrip("\n") for change in changes if (text := change_diff(change)))
-    yield from map(printable, report.notes)
+    yield from map(printable, (*report.outlook.left, *report.notes))
     yield from (
         f"map of {path}: {'to be built' if report.dry else 'built'}" for path in report.maps
     )
@@ -93,12 +94,12 @@ def _lines(report: SyncReport, *, diff: bool) -> Iterator[str]:
 def _summary(report: SyncReport) -> str:
     files = counted(len(report.outlook.rendered), "service file")
     changed = len(report.outlook.changes)
-    if not changed:
-        return f"{files}, all as they should be"
-    word = "would change" if report.dry else "changed"
     told = ""
     if report.wanted and not report.answers:
         told = f"; to tell with --restart: {', '.join(r.value for r in report.wanted)}"
+    if not changed:
+        return f"{files}, all as they should be{told}"
+    word = "would change" if report.dry else "changed"
     return f"{files}, {changed} {word}{told}"
 
 

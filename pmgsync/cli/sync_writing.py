@@ -73,16 +73,19 @@ class ForgetfulJournal:
         self._intent = None
 
 
-def write(
-    root: Path, tree: DiskTree, files: ServiceFiles, outlook: Outlook, stale: Sequence[str]
-) -> tuple[str, ...]:
-    """Bring everything to what `outlook` says, and the maps of the `stale` files; notes, and what
-    the services' programs warn of.
-
-    Nothing is written that its service's own program refuses (`CheckFailedError`).
+def checked(root: Path, outlook: Outlook) -> tuple[str, ...]:
+    """What the services' own programs warn of in the files to be; `CheckFailedError` where one
+    refuses them.
     """
     version = outlook.facts.postgres_version
     warned = service_checks(root).check(outlook.rendered, outlook.changes, postgres=version)
+    return tuple(chain.from_iterable(warned.values()))
+
+
+def write(
+    root: Path, tree: DiskTree, files: ServiceFiles, outlook: Outlook, stale: Sequence[str]
+) -> tuple[str, ...]:
+    """Bring everything to what `outlook` says, and the maps of the `stale` files; notes."""
     work = files.work(outlook)  # before the lock: a certificate takes a second to make
     sources = [(ManagedPath(path), _source(path, outlook, files)) for path in stale]
     entries = tuple(
@@ -100,7 +103,7 @@ def write(
         activator.recover(_refuse)  # sweeps what a run before this one left behind
         notes = activator.activate(plan, contents, _refuse) if work or entries else ()
         maps.build_aliases(tree)
-    return (*chain.from_iterable(warned.values()), *notes)
+    return (*notes, *files.put_right(work))
 
 
 class _OwnTree(DiskTree):

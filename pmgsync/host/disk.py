@@ -23,7 +23,7 @@ from pmgsync.host.folders import kept_handles, open_folder, split
 from pmgsync.host.owners import Owners
 from pmgsync.model import scope
 from pmgsync.model.paths import MAX_PATH_BYTES, printable
-from pmgsync.ports import FileKind, Seen, TreeReader, TreeWriter
+from pmgsync.ports import Attributes, FileKind, Seen, TreeReader, TreeWriter
 
 PLACES = (scope.PMG, scope.SPAMASSASSIN)
 """The tops of the synced places; all other folders lie below them."""
@@ -154,6 +154,17 @@ class DiskReader(TreeReader):
             os.close(opened)
         return (data, after) if before == after and len(data) == after.size else None
 
+    def has_attributes(self, path: str, mode: int, ownership: str) -> bool:
+        """See the port."""
+        folder, name = split(path)
+        try:
+            with open_folder(self._root, folder) as handle:
+                found = os.stat(name, dir_fd=handle, follow_symlinks=False)
+        except OSError as error:
+            raise host_error(error, path) from None
+        wanted = self._owners.resolve(ownership)[:2]
+        return stat.S_IMODE(found.st_mode) == mode and wanted == (found.st_uid, found.st_gid)
+
     def staged(self) -> Sequence[str]:
         """See the port."""
         found: list[str] = []
@@ -191,7 +202,7 @@ class DiskReader(TreeReader):
         return self._owners.text(uid, gid)
 
 
-class DiskTree(DiskReader, DiskWriter, TreeWriter):
+class DiskTree(DiskReader, DiskWriter, TreeWriter, Attributes):
     """The tree below `root`, to read and to write. `service_folders`: where service files lie."""
 
     def __init__(self, root: Path, service_folders: Sequence[str] = ()) -> None:

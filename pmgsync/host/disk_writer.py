@@ -56,6 +56,20 @@ class DiskWriter:
             raise host_error(error, path, "write it", kind=StageError) from None
         return f"{path}: {note}" if note else ""
 
+    def set_attributes(self, path: str, *, mode: int, ownership: str) -> None:
+        """See the port."""
+        folder, name = split(path)
+        uid, gid, _ = self._owners.resolve(ownership)
+        try:
+            with open_folder(self._root, folder) as handle:
+                opened = os.open(name, _OLD, dir_fd=handle)
+                try:
+                    _own(opened, uid, gid, mode)
+                finally:
+                    os.close(opened)
+        except OSError as error:
+            raise host_error(error, path, "give it its mode and owner") from None
+
     def link(self, path: str, new: str) -> None:
         """See the port."""
         with self._in_one_folder(path, new, "give it a second name") as (handle, name, new_name):
@@ -171,10 +185,14 @@ def sync(files: Opened) -> None:
             raise host_error(error, path, "bring it to disk") from None
 
 
-def _fill(opened: int, content: bytes, uid: int, gid: int, mode: int) -> None:
+def _own(opened: int, uid: int, gid: int, mode: int) -> None:
     if os.geteuid() == 0:
         os.fchown(opened, uid, gid)
     os.fchmod(opened, mode)  # after chown, which takes away set-id bits; not cut by the umask
+
+
+def _fill(opened: int, content: bytes, uid: int, gid: int, mode: int) -> None:
+    _own(opened, uid, gid, mode)
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(opened, rest) :]

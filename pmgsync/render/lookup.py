@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from pmgsync.errors import OutOfScopeError
+from pmgsync.errors import InvalidError, OutOfScopeError
 from pmgsync.model.paths import ManagedPath
 
 JINJA: Final = ".j2"
@@ -19,6 +19,12 @@ DEMO: Final = ".demo"
 
 Load = Callable[[str], bytes | None]
 """The content of the template of this name in one place; None where it has none."""
+
+
+class LeftAloneError(InvalidError):
+    """Raised by a `Load`: a template is there, but not as a file, so it is not known what it says.
+    What would be made of it stays as it is.
+    """
 
 
 class Origin(Enum):

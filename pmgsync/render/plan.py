@@ -9,12 +9,13 @@ Postfix.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
 from pmgsync.errors import InvalidError
-from pmgsync.render.lookup import Load, Lookup, Origin, Template
+from pmgsync.render.lookup import LeftAloneError, Load, Lookup, Origin, Template
 from pmgsync.render.recording import Reads, names, recorded, still_holds
 from pmgsync.render.targets import (
     IMPLIED,
@@ -72,15 +73,19 @@ class Renderer:
     _memory: dict[str, _Memory] = field(default_factory=dict)
 
     def render(self, lookup: Lookup, inputs: Inputs, places: Places) -> tuple[Rendered, ...]:
-        """Every file that is wanted now, in the table's order.
+        """Every file that is wanted now, in the table's order; without those whose templates the
+        lookup leaves alone.
 
         Raises `InvalidError` for the first template that cannot be rendered or is nowhere.
         """
-        return tuple(
-            self._file(target, path, lookup, inputs)
-            for target in TARGETS
-            if (path := places.resolve(target.path)) and target.wanted(inputs.variables)
-        )
+        return tuple(self._files(lookup, inputs, places))
+
+    def _files(self, lookup: Lookup, inputs: Inputs, places: Places) -> Iterator[Rendered]:
+        for target in TARGETS:
+            path = places.resolve(target.path)
+            if path and target.wanted(inputs.variables) and places.is_free(path):
+                with suppress(LeftAloneError):
+                    yield self._file(target, path, lookup, inputs)
 
     def _file(self, target: Target, path: str, lookup: Lookup, inputs: Inputs) -> Rendered:
         if target.content is not None:
@@ -93,7 +98,8 @@ class Renderer:
     def _made(self, target: Target, path: str, lookup: Lookup, variables: Variables) -> _Memory:
         reads: Reads = {}
         templates: Templates = {}
-        noting = _noting(lookup, templates)
+        alone: list[LeftAloneError] = []
+        noting = _noting(lookup, templates, alone)
         recording = recorded(variables, reads)
         # PMG itself asks for `demo`, whatever the template reads.
         demo = is_on(recording, "admin", "demo")
@@ -105,18 +111,26 @@ class Renderer:
                 where=name,
                 mend=f"put one into /{OVERRIDES}, or install what brings it",
             )
-        data = self.run(template, noting, recording)
+        try:
+            data = self.run(template, noting, recording)
+        finally:
+            if alone:  # also where the template itself caught it
+                raise alone[0]
         used = {name for (_, name), source in templates.items() if source is not None}
         rendered = Rendered(target, path, data, template, tuple(sorted(used)), names(reads))
         return _Memory(frozenset(variables), reads, templates, rendered)
 
 
-def _noting(lookup: Lookup, templates: Templates) -> Lookup:
-    """`lookup`, with everything that is asked of it noted in `templates`."""
+def _noting(lookup: Lookup, templates: Templates, alone: list[LeftAloneError]) -> Lookup:
+    """`lookup`, with everything that is asked of it noted in `templates`, or in `alone`."""
 
     def noting(origin: Origin, load: Load) -> Load:
         def load_and_note(name: str) -> bytes | None:
-            templates[origin, name] = source = load(name)
+            try:
+                templates[origin, name] = source = load(name)
+            except LeftAloneError as error:
+                alone.append(error)
+                raise
             return source
 
         return load_and_note
@@ -148,11 +162,14 @@ class ChangeKind(Enum):
     NEW = "new"
     CHANGED = "changed"
     REMOVED = "removed"
+    ATTRIBUTES = "mode or owner"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file that is not as it should be: what lies there (None: nothing), what should."""
+    """One file that is not as it should be: what lies there (None: nothing), what should. With
+    `ATTRIBUTES` only `mode` and `ownership` differ, and its service need not know.
+    """
 
     kind: ChangeKind
     path: str
@@ -164,8 +181,17 @@ class Change:
     reaction: Reaction | None = None
 
 
-Current = Callable[[str], bytes | None]
-"""What lies at a path; None where nothing does."""
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What lies in the tree, by path: the content (None where nothing is), whether it is a file,
+    whether there is anything, and whether it has this mode and owner, as far as the machine knows
+    the owner.
+    """
+
+    content: Callable[[str], bytes | None]
+    is_file: Callable[[str], bool]
+    exists: Callable[[str], bool]
+    has_attributes: Callable[[str, int, str], bool]
 
 
 def changes(
@@ -184,33 +210,27 @@ def changes(
     for kept in KEPT:
         path = places.resolve(kept.path)
         here = kept.wanted(variables) and (alone or not kept.synced)
-        if path is not None and here and current(path) is None:
+        if path is not None and here and not current.exists(path):
             kind, mode, reaction = ChangeKind.NEW, kept.mode, kept.reaction
             found.append(Change(kind, path, kept.service, None, b"", mode=mode, reaction=reaction))
     for row in REMOVED:
         path = places.resolve(row.path)
-        old = current(path) if path is not None and row.unwanted(variables) else None
-        if path is not None and old is not None:
+        # What was learned may be larger than any file that is read here.
+        if path is not None and row.unwanted(variables) and current.is_file(path):
             kind = ChangeKind.REMOVED
-            found.append(Change(kind, path, row.service, old, None, reaction=row.reaction))
+            found.append(Change(kind, path, row.service, b"", None, reaction=row.reaction))
     return tuple(found)
 
 
 def _change(file: Rendered, current: Current) -> Change | None:
-    old = current(file.path)
+    old, target = current.content(file.path), file.target
+    kind = ChangeKind.NEW if old is None else ChangeKind.CHANGED
+    mode, ownership, reaction = target.mode, target.ownership, target.reaction
     if old == file.data:
-        return None
-    target = file.target
-    return Change(
-        ChangeKind.NEW if old is None else ChangeKind.CHANGED,
-        file.path,
-        target.service,
-        old,
-        file.data,
-        target.mode,
-        target.ownership,
-        target.reaction,
-    )
+        if current.has_attributes(file.path, mode, ownership):
+            return None
+        kind, reaction = ChangeKind.ATTRIBUTES, None
+    return Change(kind, file.path, target.service, old, file.data, mode, ownership, reaction)
 
 
 def reactions(found: Iterable[Change]) -> tuple[Reaction, ...]:

@@ -122,13 +122,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What differs from machine to machine: the version of PostgreSQL, SpamAssassin's folder, and
-    which folders are there at all.
+    """What differs from machine to machine: the version of PostgreSQL, SpamAssassin's folder,
+    which folders are there at all, and at which paths a file may be put.
     """
 
     postgres: str | None = None
     spamassassin: str = SPAMASSASSIN
     has_folder: Callable[[str], bool] = field(default=lambda _folder: True)
+    is_free: Callable[[str], bool] = field(default=lambda _path: True)
+    """Asked of targets only."""
 
     def resolve(self, path: str) -> str | None:
         """Where a row's `path` is on this machine; None where it is nowhere."""

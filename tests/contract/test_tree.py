@@ -406,3 +406,16 @@ def test_staged_finds_leftovers_in_every_synced_folder(world: World) -> None:
     for path in [*left, "etc/pmg/.other", "etc/.pmgsync-x", "etc/pmg/master/.pmgsync-y", DOMAINS]:
         world.put(path, b"x")
     assert list(world.tree.staged()) == left
+
+
+@pytest.mark.parametrize("path", [DOMAINS, "etc/clamav/freshclam.conf"])
+def test_mode_and_owner_are_set_in_place(world: World, path: str) -> None:
+    world.put(path, b"x")
+    before = world.tree.stat(path)
+    assert before is not None
+    assert not world.tree.has_attributes(path, 0o600, "root:root")
+    world.tree.set_attributes(path, mode=0o600, ownership="root:root")
+    assert world.tree.has_attributes(path, 0o600, "root:root")
+    now = world.tree.stat(path)
+    assert now is not None
+    assert (now.inode, now.modified_ns, now.mode) == (before.inode, before.modified_ns, 0o600)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 
 @pytest.fixture
 def synced(machine: Machine, whole: Machine) -> Machine:
-    """One on which nothing is to be done."""
-    shutil.copytree(whole.root, machine.root, dirs_exist_ok=True)
+    """One on which nothing is to be done, and nobody to be told."""
+    subprocess.run(["cp", "-a", f"{whole.root}/.", str(machine.root)], check=True)
+    machine.write("etc/pmgsync/pmgsync.toml", SETTINGS.format(root=machine.root))
+    (machine.root / "var/lib/pmgsync/owed-by-sync").unlink()
     return machine
 
 
@@ -158,7 +161,8 @@ def test_learning_switched_off_forgets(machine: Machine) -> None:
     options(machine, "section: spam\n\tuse_bayes 1\n\tuse_awl 1\n")
     for name in ("auto-whitelist", "bayes_toks", "bayes_seen", "other"):
         machine.write(f"root/.spamassassin/{name}", "learned")
-    machine.pmgsync("sync")
+    machine.pmgsync("sync", "--restart")
+    machine.write("told", "")
     assert len(list((machine.root / "root/.spamassassin").iterdir())) == 4
     options(machine, "section: spam\n\tuse_bayes 0\n\tuse_awl 1\n")
     out = machine.pmgsync("sync", "--restart").stdout
@@ -246,23 +250,69 @@ def test_what_postfix_refuses_leaves_every_file_in_place(synced: Machine) -> Non
 
 def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(synced: Machine) -> None:
     machine = synced
+    (machine.root / staged(CLAMD)).mkdir()
     (machine.root / CLAMD).unlink()
-    (machine.root / CLAMD).mkdir()
     options(machine, "section: mail\n\trelay 192.0.2.99\n")
     before = machine.read(MAIN)
     done = machine.pmgsync("sync", code=1)
     assert CLAMD in done.stderr
-    assert "is a folder" in done.stderr
     assert machine.read(MAIN) == before
-    assert not list(machine.root.rglob(".pmgsync-*"))
 
 
-def test_a_link_in_the_way_is_not_followed(machine: Machine) -> None:
-    (machine.root / "elsewhere").mkdir()
-    (machine.root / "etc/postfix").symlink_to("../elsewhere")
+def test_what_is_in_the_way_is_named_and_left_and_the_others_go_on(synced: Machine) -> None:
+    machine = synced
+    elsewhere = machine.write("elsewhere/main.cf", "the admin's own\n")
+    (machine.root / MAIN).unlink()
+    (machine.root / MAIN).symlink_to(elsewhere)
+    (machine.root / CLAMD).unlink()
+    (machine.root / CLAMD).mkdir()
+    shutil.rmtree(machine.root / "etc/mail")
+    (machine.root / "etc/mail").symlink_to("../elsewhere")
+    (machine.root / FRESHCLAM).write_text("somebody's")
     done = machine.pmgsync("sync", code=1)
-    assert "etc/postfix: is a symbolic link" in done.stderr
-    assert list((machine.root / "elsewhere").iterdir()) == []
+    assert f"{MAIN}: is a symbolic link and stays as it is" in done.stdout
+    assert f"{CLAMD}: is a folder and stays as it is" in done.stdout
+    assert done.stdout.count("etc/mail: is a symbolic link") == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert elsewhere.read_text() == "the admin's own\n"
+    assert [path.name for path in elsewhere.parent.iterdir()] == ["main.cf"]
+    assert b"somebody's" not in machine.read(FRESHCLAM)
+    document = json.loads(machine.pmgsync("sync", "--json", code=1).stdout)
+    assert len(document["left"]) == 3
+
+
+def test_a_linked_pmg_conf_is_no_empty_one(synced: Machine) -> None:
+    machine = synced
+    moved = machine.root / "pmg.conf"
+    (machine.root / "etc/pmg/pmg.conf").rename(moved)
+    (machine.root / "etc/pmg/pmg.conf").symlink_to(moved)
+    before = machine.read(MAIN)
+    done = machine.pmgsync("sync", code=1)
+    assert "etc/pmg/pmg.conf: is a symbolic link" in done.stderr
+    assert machine.read(MAIN) == before
+
+
+def test_a_linked_certificate_stays(synced: Machine) -> None:
+    machine = synced
+    theirs = machine.write("letsencrypt.pem", "the admin's key and certificate\n")
+    (machine.root / "etc/pmg/pmg-tls.pem").symlink_to(theirs)
+    options(machine, f"{RELAY}\ttls 1\n")
+    machine.pmgsync("sync")
+    assert (machine.root / "etc/pmg/pmg-tls.pem").is_symlink()
+    assert theirs.read_text() == "the admin's key and certificate\n"
+
+
+def test_mode_is_put_right_in_place_and_nobody_is_told(synced: Machine) -> None:
+    machine = synced
+    machine.pmgsync("sync", "--restart")
+    before, done = files(machine), told(machine)
+    (machine.root / FRESHCLAM).chmod(0o644)
+    assert f"mode or owner  {FRESHCLAM}" in machine.pmgsync("sync", "--dry-run").stdout
+    assert (machine.root / FRESHCLAM).stat().st_mode & 0o777 == 0o644
+    machine.pmgsync("sync", "--restart")
+    assert (machine.root / FRESHCLAM).stat().st_mode & 0o777 == 0o600
+    assert (files(machine), told(machine)) == (before, done)
+    assert "all as they should be" in machine.pmgsync("sync").stdout
 
 
 def test_debians_link_for_spamassassin_is_known(machine: Machine) -> None:
@@ -298,13 +348,28 @@ def test_a_member_of_a_cluster_makes_no_synced_file(machine: Machine) -> None:
     assert (machine.root / "etc/pmg/transport.db").exists(), "Postfix asks for it all the same"
 
 
-def test_what_an_interrupted_run_owed_is_made_up_for(synced: Machine) -> None:
+def test_whom_to_tell_is_remembered_until_it_is_done(synced: Machine) -> None:
     machine = synced
-    machine.write("var/lib/pmgsync/owed-by-sync", "clamd_restart\n")
+    options(machine, "section: mail\n\trelay 192.0.2.99\n")
+    assert "to tell with --restart: postfix_reload" in machine.pmgsync("sync").stdout
+    assert "to tell with --restart: postfix_reload" in machine.pmgsync("sync").stdout
+    machine.write("told", "")
+    settings = machine.read("etc/pmgsync/pmgsync.toml").decode()
+    machine.write("etc/pmgsync/pmgsync.toml", '[services]\npostfix_reload = ["false"]\n')
+    assert "postfix_reload: failed" in machine.pmgsync("sync", "--restart", code=1).stderr
+    machine.write("etc/pmgsync/pmgsync.toml", settings)
     machine.pmgsync("sync", "--restart")
-    assert told(machine) == ["clamd_restart"]
     machine.pmgsync("sync", "--restart")
-    assert told(machine) == ["clamd_restart"]
+    assert told(machine) == ["postfix_reload"]
+    assert not (machine.root / "var/lib/pmgsync/owed-by-sync").exists()
+
+
+def test_what_is_refused_owes_nothing(synced: Machine) -> None:
+    machine = synced
+    machine.write(f"{OVERRIDES}/clamd.conf.in", "NoSuchOption yes\n")
+    done = machine.pmgsync("sync", code=3)
+    assert "(clamd.conf.in line 1: NoSuchOption yes)" in done.stderr
+    assert not (machine.root / "var/lib/pmgsync/owed-by-sync").exists()
 
 
 def test_what_an_interrupted_run_left_behind_is_swept(synced: Machine) -> None:

@@ -10,6 +10,7 @@ from pmgsync.errors import HostError, StageError
 from pmgsync.model import scope
 from pmgsync.model.manifest import digest_of
 from pmgsync.ports import (
+    Attributes,
     ChangeSource,
     CommandResult,
     CommandRunner,
@@ -42,7 +43,7 @@ class _Node:
         return len(self.content) if self.claimed_size is None else self.claimed_size
 
 
-class MemoryTree(TreeReader, TreeWriter):
+class MemoryTree(TreeReader, TreeWriter, Attributes):
     """A tree of files in memory. Set the faults directly; make what lies there with `put_...`.
 
     `space`: bytes that may still be written. `read_only`: paths at and below which nothing can be
@@ -156,6 +157,11 @@ class MemoryTree(TreeReader, TreeWriter):
             raise HostError("keeps changing while it is read", where=path, mend="wait")
         return self._nodes[path].content, seen
 
+    def has_attributes(self, path: str, mode: int, ownership: str) -> bool:
+        seen = self.stat(path)
+        assert seen is not None
+        return (seen.mode, seen.ownership) == (mode, ownership)
+
     def staged(self) -> Sequence[str]:
         return sorted(
             path
@@ -188,6 +194,12 @@ class MemoryTree(TreeReader, TreeWriter):
         node = self._new(FileKind.FILE, content)
         self._nodes[path] = replace(node, mode=mode, ownership=ownership)
         return "" if ownership in self.owners else f"{path}: no {ownership} here; root is used"
+
+    def set_attributes(self, path: str, *, mode: int, ownership: str) -> None:
+        self._require_real_folders(path, HostError)
+        self._require_writable(path, HostError)
+        self.steps.step(f"attributes {path}")
+        self._nodes[path] = replace(self._nodes[path], mode=mode, ownership=ownership)
 
     def link(self, path: str, new: str) -> None:
         node = self._node_to_move(path, new)

@@ -11,6 +11,7 @@ from pmgsync.agent.services import Services
 from pmgsync.agent.telling import Telling
 from pmgsync.errors import (
     CheckFailedError,
+    HostError,
     InvalidError,
     MalformedError,
     PmgsyncError,
@@ -29,6 +30,7 @@ from tests.unit.render.nodes import CONF, conf
 
 POSTFIX, CLAMD = Reaction.POSTFIX_RELOAD, Reaction.CLAMD_RESTART
 MAIN = "etc/postfix/main.cf"
+FRESHCLAM = "etc/clamav/freshclam.conf"
 
 
 def machine(*folders: str) -> MemoryTree:
@@ -117,10 +119,106 @@ def test_a_look_makes_no_certificate() -> None:
     assert (change.kind, change.new) == (ChangeKind.NEW, b"")
 
 
-def test_a_link_in_the_place_of_a_file_is_no_file() -> None:
+# --- what is in the way ---
+
+LEFT = "is a symbolic link and stays as it is; put a plain file there"
+
+
+def test_a_link_in_the_place_of_a_file_is_said_and_left_and_the_others_go_on() -> None:
     tree = machine()
     tree.put_kind(MAIN, FileKind.LINK)
-    assert files_of(tree).lies_at(MAIN) is None
+    outlook = files_of(tree).look(nothing, alone=False)
+    assert outlook.left == (f"{MAIN}: {LEFT}",)
+    assert MAIN not in {change.path for change in outlook.changes}
+    assert "etc/postfix/master.cf" in {change.path for change in outlook.changes}
+    assert MAIN not in dict(outlook.digests)
+
+
+@pytest.mark.parametrize("kind", [FileKind.FOLDER, FileKind.OTHER])
+def test_whatever_else_is_no_file_is_left_as_well(kind: FileKind) -> None:
+    tree = machine()
+    tree.put_kind(MAIN, kind)
+    outlook = files_of(tree).look(nothing, alone=False)
+    assert [kind.value in line for line in outlook.left] == [True]
+
+
+@pytest.mark.parametrize("makes_folders", [False, True])
+@pytest.mark.parametrize("link", ["etc/postfix", "etc/clamav"])
+def test_a_linked_folder_is_said_once_and_the_others_go_on(link: str, makes_folders: bool) -> None:
+    tree = machine("etc/postfix", "etc/clamav")
+    tree.put_kind(link, FileKind.LINK)
+    files = replace(files_of(tree), makes_folders=makes_folders)
+    outlook = files.look(nothing, alone=False)
+    assert [line.partition(":")[0] for line in outlook.left] == [link]
+    written = {change.path.rpartition("/")[0] for change in outlook.changes}
+    assert link not in written
+    assert {"etc/postfix", "etc/clamav"} - {link} <= written
+
+
+def test_a_linked_certificate_is_never_replaced() -> None:
+    tree = machine("etc/postfix", "etc/pmg")
+    tree.put_kind(TLS_CERTIFICATE, FileKind.LINK)
+    outlook = files_of(tree).look({CONF: conf(mail={"tls": 1})}.get, alone=False)
+    assert TLS_CERTIFICATE not in {change.path for change in outlook.changes}
+    assert outlook.left == ()
+
+
+@pytest.mark.parametrize("name", ["main.cf.in", "main.cf.in.j2"])
+def test_what_is_made_of_a_linked_template_of_pmg_stays_as_it_is(name: str) -> None:
+    tree = machine()
+    tree.put(MAIN, b"made of it before")
+    tree.put_kind(f"{PACKAGED}/{name}", FileKind.LINK)
+    outlook = files_of(tree).look(nothing, alone=False)
+    assert outlook.left == (f"{PACKAGED}/{name}: {LEFT}",)
+    assert "etc/postfix/master.cf" in dict(outlook.digests)
+    assert MAIN not in {change.path for change in outlook.changes}
+
+
+def test_an_included_template_that_is_a_link_counts_as_well() -> None:
+    tree = machine()
+    tree.put(f"{PACKAGED}/main.cf.in", b"[% TRY %][% INCLUDE more.inc %][% CATCH %][% END %]")
+    tree.put_kind(f"{PACKAGED}/more.inc", FileKind.LINK)
+    outlook = files_of(tree).look(nothing, alone=False)
+    assert MAIN not in dict(outlook.digests)
+    assert outlook.left == (f"{PACKAGED}/more.inc: {LEFT}",)
+
+
+def test_a_source_that_is_a_link_is_an_error_and_not_an_empty_file() -> None:
+    tree = machine("etc/postfix", "etc/pmg")
+    tree.put_kind(CONF, FileKind.LINK)
+    files = files_of(tree)
+    with pytest.raises(HostError, match="symbolic link"):
+        files.look(files.lies_at, alone=True)
+
+
+# --- mode and owner ---
+
+
+def test_mode_and_owner_are_put_right_and_nobody_is_told() -> None:
+    tree = machine("etc/clamav")
+    tree.owners.add("clamav:adm")
+    services = services_of(tree)
+    carry_out(services, tree, {})
+    inode = tree.stat(FRESHCLAM)
+    work = services.prepare(nothing)
+    assert (work.puts, work.reactions) == ((), ()), "only mode and owner"
+    assert {str(entry.path) for entry in work.attributes} == {FRESHCLAM}
+    (said,) = services.files.put_right(work)
+    assert said == f"{FRESHCLAM}: mode and owner were put right (0600 clamav:adm)"
+    now = tree.stat(FRESHCLAM)
+    assert inode is not None
+    assert now == replace(inode, mode=0o600, ownership="clamav:adm")
+    assert not services.prepare(nothing).attributes
+
+
+def test_what_cannot_be_put_right_is_said() -> None:
+    tree = machine("etc/clamav")
+    services = services_of(tree)
+    carry_out(services, tree, {})
+    work = services.prepare(nothing)
+    tree.read_only.add(FRESHCLAM)
+    (said,) = services.files.put_right(work)
+    assert "read-only" in said
 
 
 def test_what_was_learned_is_removed() -> None:
@@ -136,7 +234,7 @@ def test_what_was_learned_is_removed() -> None:
 
 def carry_out(services: Services, tree: MemoryTree, state: dict[str, bytes]) -> None:
     work = services.prepare(state.get)
-    with services.promising(work.reactions):
+    with services.promising(work.reactions, lambda: True):
         for entry in work.puts:
             tree.put(entry.path, work.contents[entry.digest])
 
@@ -145,7 +243,7 @@ def test_whom_to_tell_is_durable_before_anything_is_written() -> None:
     tree = machine()
     services = services_of(tree)
     work = services.prepare(nothing)
-    with services.promising(work.reactions):
+    with services.promising(work.reactions, lambda: True):
         assert owed(tree) == (POSTFIX,)
 
 
@@ -163,11 +261,37 @@ def test_a_failure_takes_the_promise_back() -> None:
     tree = machine()
     services = services_of(tree)
     work = services.prepare(nothing)
-    with pytest.raises(StageError), services.promising(work.reactions):
+    with pytest.raises(StageError), services.promising(work.reactions, lambda: True):
         raise StageError("the disk is full")
     assert owed(tree) == ()
     assert not services.waiting
     assert services.rendered == ()
+
+
+def test_a_failure_that_may_still_be_finished_keeps_the_promise() -> None:
+    tree = machine()
+    services = services_of(tree)
+    work = services.prepare(nothing)
+    with pytest.raises(StageError), services.promising(work.reactions, lambda: False):
+        raise StageError("neither forth nor back")
+    assert owed(tree) == (POSTFIX,)
+    assert services.waiting
+
+
+def test_a_promise_that_cannot_be_taken_back_hides_no_error() -> None:
+    tree = FullTree()
+    tree.put("etc/postfix/readme")
+    services = services_of(tree)
+    work = services.prepare(nothing)
+
+    def fail() -> None:
+        with services.promising(work.reactions, lambda: True):
+            tree.is_full = True
+            raise StageError("the first")
+
+    with pytest.raises(StageError, match="the first"):
+        fail()
+    assert services.waiting, "better once too often"
 
 
 def test_those_that_were_taken_are_owed_until_they_were_told() -> None:

@@ -7,7 +7,7 @@ from pmgsync.cli.rendering import our_template, template_runner
 from pmgsync.model.facts import HostFacts
 from pmgsync.render.inputs import inputs_of
 from pmgsync.render.lookup import Lookup
-from pmgsync.render.plan import Change, Rendered, Renderer, changes
+from pmgsync.render.plan import Change, Current, Rendered, Renderer, changes
 from pmgsync.render.targets import OVERRIDES, Inputs, Places
 
 FACTS = HostFacts(
@@ -35,6 +35,7 @@ class Gateway:
     synced: dict[str, bytes] = field(default_factory=dict)
     pmg: dict[str, bytes] = field(default_factory=dict)
     lies: dict[str, bytes] = field(default_factory=dict)
+    wrong_modes: set[str] = field(default_factory=set)
     facts: HostFacts = FACTS
     places: Places = field(default_factory=lambda: Places("15"))
     renderer: Renderer = field(default_factory=lambda: Renderer(template_runner()))
@@ -66,7 +67,11 @@ class Gateway:
         """What has to be done, by path."""
         variables = self.inputs.variables
         files = self.render().values()
-        found = changes(files, variables, self.places, self.lies.get, alone=alone)
+        lies, fits = self.lies, self.wrong_modes.isdisjoint
+        current = Current(
+            lies.get, lies.__contains__, lies.__contains__, lambda path, *_: fits({path})
+        )
+        found = changes(files, variables, self.places, current, alone=alone)
         return {change.path: change for change in found}
 
     def carry_out(self, *, alone: bool = False) -> None:
