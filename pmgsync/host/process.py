@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -23,8 +22,15 @@ from pmgsync.ports import CommandResult, CommandRunner
 
 MAX_OUTPUT_BYTES = 64 << 10
 
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_PATH = ":".join(_FOLDERS)
 _ENVIRONMENT = {"PATH": _PATH, "LC_ALL": "C"}
+
+
+def _path_of(program: str) -> str | None:
+    """Where `program` is, if it is installed. (`shutil` has this, and loads three compressors.)"""
+    places = [program] if "/" in program else [f"{folder}/{program}" for folder in _FOLDERS]
+    return next((p for p in places if os.path.isfile(p) and os.access(p, os.X_OK)), None)
 
 
 class SystemRunner(CommandRunner):
@@ -32,11 +38,11 @@ class SystemRunner(CommandRunner):
 
     def available(self, program: str) -> bool:
         """See the port."""
-        return shutil.which(program, path=_PATH) is not None
+        return _path_of(program) is not None
 
     def run(self, argv: Sequence[str], *, timeout: float = 60.0) -> CommandResult:
         """See the port. A status below zero is the signal that ended the program, negated."""
-        program = shutil.which(argv[0], path=_PATH)
+        program = _path_of(argv[0])
         if program is None:
             raise HostError("is not installed", where=argv[0], mend="install the package it is in")
         with self._start(program, argv) as process:

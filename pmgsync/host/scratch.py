@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +21,9 @@ def laid_out(root: Path, files: Mapping[str, bytes], beside: str = "") -> Iterat
 
     The files look old: Postfix waits up to two seconds before it reads what was written just now.
     """
+    import shutil  # a node without service files carries neither
+    import tempfile
+
     where = root / FOLDER
     try:
         where.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ have changed.) The result is bounded, and control characters are escaped.
 from __future__ import annotations
 
 from collections import Counter
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from pmgsync.model.credentials import mask_credentials
@@ -85,6 +84,8 @@ def _common(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
 
 
 def _hunks(old: list[str], new: list[str], offset: int) -> Iterator[str]:
+    from difflib import SequenceMatcher  # a node that shows nothing does not carry it
+
     for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(CONTEXT):
         _, old_start, _, new_start, _ = group[0]
         _, _, old_end, _, new_end = group[-1]

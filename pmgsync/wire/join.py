@@ -86,7 +86,8 @@ def fetch_certificate(address: str, port: int, *, seconds: float = FETCH_SECONDS
     where = target_of(address, port)
     try:
         with (
-            socket.create_connection((address, port), timeout=seconds) as plain,
+            # Bytes: a text would be taken for a name of the internet, with tables of all letters.
+            socket.create_connection((address.encode(), port), timeout=seconds) as plain,  # type: ignore[arg-type]
             context.wrap_socket(plain) as shown,
         ):
             certificate = shown.getpeercert(binary_form=True)

@@ -11,11 +11,13 @@ from tests.architecture.source import ROOT
 # while founding and joining, with the first service file that is rendered, or by nobody.
 NOT_ON_A_NODE = (
     "cryptography.x509",
+    "difflib",
     "email",
     "http.server",
     "jinja2",
     "pmgsync.master.role",
     "psycopg",
+    "tempfile",
     "watchdog",
 )
 
