@@ -52,7 +52,7 @@ class FileKind(Enum):
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What lies at `path`: kind, and what tells that it changed. `changed_ns` is the later of mtime
-    and ctime.
+    and ctime. `being_written`: somebody has it open for writing, as far as `read` could learn.
     """
 
     path: str
@@ -63,6 +63,7 @@ class Seen:
     inode: int = 0
     changed_ns: int = 0
     modified_ns: int = 0
+    being_written: bool = False
 
 
 class TreeReader(Protocol):

@@ -24,6 +24,8 @@ from pmgsync.model.scope import holds_synced_files, rule_for
 from pmgsync.ports import Clock, FileKind, Look, Seen, TreeReader
 
 RACY_NS = 2_000_000_000
+WRITING_NS = 10_000_000_000
+"""So long after its last change a file counts as being written while somebody has it open."""
 MANY_PATHS = 32
 """More paths than this are looked at everywhere, in one walk."""
 
@@ -70,10 +72,15 @@ class _Known:
 
 @dataclass
 class Survey:
-    """One node's looks at its own tree, and what it remembers of them."""
+    """One node's looks at its own tree, and what it remembers of them.
+
+    `finished`: a file that somebody is writing is a problem until it is closed, for half of it may
+    be all that is there. (A file that replaces another by a rename is whole at once.)
+    """
 
     tree: TreeReader
     clock: Clock
+    finished: bool = False
     _known: dict[ManagedPath, _Known] = field(default_factory=dict)
     _problems: dict[str, Problem] = field(default_factory=dict)
     _manifest: Manifest = field(default_factory=Manifest)
@@ -126,6 +133,12 @@ class Survey:
             return known.entry
         read_ns = self.clock.now() * 1_000_000
         data, seen = self.tree.read(path, limit=MAX_FILE_BYTES)
+        if self.finished and seen.being_written and _is_new(seen, read_ns):
+            raise HostError(
+                "is being written",
+                where=path,
+                mend="it is published when its writer has closed it",
+            )
         entry = FileEntry.of(path, data)
         if known is None or known.entry.digest != entry.digest:
             contents[entry.digest] = data
@@ -158,6 +171,11 @@ class Survey:
                 "has changed since it was looked at", where=entry.path, mend="it is looked at again"
             )
         return data
+
+
+def _is_new(seen: Seen, now_ns: int) -> bool:
+    """Did it change just now? A writer that only keeps it open is not waited for."""
+    return abs(now_ns - seen.modified_ns) < WRITING_NS
 
 
 def _hides_files(seen: Seen) -> bool:

@@ -91,7 +91,7 @@ def _role(
     *,
     file: ClusterFile,
 ) -> MasterRole:
-    survey = Survey(parts.tree, parts.clock)
+    survey = Survey(parts.tree, parts.clock, finished=True)
     return MasterRole(
         MasterParts(
             publisher=Publisher(survey, parts.store, history, parts.identity.key, parts.clock),

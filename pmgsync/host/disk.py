@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pmgsync.errors import HostError
@@ -21,6 +22,7 @@ from pmgsync.host.disk_writer import SYNC_AT_ONCE, DiskWriter, Opened, sync
 from pmgsync.host.faults import host_error
 from pmgsync.host.folders import kept_handles, open_folder, split
 from pmgsync.host.owners import Owners
+from pmgsync.host.writers import has_writer
 from pmgsync.model import scope
 from pmgsync.model.paths import MAX_PATH_BYTES, printable
 from pmgsync.ports import Attributes, FileKind, Seen, TreeReader, TreeWriter
@@ -150,9 +152,11 @@ class DiskReader(TreeReader):
                 )
             data = _read_at_most(opened, before.size + 1)
             after = self._seen(path, os.fstat(opened))
+            if before != after or len(data) != after.size:
+                return None
+            return data, replace(after, being_written=True) if has_writer(opened) else after
         finally:
             os.close(opened)
-        return (data, after) if before == after and len(data) == after.size else None
 
     def has_attributes(self, path: str, mode: int, ownership: str) -> bool:
         """See the port."""

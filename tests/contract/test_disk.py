@@ -331,3 +331,24 @@ def test_a_root_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(HostError, match=str(tmp_path / "gone")):
         tree.stat(DOMAINS)
     assert set(walked(tree).values()) == {FileKind.UNREADABLE}
+
+
+def test_who_opens_a_file_to_write_while_it_is_read_harms_nobody(tree: DiskTree, pmg: Path) -> None:
+    """A lease that is broken comes with a signal, which must not be one that ends the process."""
+    (pmg / "domains").write_bytes(b"x")
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            os.close(os.open(pmg / "domains", os.O_WRONLY))
+
+    writers = [threading.Thread(target=write) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        seen = [tree.read(DOMAINS, limit=99)[1].being_written for _ in range(2000)]
+    finally:
+        done.set()
+        for writer in writers:
+            writer.join()
+    assert set(seen) == {True, False}

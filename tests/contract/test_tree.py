@@ -1,6 +1,7 @@
 """`TreeReader` and `TreeWriter`: what memory and disk promise alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,17 @@ class World:
             self._real(path).write_bytes(content)
             rule = scope.rule_for(path)
             self._real(path).chmod(rule.mode if rule else 0o644)
+
+    @contextmanager
+    def writer(self, path: str) -> Iterator[None]:
+        """Somebody has it open for writing."""
+        if isinstance(self.tree, MemoryTree):
+            self.tree.writers.add(path)
+            yield
+            self.tree.writers.clear()
+        else:
+            with self._real(path).open("r+b"):
+                yield
 
     def put_link(self, path: str, to: str = "/nowhere") -> None:
         if isinstance(self.tree, MemoryTree):
@@ -176,6 +188,14 @@ def test_read_returns_content_and_what_it_was(world: World) -> None:
     content, seen = world.tree.read(DOMAINS, limit=LIMIT)
     assert content == b"example.com\n"
     assert seen == world.tree.stat(DOMAINS)
+
+
+def test_read_tells_whether_somebody_is_writing(world: World) -> None:
+    world.put(DOMAINS, b"half")
+    with world.writer(DOMAINS):
+        content, seen = world.tree.read(DOMAINS, limit=LIMIT)
+        assert (content, seen.being_written) == (b"half", True)
+    assert not world.tree.read(DOMAINS, limit=LIMIT)[1].being_written
 
 
 def test_read_of_an_empty_file(world: World) -> None:

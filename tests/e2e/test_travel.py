@@ -40,6 +40,20 @@ def test_an_in_place_writer_is_as_good_as_one_that_renames(three: Cluster) -> No
     assert b"appended" in (three.nodes[2].read("domains") or b"")
 
 
+def test_a_file_that_takes_its_time_to_be_written_travels_when_it_is_closed(three: Cluster) -> None:
+    before, old, master = three.version, three.master.read("domains"), three.master
+    with master.path("domains").open("w") as file:  # as `make-domains > domains` does
+        file.write("half.example.org 1\n")
+        file.flush()
+        until(lambda: "domains: is being written" in master.attention(), "it to be named")
+        assert three.nodes[1].has("domains", old)
+        assert three.version == before
+        file.write("whole.example.org 1\n")
+    arrives(three, "domains", "half.example.org 1\nwhole.example.org 1\n")
+    assert three.version == before + 1
+    until(lambda: "being written" not in master.attention(), "nothing to be named any more")
+
+
 def test_a_deleted_file_is_deleted_everywhere(three: Cluster) -> None:
     three.master.write("transport", "example.net smtp:[192.0.2.7]:25\n")
     arrives(three, "transport", "example.net smtp:[192.0.2.7]:25\n")

@@ -49,7 +49,7 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
     `space`: bytes that may still be written. `read_only`: paths at and below which nothing can be
     changed. `unreadable`: paths that cannot be read or listed. `owners`: those that this machine
     knows. `steps`: counts what changes the tree, and may kill. `restless`: files that change at
-    each read.
+    each read. `writers`: files that somebody has open for writing.
     """
 
     def __init__(self, steps: Steps | None = None) -> None:
@@ -58,6 +58,7 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
         self.read_only: set[str] = set()
         self.unreadable: set[str] = set()
         self.restless: set[str] = set()
+        self.writers: set[str] = set()
         self.owners = set(OWNERS)
         self.folders: dict[str, int] = {}
         self.service_folders: set[str] = set()
@@ -155,7 +156,7 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
             raise HostError("cannot read it: permission denied", where=path, mend="mend it")
         if path in self.restless:
             raise HostError("keeps changing while it is read", where=path, mend="wait")
-        return self._nodes[path].content, seen
+        return self._nodes[path].content, replace(seen, being_written=path in self.writers)
 
     def has_attributes(self, path: str, mode: int, ownership: str) -> bool:
         seen = self.stat(path)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from pmgsync.model.manifest import digest_of
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import rule_for
 from pmgsync.ports import FileKind, Look, Seen, TreeReader
-from pmgsync.survey import MANY_PATHS, RACY_NS, Observation, Survey
+from pmgsync.survey import MANY_PATHS, RACY_NS, WRITING_NS, Observation, Survey
 from tests.sim.clock import FakeClock
 from tests.sim.host import MemoryTree
 
@@ -348,6 +348,24 @@ def test_a_file_that_never_holds_still_is_a_problem_for_now() -> None:
     assert problems(world.look()) == {DOMAINS: "keeps changing while it is read"}
     world.tree.restless.clear()
     assert files(world.look()) == digests(domains=b"d")
+
+
+def test_a_file_that_somebody_is_writing_is_taken_when_it_is_closed() -> None:
+    clock = FakeClock()
+    tree = Still(clock.now() * 1_000_000)
+    tree.seen = replace(tree.seen, being_written=True)
+    master, node = Survey(tree, clock, finished=True), Survey(tree, clock)
+    assert problems(master.look(EVERYWHERE)) == {DOMAINS: "is being written"}
+    assert files(node.look(EVERYWHERE)) == digests(domains=b"one")
+    tree.content, tree.seen = b"two", replace(tree.seen, being_written=False)
+    assert files(master.look(Look(frozenset([DOMAINS])))) == digests(domains=b"two")
+
+
+def test_a_writer_that_only_keeps_a_file_open_is_not_waited_for() -> None:
+    clock = FakeClock()
+    tree = Still(clock.now() * 1_000_000 - WRITING_NS)
+    tree.seen = replace(tree.seen, being_written=True)
+    assert files(Survey(tree, clock, finished=True).look(EVERYWHERE)) == digests(domains=b"one")
 
 
 # --- what is read again --------------------------------------------------------------------------
