@@ -6,8 +6,9 @@ says. Everything that touches tree and store is in `TreeWork` and happens one at
 On the master's own node the files are authored (`authored`), so there is nothing to put and no
 drift; only what is derived from them is built.
 
-What fails is said and tried again: `HostError` is this machine's trouble and heals by itself, a
-refused version waits for the next one. Anything else that is raised ends the daemon.
+What fails is said and tried again (`retrying.py`): `HostError` is this machine's trouble and may
+heal by itself, and so may a refused version: the cause can be a template of PMG's on this node.
+Anything else that is raised ends the daemon.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from pmgsync.agent.follower import (
 from pmgsync.agent.link import Link
 from pmgsync.agent.parts import AgentConfig, AgentParts
 from pmgsync.agent.plan import Advance
+from pmgsync.agent.retrying import Trouble
 from pmgsync.agent.telling import Telling
 from pmgsync.agent.tree_work import Repaired, TreeWork, is_small
 from pmgsync.errors import (
@@ -89,7 +91,7 @@ class AgentRole:
         self._saved = chain[-1].digest
         self._follower = Follower(self._history, self.active.manifest, parts.store.missing)
         self._turn = asyncio.Lock()
-        self._ready, self._failed = asyncio.Event(), asyncio.Event()
+        self._ready = asyncio.Event()
         self._look, self._look_wanted = Look(), asyncio.Event()
         self._view_came = asyncio.Event()
         self._refused: Position | None = None
@@ -97,7 +99,10 @@ class AgentRole:
         self._received = 0.0
         self._view_saved = float("-inf")
         self._last_report: Report | None = None
-        self._apply_trouble = self._drift_trouble = self._watch_trouble = ""
+        self._watch_trouble = ""
+        retry_s = self._config.retry_s
+        self._applying = Trouble(parts.clock, retry_s, self._apply_again)
+        self._repairing = Trouble(parts.clock, retry_s, self._look_everywhere)
         self._telling = Telling(
             parts.services, parts.apart or parts.in_thread, self._turn, self._report_notes
         )
@@ -125,7 +130,7 @@ class AgentRole:
     @property
     def trouble(self) -> str:
         """What stands in the way of the wanted version or of putting drift back; else empty."""
-        return self._apply_trouble or self._drift_trouble or self._watch_trouble
+        return str(self._applying) or str(self._repairing) or self._watch_trouble
 
     @property
     def history(self) -> TrustedHistory:
@@ -171,8 +176,8 @@ class AgentRole:
         """Follow, apply and watch until cancelled. `recover` must have succeeded."""
         if not self._recovered:
             raise RuntimeError("recover() comes first")
-        loops = [self.link.run, self._apply_forever, self._try_again_forever, self._ask_views]
-        loops += [self._repair_forever, self._telling.run]
+        loops = [self.link.run, self._apply_forever, self._applying.run, self._ask_views]
+        loops += [self._repair_forever, self._repairing.run, self._telling.run]
         if not self._authored:
             loops += [self._watch_forever, self._rescan_forever]
         elif self._parts.services is not None:
@@ -195,14 +200,12 @@ class AgentRole:
                     break
                 advance = self._follower.advance()
 
-    async def _try_again_forever(self) -> None:
-        while True:
-            await self._failed.wait()
-            self._failed.clear()
-            await self._parts.clock.sleep(self._config.retry_s)
-            self._ready.set()
-            if self._drift_trouble:
-                self._want_look(Look(everywhere=True))
+    def _apply_again(self) -> None:
+        self._refused = None
+        self._ready.set()
+
+    def _look_everywhere(self) -> None:
+        self._want_look(Look(everywhere=True))
 
     async def _watch_forever(self) -> None:
         while True:
@@ -355,7 +358,7 @@ class AgentRole:
         )
 
     def _all_notes(self) -> tuple[str, ...]:
-        troubles = (self._drift_trouble, *self._telling.failures)
+        troubles = (self._repairing.reported, *self._telling.failures)
         return (*filter(None, troubles), *self._tree.warnings, *self.notes)
 
     def _signed(self, report: Report) -> SignedReport:
@@ -371,17 +374,14 @@ class AgentRole:
                     return False
                 self._writing = advance.position
                 await self._apply(advance)
-        except CheckFailedError as error:
-            self._refused, self._apply_trouble = advance.position, str(error)
-            log.error("version %s is refused: %s", advance.position, error)
-            await self._report(self._report_of(advance.position, Outcome.INVALID, str(error)))
-            return False
         except HostError as error:
-            if self._apply_trouble != str(error):
-                log.error("version %s cannot be applied now: %s", advance.position, error)
-            self._apply_trouble = str(error)
-            self._failed.set()
-            await self._report(self._report_of(advance.position, Outcome.UNABLE, str(error)))
+            refused = isinstance(error, CheckFailedError)
+            self._refused = advance.position if refused else None
+            outcome = Outcome.INVALID if refused else Outcome.UNABLE
+            if self._applying.failed(str(error)):
+                log.error("version %s is %s: %s", advance.position, outcome.value, error)
+            report = self._report_of(advance.position, outcome, self._applying.reported)
+            await self._report(report)
             return False
         finally:
             self._writing = None
@@ -390,7 +390,7 @@ class AgentRole:
 
     async def _arrived(self) -> None:
         """Say that the node runs another version now."""
-        self._apply_trouble = ""
+        self._applying.fine()
         milliseconds = round((self._parts.clock.monotonic() - self._received) * 1000)
         report = self._report_of(self.active.position, Outcome.ACTIVATED, milliseconds=milliseconds)
         await self._report(report)
@@ -443,11 +443,10 @@ class AgentRole:
             self._follower.activated(self.active)
             await self._arrived()
         failure = next(iter(repaired.failures), "")
-        if failure and failure != self._drift_trouble:
+        if not failure:
+            self._repairing.fine()
+        elif self._repairing.failed(failure):
             log.error("drift cannot be put back now: %s", failure)
-        self._drift_trouble = failure
-        if failure:
-            self._failed.set()
         fresh = drift.note(repaired.drifts)
         for line in fresh:
             log.warning("%s", line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from functools import cache, partial
@@ -18,6 +19,7 @@ from pmgsync.host.facts import gather_facts, resolve
 from pmgsync.host.process import SystemRunner
 from pmgsync.host.scratch import laid_out
 from pmgsync.model.scope import CLUSTER_CONF, SPAMASSASSIN
+from pmgsync.model.steady_facts import SteadyFacts, difference
 from pmgsync.render.plan import Renderer
 from pmgsync.render.targets import PACKAGED, Places, Reaction, folders
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from pmgsync.render.lookup import Lookup, Template
     from pmgsync.render.plan import Run
     from pmgsync.render.targets import Variables
+
+log = logging.getLogger(__name__)
 
 OURS = Path(render.__file__).parent / "templates"
 TREE_LOCK = "run/pmgsync/tree.lock"
@@ -50,7 +54,7 @@ def service_files(
     return ServiceFiles(
         tree=tree,
         ours=our_template,
-        facts=facts or (lambda contents: current_facts(root, contents)),
+        facts=facts or CurrentFacts(root),
         certificate=_make_certificate,
         spamassassin=spamassassin_folder(root),
         renderer=Renderer(template_runner()),
@@ -67,14 +71,34 @@ def our_template(name: str) -> bytes | None:
         return None
 
 
-def current_facts(root: Path, contents: Contents) -> HostFacts:
-    """What this machine is now; its address is the one that `cluster.conf` gives it, if any."""
-    from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
+class CurrentFacts:
+    """What the machine at `root` is now; see `SteadyFacts`. Its address is the one that
+    `cluster.conf` gives it, if any, and that counts at once.
+    """
 
-    facts = gather_facts(root)
-    conf = parse_cluster_conf(contents(CLUSTER_CONF) or b"")
-    named = (node.ip for node in (conf.nodes if conf else ()) if node.name == facts.hostname)
-    return replace(facts, address=next(named, None) or resolve(facts.hostname))
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._clock = SystemClock()
+        self._steady: SteadyFacts | None = None
+
+    def __call__(self, contents: Contents) -> HostFacts:
+        """The facts, given the synced files."""
+        from pmgsync.pmgconf.cluster_conf import parse_cluster_conf
+
+        facts = self._own()
+        conf = parse_cluster_conf(contents(CLUSTER_CONF) or b"")
+        named = (node.ip for node in (conf.nodes if conf else ()) if node.name == facts.hostname)
+        return replace(facts, address=next(named, None) or facts.address)
+
+    def _own(self) -> HostFacts:
+        found = gather_facts(self._root)
+        found = replace(found, address=resolve(found.hostname))
+        before = self._steady or SteadyFacts(found)
+        self._steady = before.seen(found, self._clock.monotonic())
+        if self._steady.facts != before.facts:
+            changed = difference(before.facts, self._steady.facts)
+            log.warning("this machine is another one now: %s", changed)
+        return self._steady.facts
 
 
 def spamassassin_folder(root: Path) -> str:

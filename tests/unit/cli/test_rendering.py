@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pmgsync.cli.rendering import (
     OURS,
-    current_facts,
+    CurrentFacts,
     map_builder,
     our_template,
     renders,
@@ -116,14 +116,26 @@ def test_the_address_is_that_of_cluster_conf(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/hostname").write_text("mail1\n")
     files = {"etc/pmg/cluster.conf": CLUSTER}
-    facts = current_facts(tmp_path, files.get)
+    facts = CurrentFacts(tmp_path)(files.get)
     assert (facts.hostname, facts.address) == ("mail1", "192.0.2.1")
 
 
 def test_without_one_it_is_what_the_name_stands_for(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/hostname").write_text("no-such-host-anywhere\n")
-    assert current_facts(tmp_path, lambda _path: None).address is None
+    assert CurrentFacts(tmp_path)(lambda _path: None).address is None
+
+
+def test_what_is_gone_for_one_look_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hostname").write_text("mail1\n")
+    (tmp_path / "etc/resolv.conf").write_text("search example.com\n")
+    facts = CurrentFacts(tmp_path)
+    before = facts(lambda _path: None)
+    (tmp_path / "etc/resolv.conf").write_text("")
+    (tmp_path / "etc/hostname").write_text("mail2\n")
+    assert facts(lambda _path: None) == before
+    assert before.fqdn == "mail1.example.com"
 
 
 # --- telling ---
