@@ -1,5 +1,5 @@
-"""PURE. What a machine is, unmoved by what passes: a name service that does not answer, an interface
-that is down for a moment.
+"""PURE. What a machine is, unmoved by what passes: a name service that does not answer for a
+moment, an interface that is down for one.
 
 The facts go into service files, so each change of theirs reloads a mail server. Two rules. A fact
 that cannot be told at a look stays what it was (`kept`). A change counts once two looks, at least
