@@ -90,8 +90,7 @@ class AgentRole:
         self._history = TrustedHistory(chain, promised=parts.promised)
         self._saved = chain[-1].digest
         self._follower = Follower(self._history, self.active.manifest, parts.store.missing)
-        self._turn = asyncio.Lock()
-        self._ready = asyncio.Event()
+        self._turn, self._ready = asyncio.Lock(), asyncio.Event()
         self._look, self._look_wanted = Look(), asyncio.Event()
         self._view_came = asyncio.Event()
         self._refused: Position | None = None
@@ -100,9 +99,7 @@ class AgentRole:
         self._view_saved = float("-inf")
         self._last_report: Report | None = None
         self._watch_trouble = ""
-        retry_s = self._config.retry_s
-        self._applying = Trouble(parts.clock, retry_s, self._apply_again)
-        self._repairing = Trouble(parts.clock, retry_s, self._look_everywhere)
+        self._applying, self._repairing = self._troubles()
         self._telling = Telling(
             parts.services, parts.apart or parts.in_thread, self._turn, self._report_notes
         )
@@ -199,6 +196,13 @@ class AgentRole:
                 if not await self._try(advance):
                     break
                 advance = self._follower.advance()
+
+    def _troubles(self) -> tuple[Trouble, Trouble]:
+        clock, retry_s = self._parts.clock, self._config.retry_s
+        return (
+            Trouble(clock, retry_s, self._apply_again),
+            Trouble(clock, retry_s, self._look_everywhere),
+        )
 
     def _apply_again(self) -> None:
         self._refused = None
