@@ -49,7 +49,7 @@ class Trouble:
     @property
     def reported(self) -> str:
         """The same in words that do not change with each try: what is signed and sent."""
-        if not self.words or "tried again" in self.words:
+        if not self.words or "tried" in self.words:
             return self.words
         return f"{self.words} (tried again by itself, at the latest after {MOST_S:g} s)"
 

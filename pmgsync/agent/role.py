@@ -18,6 +18,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from pmgsync.agent import drift
@@ -198,11 +199,8 @@ class AgentRole:
                 advance = self._follower.advance()
 
     def _troubles(self) -> tuple[Trouble, Trouble]:
-        clock, retry_s = self._parts.clock, self._config.retry_s
-        return (
-            Trouble(clock, retry_s, self._apply_again),
-            Trouble(clock, retry_s, self._look_everywhere),
-        )
+        trouble = partial(Trouble, self._parts.clock, self._config.retry_s)
+        return trouble(self._apply_again), trouble(self._look_everywhere)
 
     def _apply_again(self) -> None:
         self._refused = None
@@ -382,8 +380,9 @@ class AgentRole:
             refused = isinstance(error, CheckFailedError)
             self._refused = advance.position if refused else None
             outcome = Outcome.INVALID if refused else Outcome.UNABLE
+            how = "is refused" if refused else "cannot be applied now"
             if self._applying.failed(str(error)):
-                log.error("version %s is %s: %s", advance.position, outcome.value, error)
+                log.error("version %s %s: %s", advance.position, how, error)
             report = self._report_of(advance.position, outcome, self._applying.reported)
             await self._report(report)
             return False
