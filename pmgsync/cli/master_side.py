@@ -71,7 +71,11 @@ class MasterSide:
     async def last_version(self) -> None:
         """What was edited here and is not published becomes a version that nobody hears of: another
         master went on, so it is orphaned, and not lost. Drift keeps what cannot be had so.
+
+        The membership is the new master's by now: nobody is let in or removed here any more.
         """
+        self.register.close()
+        await self.server.stop()
         try:
             await self.role.publish_now("edited while another node was the master")
         except PmgsyncError as error:

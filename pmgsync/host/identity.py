@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pmgsync.errors import HostError, MalformedError, StoreDamagedError
+from pmgsync.errors import HostError, MalformedError, StaleError, StoreDamagedError
 from pmgsync.host.faults import host_error
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import KEY_BYTES, PublicKey, SigningKey
+from pmgsync.model.membership import Membership
 from pmgsync.model.scope import STATE_FOLDER
 
 _MOST_BYTES = 64 << 20
@@ -81,9 +82,23 @@ class Identity:
         return _read_chain(self.folder)
 
     def write_chain(self, envelopes: Sequence[Envelope]) -> None:
-        """Replace the chain; durable when this returns."""
+        """Replace the chain; durable when this returns. `StaleError` if it is of an older epoch
+        than the one that is there.
+        """
+        with suppress(StoreDamagedError):  # then any chain is better
+            for newest in self.read_chain()[-1:]:
+                require_newer(newest, envelopes[-1])
         rows = [envelope.to_bytes().decode("ascii") for envelope in envelopes]
         _replace(self.folder / "chain.json", json.dumps(rows, indent=0).encode("ascii"))
+
+
+def require_newer(known: Envelope, link: Envelope) -> None:
+    """`StaleError` if `link`, of the same cluster, is of an older epoch than `known`."""
+    before, after = (Membership.from_bytes(one.payload) for one in (known, link))
+    if before.cluster == after.cluster and after.epoch < before.epoch:
+        raise StaleError(
+            f"the chain of epoch {after.epoch} would overwrite that of epoch {before.epoch}"
+        )
 
 
 def read_place(root: Path) -> tuple[PublicKey, Envelope] | None:

@@ -49,6 +49,7 @@ class Register:
         self._clock = clock
         self._write_chain = write_chain
         self._lineage = Lineage()
+        self._closed = False
         self.announce = announce
 
     @property
@@ -66,10 +67,15 @@ class Register:
         """The newest link."""
         return self._history.chain[-1]
 
+    def close(self) -> None:
+        """Another node is the master: nothing is written here any more."""
+        self._closed = True
+
     def draft(self, membership: Membership, where: str) -> Envelope:
         """The new link, signed and tried on. `InvalidError` naming `where` if the chain is full, or
-        this master has signed for a newer epoch.
+        this master has signed for a newer epoch, or is none any more.
         """
+        self._require_open(where)
         if self._history.promised:
             raise InvalidError(
                 f"this master has signed for epoch {self._history.promised}, which has not begun",
@@ -87,9 +93,18 @@ class Register:
         return envelope
 
     def enter(self, envelope: Envelope) -> None:
-        """Write down what `draft` made, then believe it."""
+        """Write down what `draft` made, then believe it. `InvalidError` after `close`."""
+        self._require_open("membership")
         self._write_chain((*self.chain, envelope))
         self._history.accept_membership(envelope)
+
+    def _require_open(self, where: str) -> None:
+        if self._closed:
+            raise InvalidError(
+                "this node is not the master any more",
+                where=where,
+                mend="`pmgsync status` names the master; try again there",
+            )
 
     def lineage(self) -> Lineage:
         """The whole chain, folded; links that came since the last time are added."""

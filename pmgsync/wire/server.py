@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 SETTLE_SECONDS = 2.0
 """How long a handler may take to end after its stream has ended."""
 MAX_HANDING_OVER = 8
-"""So many members may catch up from one that is not their master."""
+"""So many members may catch up from one that is not their master, each once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class MemberServer:
     def trust(self, certificates: Iterable[bytes]) -> None:
         """The membership changed: pin these certificates, cut the streams of removed members."""
         self._trust.trust(certificates)
-        for serving in tuple(self._streams.values()):
+        for serving in (*self._streams.values(), *self._handing_over):
             keys = serving.member.keys
             now = self._lookup(keys.fingerprint) if keys else None
             if now is None or now.cid != serving.member.cid:
@@ -179,8 +179,13 @@ class MemberServer:
 
     async def _serve_catch_up(self, _requests: object, context: StreamContext) -> None:
         member, peers = caller(), self._peers
-        if peers is None or len(self._handing_over) >= MAX_HANDING_OVER:
+        others = sum(one.member.cid != member.cid for one in self._handing_over)
+        if peers is None or others >= MAX_HANDING_OVER:
             await context.abort(*status_of(TransportError("too many catch up here", mend="wait")))
+        for older in tuple(self._handing_over):
+            if older.member.cid == member.cid:
+                older.end(TransportError("replaced by a newer stream of the same node"))
+                self._handing_over.discard(older)
         serving = _Serving(member, context)
         self._handing_over.add(serving)
         try:

@@ -5,22 +5,24 @@ import socket
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pmgsync.errors import HostError, OperatorError, StoreDamagedError
+from pmgsync.errors import HostError, OperatorError, StaleError, StoreDamagedError
 from pmgsync.host.identity import Identity
 from pmgsync.host.lock import hold_lock
 from pmgsync.host.notify import Notifier
-from pmgsync.model.envelope import Envelope, seal
-from pmgsync.model.keys import SigningKey
+from pmgsync.model.envelope import Envelope, Signature
 from tests.sim.clock import FakeClock
+from tests.unit.model import sample
 
 # --- lock ----------------------------------------------------------------------------------------
 
 HOLDER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from pmgsync.host.lock import hold_lock
 with hold_lock(Path(sys.argv[1])):
@@ -137,8 +139,11 @@ def test_a_damaged_key_is_named_and_not_replaced(
 
 
 def links(count: int) -> list[Envelope]:
-    key = SigningKey.generate()
-    return [seal("application/x", b"link %d" % n, key) for n in range(count)]
+    return [link_of(1, serial) for serial in range(1, count + 1)]
+
+
+def link_of(epoch: int, serial: int, cluster: str = "one") -> Envelope:
+    return sample.seal_membership(replace(sample.genesis(cluster), epoch=epoch, serial=serial))
 
 
 def test_the_chain_comes_back(root: Path) -> None:
@@ -160,11 +165,25 @@ def test_a_damaged_chain_is_named(root: Path, content: bytes) -> None:
         identity.read_chain()
 
 
+def test_a_chain_of_an_older_epoch_is_not_written_over_a_newer_one(root: Path) -> None:
+    identity = Identity.load_or_create(root, Maker())
+    newer = [link_of(1, 1), link_of(2, 2)]
+    identity.write_chain(newer)
+    with pytest.raises(StaleError, match="the chain of epoch 1 would overwrite that of epoch 2"):
+        identity.write_chain([link_of(1, 1), link_of(1, 2), link_of(1, 3)])
+    assert identity.read_chain() == newer
+    # Another cluster's is no older one; and of what is damaged nothing is lost.
+    identity.write_chain([link_of(1, 1, "two")])
+    (state(root) / "chain.json").write_bytes(b"{}")
+    identity.write_chain(newer)
+    assert identity.read_chain() == newer
+
+
 def test_a_full_disk_leaves_the_chain_as_it_was(small_disk: Path) -> None:
     identity = Identity.load_or_create(small_disk, Maker())
     chain = links(2)
     identity.write_chain(chain)
-    big = seal("application/x", b"x" * 600_000, SigningKey.generate())
+    big = replace(chain[-1], signatures=(Signature("a" * 64, b"x" * 600_000),))
     with pytest.raises(HostError, match="no space left on the disk"):
         identity.write_chain([big])
     assert identity.read_chain() == chain

@@ -26,6 +26,7 @@ from pmgsync.agent.voting import ballot_in
 from pmgsync.cli import orphaned
 from pmgsync.cli.peering import Peering, PeeringParts
 from pmgsync.errors import PmgsyncError, TransportError
+from pmgsync.host.identity import require_newer
 from pmgsync.master.cluster_file import ClusterFile
 from pmgsync.master.feed import Feeds
 from pmgsync.master.publish import Publisher
@@ -186,6 +187,7 @@ class SimNode:
         task.add_done_callback(self._alive.discard)
 
     def _write_chain(self, chain: tuple[Envelope, ...]) -> None:
+        require_newer(self.chain[-1], chain[-1])
         self.chain = chain
 
     def _chain_grew(self, chain: tuple[Envelope, ...]) -> None:
@@ -203,6 +205,7 @@ class SimNode:
         master, self.master = self.master, None
         if master is not None:
             await self.cluster.network.stop(self.me)
+            master.register.close()
             with suppress(PmgsyncError):
                 await master.role.publish_now("edited while another node was the master")
         await self._end()

@@ -9,7 +9,7 @@ import pytest
 
 from pmgsync.errors import MalformedError, NotAllowedError, TransportError
 from pmgsync.model.changeset import Position
-from pmgsync.model.manifest import Manifest
+from pmgsync.model.manifest import Digest, Manifest
 from pmgsync.model.membership import Member
 from pmgsync.model.messages import Pulse, View
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Vote
@@ -55,10 +55,15 @@ class Oracle:
 
 
 @asynccontextmanager
-async def oracle(handler: Oracle, *members: Node) -> AsyncIterator[tuple[Node, Member]]:
-    """A node that is no master, and answers; it has a member port and no other."""
+async def oracle(
+    handler: Oracle, *members: Node, known: dict[Digest, Member] | None = None
+) -> AsyncIterator[tuple[Node, Member, MemberServer]]:
+    """A node that is no master, and answers; it has a member port and no other. `known`: whom it
+    knows by fingerprint, if that is to change.
+    """
     node = make_node(1, "oracle")
-    known = {member.fingerprint: member.member for member in members}
+    if known is None:
+        known = {member.fingerprint: member.member for member in members}
     server = MemberServer(
         node.identity,
         lookup=lambda fingerprint: known.get(fingerprint),
@@ -67,7 +72,7 @@ async def oracle(handler: Oracle, *members: Node) -> AsyncIterator[tuple[Node, M
     )
     await server.start(Listen(LOOPBACK, 0))
     try:
-        yield node, node.at(LOOPBACK, server.member_port)
+        yield node, node.at(LOOPBACK, server.member_port), server
     finally:
         await server.stop()
 
@@ -84,7 +89,7 @@ async def oracle(handler: Oracle, *members: Node) -> AsyncIterator[tuple[Node, M
 def test_a_question_is_answered(question: Question, answer: Answer) -> None:
     async def main() -> None:
         asking, handler = make_node(2, "node2"), Oracle(answer)
-        async with oracle(handler, asking) as (_, where):
+        async with oracle(handler, asking) as (_, where, _):
             assert await soon(GrpcPeers(asking.identity).ask(where, question)) == answer
             assert handler.heard == [(2, question)]
 
@@ -94,7 +99,7 @@ def test_a_question_is_answered(question: Question, answer: Answer) -> None:
 def test_a_stranger_is_not_answered() -> None:
     async def main() -> None:
         handler = Oracle()
-        async with oracle(handler, make_node(2, "node2")) as (_, where):
+        async with oracle(handler, make_node(2, "node2")) as (_, where, _):
             stranger = make_node(3, "stranger")
             with pytest.raises((TransportError, NotAllowedError)):
                 await soon(GrpcPeers(stranger.identity).ask(where, Ask(0, 0)), 6)
@@ -106,7 +111,7 @@ def test_a_stranger_is_not_answered() -> None:
 def test_another_certificate_than_the_members_is_not_asked() -> None:
     async def main() -> None:
         asking, handler = make_node(2, "node2"), Oracle()
-        async with oracle(handler, asking) as (_, where):
+        async with oracle(handler, asking) as (_, where, _):
             impostor = make_node(1, "oracle").at(where.address, where.port)
             with pytest.raises(TransportError):
                 await soon(GrpcPeers(asking.identity).ask(impostor, Ask(0, 0)), 6)
@@ -118,7 +123,7 @@ def test_a_refusal_of_the_question_is_told() -> None:
     async def main() -> None:
         asking, handler = make_node(2, "node2"), Oracle()
         handler.said = MalformedError("a proposal that is none")
-        async with oracle(handler, asking) as (_, where):
+        async with oracle(handler, asking) as (_, where, _):
             with pytest.raises(Exception, match="a proposal that is none"):
                 await soon(GrpcPeers(asking.identity).ask(where, Ask(0, 0)))
 
@@ -129,7 +134,7 @@ def test_who_does_not_answer_in_time_is_given_up() -> None:
     async def main() -> None:
         asking, handler = make_node(2, "node2"), Oracle()
         handler.pause.clear()
-        async with oracle(handler, asking) as (_, where):
+        async with oracle(handler, asking) as (_, where, _):
             with pytest.raises(TransportError, match=r"no answer in 0\.2 s"):
                 await GrpcPeers(asking.identity).ask(where, Ask(0, 0), seconds=0.2)
             handler.pause.set()
@@ -150,7 +155,7 @@ def test_nobody_there() -> None:
 def test_a_member_catches_up_from_another() -> None:
     async def main() -> None:
         asking, handler = make_node(2, "node2"), Oracle()
-        async with oracle(handler, asking) as (_, where):
+        async with oracle(handler, asking) as (_, where, _):
             stream = await soon(GrpcPeers(asking.identity).catch_up(where))
             await stream.send(Pulse())
             assert await soon(stream.receive()) == View(b"for 2")
@@ -163,7 +168,7 @@ def test_a_member_catches_up_from_another() -> None:
 def test_a_node_that_is_no_master_serves_nothing_of_a_master(method: str) -> None:
     async def main() -> None:
         asking = make_node(2, "node2")
-        async with oracle(Oracle(), asking) as (node, where):
+        async with oracle(Oracle(), asking) as (node, where, _):
             credentials = client_credentials(node.certificate, asking.identity)
             target = target_of(where.address, where.port)
             async with grpc.aio.secure_channel(
@@ -182,7 +187,7 @@ def test_a_node_that_is_no_master_serves_nothing_of_a_master(method: str) -> Non
 def test_without_a_certificate_nothing_is_answered(method: str) -> None:
     async def main() -> None:
         handler = Oracle()
-        async with oracle(handler, make_node(2, "node2")) as (node, where):
+        async with oracle(handler, make_node(2, "node2")) as (node, where, _):
             credentials = client_credentials(node.certificate, None)
             target = target_of(where.address, where.port)
             async with grpc.aio.secure_channel(
@@ -199,7 +204,7 @@ def test_there_is_a_limit_to_questions_at_the_same_time() -> None:
     async def main() -> None:
         asking, handler = make_node(2, "node2"), Oracle()
         handler.pause.clear()
-        async with oracle(handler, asking) as (_, where):
+        async with oracle(handler, asking) as (_, where, _):
             peers = GrpcPeers(asking.identity)
             asked = [
                 asyncio.ensure_future(peers.ask(where, Ask(0, 0), seconds=10))
@@ -223,5 +228,27 @@ def test_a_node_has_no_join_port() -> None:
         assert server.member_port
         assert server.join_port == 0
         await server.stop()
+
+    run(main())
+
+
+def test_a_member_catches_up_on_one_stream_and_a_removed_one_on_none() -> None:
+    async def main() -> None:
+        asking, handler = make_node(2, "node2"), Oracle()
+        known = {asking.fingerprint: asking.member}
+        async with oracle(handler, asking, known=known) as (_, where, server):
+            peers = GrpcPeers(asking.identity)
+            first = await soon(peers.catch_up(where))
+            second = await soon(peers.catch_up(where))
+            with pytest.raises(TransportError, match="replaced by a newer stream"):
+                await soon(first.receive())
+            await second.send(Pulse())
+            assert await soon(second.receive()) == View(b"for 2")
+            known.clear()
+            server.trust([])
+            with pytest.raises(NotAllowedError, match="was removed from the cluster"):
+                await soon(second.receive())
+            for stream in (first, second):
+                await stream.close()
 
     run(main())

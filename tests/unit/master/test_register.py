@@ -6,7 +6,7 @@ from pmgsync.errors import InvalidError, NotMemberError, PmgsyncError, StoreErro
 from pmgsync.master.register import Register
 from pmgsync.master.requests import Requests
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.membership import Former, MemberKeys
+from pmgsync.model.membership import Former, MemberKeys, remove
 from pmgsync.model.removal import accept_removal
 from pmgsync.model.trust import TrustedHistory
 from tests.sim.clock import START_MS, FakeClock
@@ -76,9 +76,9 @@ def test_what_cannot_be_written_down_removed_nobody() -> None:
 def test_the_master_is_not_removed_whoever_asks() -> None:
     desk = Desk()
     master = desk.history.membership.master_member
-    for remove in (desk.register.remove, Requests(desk.register).leave):
+    for leave in (desk.register.remove, Requests(desk.register).leave):
         with pytest.raises(InvalidError, match="promote another node first"):
-            remove(master)
+            leave(master)
     assert desk.announced == 0
 
 
@@ -99,3 +99,19 @@ def test_a_member_that_leaves_gets_its_notice() -> None:
     assert desk.announced == 1
     with pytest.raises(KeyError):
         desk.history.membership.member(2)
+
+
+def test_a_closed_register_takes_nobody_in_and_removes_nobody() -> None:
+    """The node steps down: what it wrote now would be written over the new master's chain."""
+    desk = Desk()
+    link = desk.register.draft(
+        remove(desk.history.membership, desk.register.last, 2), "before it closed"
+    )
+    desk.register.close()
+    with pytest.raises(InvalidError, match="is not the master any more"):
+        desk.register.remove(desk.register.find("mx2"))
+    with pytest.raises(InvalidError, match="is not the master any more"):
+        desk.register.change(desk.history.membership.members[:1], 9, "etc/pmg/cluster.conf")
+    with pytest.raises(InvalidError, match="is not the master any more"):
+        desk.register.enter(link)
+    assert (len(desk.written), desk.announced) == (1, 0)
