@@ -108,6 +108,10 @@ class BadSignatureError(PeerError):
     """No valid signature of the key that must have signed."""
 
 
+class RivalError(BadSignatureError):
+    """A promotion that is legal where it began, and does not stand in what has followed here."""
+
+
 class MalformedError(PeerError):
     """Bytes that are not what they claim to be: wrong form, field, type or size."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pmgsync.cli.peering import Peering, PeeringParts
+from pmgsync.cli.peering import Peering
+from pmgsync.cli.peering_ports import PeeringParts
 from pmgsync.cli.settings import HERE
 from pmgsync.wire.peers import GrpcPeers
 from pmgsync.wire.server import Listen, MemberServer, probe

@@ -9,31 +9,35 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
 from pmgsync.agent.gossip import Gossip, GossipParts
 from pmgsync.agent.hearsay import Hearsay
-from pmgsync.agent.peers import Peers
+from pmgsync.agent.rival import RivalParts, Rivals
 from pmgsync.agent.voting import Voting, VotingParts
-from pmgsync.errors import NoMasterError, OperatorError, PmgsyncError, TransportError
+from pmgsync.cli.peering_ports import MemberPort, PeeringNode, PeeringParts
+from pmgsync.errors import (
+    NoMasterError,
+    OperatorError,
+    PmgsyncError,
+    RivalError,
+    TransportError,
+)
 from pmgsync.master.requests import Requests
 from pmgsync.model.changeset import Position
+from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer
 from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.messages import BATCH_BYTES, Memberships, ToAgent
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Tell
 from pmgsync.model.promotion import voters
 from pmgsync.model.trust import TrustedHistory
-from pmgsync.ports import Clock, Look, MasterEnd, Store
+from pmgsync.ports import Look, MasterEnd
 
 if TYPE_CHECKING:
     from pmgsync.agent.campaign import Way
-    from pmgsync.agent.role import AgentRole
-    from pmgsync.master.feed import Feeds
     from pmgsync.master.holds import Hold
-    from pmgsync.master.register import Register
     from pmgsync.master.role import MasterRole
 
 log = logging.getLogger(__name__)
@@ -45,73 +49,6 @@ RENEW_EVERY_S = 1.0
 WRITTEN_SECONDS = 1.0
 """So long a vote waits for a version that is being written down."""
 WRITTEN_POLL_S = 0.01
-
-
-class Mastership(Protocol):
-    """What a master is to the others."""
-
-    @property
-    def feeds(self) -> Feeds: ...
-    @property
-    def history(self) -> TrustedHistory: ...
-    @property
-    def role(self) -> MasterRole: ...
-    @property
-    def register(self) -> Register: ...
-
-
-class PeeringNode(Protocol):
-    """The node behind a `Peering`: its roles of this moment."""
-
-    @property
-    def agent(self) -> AgentRole | None: ...
-    @property
-    def master(self) -> Mastership | None: ...
-    @property
-    def busy(self) -> asyncio.Lock: ...
-    @property
-    def me(self) -> Member: ...
-
-    def require_agent(self) -> AgentRole:
-        """The agent, or an error."""
-
-    async def roles_changed(self) -> None:
-        """Return when the roles are those of the newest epoch."""
-
-
-class MemberPort(Protocol):
-    """Where members are listened to (`wire.server.MemberServer`)."""
-
-    @property
-    def is_open(self) -> bool: ...
-
-    async def open(self, me: Member) -> None:
-        """Listen; `OperatorError` if that cannot be."""
-
-    def trust(self, membership: Membership) -> None:
-        """Let in these members, and cut off who is none any more."""
-
-    def end_streams(self, error: PmgsyncError) -> None:
-        """End all follow streams."""
-
-    async def stop(self) -> None:
-        """Stop listening."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeeringParts:
-    """What a node has for it, whatever its roles."""
-
-    cid: int
-    cluster: str
-    store: Store
-    signer: Signer
-    clock: Clock
-    peers: Peers
-    only_here: Callable[[], bool] = lambda: False
-    """Does the master hand over only to whom an admin names on it?"""
-    require_ports: Callable[[], None] = lambda: None
-    """Raises `OperatorError` where a port is taken that only a master listens at."""
 
 
 class Peering:
@@ -141,6 +78,14 @@ class Peering:
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
         self._hearsay = Hearsay()
+        self._rivals = Rivals(
+            RivalParts(
+                cid=parts.cid,
+                voting=self.voting,
+                history=self.history,
+                may_concede=lambda: node.master is not None and not parts.only_here(),
+            )
+        )
         self._port = port(self)
         self.listening_trouble = ""
         self.gossip = Gossip(
@@ -163,7 +108,7 @@ class Peering:
             "version until one begins; the master begins one by itself, or `pmgsync promote` does"
         )
         lines = (self.listening_trouble, waits if promised > epoch else "")
-        return tuple(filter(None, lines))
+        return (*filter(None, lines), *self._rivals.attention)
 
     # --- life ---
 
@@ -444,9 +389,20 @@ class Peering:
         return node.master.history if node.master is not None else node.agent.history
 
     def take(self, message: ToAgent) -> None:
-        """Take in links of the chain, as if they came on the agent's stream. `PeerError` for what
-        must not be believed.
+        """Take in links of the chain, as if they came on the agent's stream; see `agent.rival` for
+        those that only another membership lets through. `PeerError` for what must not be believed.
         """
+        try:
+            self._take(message)
+        except RivalError:
+            if not isinstance(message, Memberships):
+                raise
+            links = self._rivals.meet([Envelope.from_bytes(link) for link in message.envelopes])
+            if links is None:
+                raise
+            self._take(Memberships(tuple(link.to_bytes() for link in links)))
+
+    def _take(self, message: ToAgent) -> None:
         node = self._node
         agent = node.require_agent()
         if node.master is not None:

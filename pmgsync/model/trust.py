@@ -36,6 +36,7 @@ from pmgsync.errors import (
     DigestMismatchError,
     GapError,
     MalformedError,
+    RivalError,
     StaleError,
     WrongClusterError,
 )
@@ -94,6 +95,19 @@ class Head:
 
     position: Position = NOWHERE
     manifest: Manifest = field(default_factory=Manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Links that lead away from an earlier link of a chain, each legal after the one before.
+
+    `promotions` are those that begin a newer epoch than the chain's, `displaced` what they would
+    take the place of.
+    """
+
+    memberships: tuple[Membership, ...]
+    promotions: tuple[Envelope, ...]
+    displaced: tuple[Membership, ...]
 
 
 class TrustedHistory:
@@ -232,21 +246,35 @@ class TrustedHistory:
         """Put `envelopes` in the place of what follows on the parent of the first. One of them must
         be a promotion to a newer epoch than this node's that stands in all that it displaces.
         """
-        parent = Membership.from_bytes(envelopes[0].payload).parent
-        at = next(n for n, link in enumerate(self._chain, 1) if link.digest == parent)
-        displaced, own = self._memberships[at:], self.membership.epoch
-        links, memberships, stands = self._chain[:at], self._memberships[:at], False
-        for envelope in envelopes:
-            membership = next_link(memberships[-1], links[-1], envelope)
-            newer = membership.epoch > max(own, memberships[-1].epoch)
-            stands = stands or (newer and stands_in(displaced, envelope))
-            links.append(envelope)
-            memberships.append(membership)
-        if not stands:
-            raise BadSignatureError(
+        branch = self._branch(envelopes)
+        if not any(stands_in(branch.displaced, one) for one in branch.promotions):
+            raise RivalError(
                 "a promotion on an earlier link is signed by too few of those who came after it"
             )
-        self._chain, self._memberships = links, memberships
+        kept = len(self._chain) - len(branch.displaced)
+        self._chain = [*self._chain[:kept], *envelopes]
+        self._memberships = [*self._memberships[:kept], *branch.memberships]
+
+    def branch(self, envelopes: Sequence[Envelope]) -> Branch:
+        """What `accept_memberships` has refused with `RivalError`, link by link."""
+        known = {link.digest for link in self._chain}
+        return self._branch([one for one in envelopes if one.digest not in known])
+
+    def _branch(self, envelopes: Sequence[Envelope]) -> Branch:
+        parent = Membership.from_bytes(envelopes[0].payload).parent if envelopes else None
+        at = next((n for n, link in enumerate(self._chain, 1) if link.digest == parent), 0)
+        if not at:
+            raise GapError("a link names another predecessor than those known here")
+        own, before, link = self.membership.epoch, self._memberships[at - 1], self._chain[at - 1]
+        memberships: list[Membership] = []
+        promotions: list[Envelope] = []
+        for envelope in envelopes:
+            membership = next_link(before, link, envelope)
+            if membership.epoch > max(own, before.epoch):
+                promotions.append(envelope)
+            memberships.append(membership)
+            before, link = membership, envelope
+        return Branch(tuple(memberships), tuple(promotions), tuple(self._memberships[at:]))
 
     def accept(self, envelope: Envelope, known: Manifest | None = None) -> VerifiedChangeSet:
         """Move on to the next version. `known`: its state, if the caller has it; see `lead`."""

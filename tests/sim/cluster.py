@@ -24,7 +24,8 @@ from pmgsync.agent.parts import AgentParts
 from pmgsync.agent.role import AgentRole
 from pmgsync.agent.voting import ballot_in
 from pmgsync.cli import orphaned
-from pmgsync.cli.peering import Peering, PeeringParts
+from pmgsync.cli.peering import Peering
+from pmgsync.cli.peering_ports import PeeringParts
 from pmgsync.errors import PmgsyncError, TransportError
 from pmgsync.host.identity import require_newer
 from pmgsync.master.cluster_file import ClusterFile
@@ -117,7 +118,15 @@ class SimNode:
 
     def _new_peering(self) -> Peering:
         peers = SimPeers(self.cluster, self)
-        parts = PeeringParts(self.cid, CLUSTER, self.store, self.key, self.cluster.clock, peers)
+        parts = PeeringParts(
+            cid=self.cid,
+            cluster=CLUSTER,
+            store=self.store,
+            signer=self.key,
+            clock=self.cluster.clock,
+            peers=peers,
+            only_here=lambda: self.cluster.only_here,
+        )
         return Peering(self, parts, lambda peering: SimPort(self, peering))
 
     def _new_master(self, peering: Peering) -> SimMaster:
@@ -368,8 +377,10 @@ class SimPeers:
 class SimCluster:
     """So many nodes, founded and joined, of which the first is the master."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, only_here: bool = False) -> None:
+        """`only_here`: masters hand over only where an admin types that on them."""
         author = Author(count - 1)
+        self.only_here = only_here
         self.clock = VirtualClock()
         self.network = Network(self.clock)
         self.failure: BaseException | None = None

@@ -8,9 +8,11 @@
     stall 1 2                     nothing arrives between these two, in silence
     heal                          the network is whole again
     delay 50                      milliseconds for each message
+    remove 1 3                    node 1, a master, removes node 3
     promote 2 [key]               as `pmgsync promote` on node 2, with the recovery key
     dies 2                        the same, but its power goes once somebody has signed
     status | orphans 1 | kept 1   what there is to see
+    attention 1                   what node 1 says of promotions
 
 `#` begins a comment. Two scenarios with the same lines have the same outcome.
 """
@@ -122,6 +124,13 @@ class Script:
             *([f"lost: {won.plan.lost[0]} to {won.plan.lost[1]}"] if won.plan.lost else []),
         ]
 
+    async def _remove(self, cid: str, other: str) -> list[str]:
+        master = self._node(cid).master
+        if master is None:
+            return ["refused: is not the master"]
+        master.register.remove(master.register.find(other))
+        return []
+
     async def _dies(self, cid: str) -> list[str]:
         node = self._node(cid)
         others = [other for other in self.cluster.nodes.values() if other is not node]
@@ -140,6 +149,10 @@ class Script:
 
     async def _status(self) -> list[str]:
         return list(map(_line, self.cluster.nodes.values()))
+
+    async def _attention(self, cid: str) -> list[str]:
+        peering = self._node(cid).peering
+        return list(peering.attention) if peering else []
 
     async def _orphans(self, cid: str) -> list[str]:
         return list(_orphans(self._node(cid))) or ["none"]

@@ -1,0 +1,116 @@
+"""Whole clusters whose old master has changed the membership while it was cut off."""
+
+import asyncio
+from collections.abc import Collection, Iterable
+
+from pmgsync.agent.campaign import Way
+from pmgsync.model.membership import Member, MemberKeys
+from tests.sim.cluster import RECOVERY, SimCluster
+from tests.sim.virtual import run_virtually
+from tests.unit.cli.test_recovery import in_a_cluster, newest
+from tests.unit.model import sample
+
+
+async def go_separate_ways(
+    cluster: SimCluster, members: Iterable[Member], *, heir: int = 2, side: Collection[int] = (1,)
+) -> None:
+    """Node 1 is cut off, with its `side`, and has `members` from then on; the others make `heir`
+    the master.
+    """
+    cluster.part(side)
+    await asyncio.sleep(6)
+    master = cluster.nodes[1].master
+    assert master is not None
+    master.register.change(members, 9, "test")
+    won = await cluster.nodes[heir].promote()
+    assert won.plan.way is Way.MAJORITY
+    cluster.heal()
+    await asyncio.sleep(6)
+
+
+def attention(cluster: SimCluster) -> str:
+    peering = cluster.nodes[1].peering
+    assert peering is not None
+    return "\n".join(peering.attention)
+
+
+def newcomers(count: int) -> list[Member]:
+    keys = [sample.key(100 + number) for number in range(count)]
+    return [
+        Member(
+            50 + number,
+            f"new{number}",
+            f"127.0.9.{number + 1}",
+            9443,
+            sample.PMG_KEYS,
+            MemberKeys(key.public_key, b"certificate of new %d" % number),
+        )
+        for number, key in enumerate(keys)
+    ]
+
+
+@in_a_cluster
+async def test_it_goes_over_to_the_majority_and_names_whom_it_had_removed(
+    cluster: SimCluster,
+) -> None:
+    members = cluster.nodes[1].require_agent().history.membership.members
+    await go_separate_ways(cluster, members[:2])
+    assert {newest(node) for node in cluster.nodes.values()} == {(2, 2)}
+    assert cluster.is_level
+    assert "removed here while another master was made, and a member again: node3(3)" in attention(
+        cluster
+    )
+
+
+@in_a_cluster
+async def test_and_whom_it_had_let_in(cluster: SimCluster) -> None:
+    members = cluster.nodes[1].require_agent().history.membership.members
+    await go_separate_ways(cluster, (*members, *newcomers(1)))
+    assert {newest(node) for node in cluster.nodes.values()} == {(2, 2)}
+    assert cluster.is_level
+    line = "let in here while another master was made, and no member: new0(50)"
+    assert line in attention(cluster)
+
+
+def test_who_had_followed_it_goes_over_with_it() -> None:
+    async def main() -> None:
+        cluster = SimCluster(5)
+        await cluster.begin()
+        await asyncio.sleep(2)
+        members = cluster.nodes[1].require_agent().history.membership.members
+        await go_separate_ways(cluster, members[:4], heir=3, side=(1, 2))
+        assert {newest(node) for node in cluster.nodes.values()} == {(2, 3)}
+        assert cluster.is_level
+        await cluster.end()
+
+    run_virtually(main())
+
+
+@in_a_cluster
+async def test_where_its_own_side_may_have_a_majority_it_asks_the_admin(
+    cluster: SimCluster,
+) -> None:
+    members = cluster.nodes[1].require_agent().history.membership.members
+    await go_separate_ways(cluster, (*members, *newcomers(3)))
+    assert [newest(node) for node in cluster.nodes.values()] == [(1, 1), (2, 2), (2, 2)]
+    line = attention(cluster)
+    assert "node2(2) is the master of epoch 2 for others, and node1(1) that of epoch 1" in line
+    assert "`pmgsync promote --recovery-key FILE` there makes it stand" in line
+    await cluster.nodes[2].promote(RECOVERY)
+    await asyncio.sleep(6)
+    assert {newest(node) for node in cluster.nodes.values()} == {(3, 2)}
+    assert attention(cluster) == ""
+
+
+def test_a_master_that_hands_over_only_by_its_own_admin_asks_as_well() -> None:
+    async def main() -> None:
+        cluster = SimCluster(3, only_here=True)
+        await cluster.begin()
+        await asyncio.sleep(2)
+        members = cluster.nodes[1].require_agent().history.membership.members
+        await go_separate_ways(cluster, members[:2])
+        assert newest(cluster.nodes[1]) == (1, 1)
+        assert "Choose one of the two" in attention(cluster)
+        await cluster.end()
+
+    run_virtually(main())
