@@ -1,6 +1,7 @@
 # The real Template Toolkit as a process: one JSON object a line in, one a line out.
 #
-#   in:  {"name": "t", "files": {"t": "...", ...}, "vars": {...}, "options": {...}}
+#   in:  {"name": "t", "template": "...", "files": {"inc": "...", ...}, "vars": {...}, "options": {...}}
+#        without "files" they are those of the case before
 #   out: {"output": "..."} or {"error": "..."}
 #
 # Characters are bytes (Latin-1) on both sides.
@@ -22,15 +23,26 @@ $| = 1;
 $SIG{__WARN__} = sub { };
 chdir $folder or die;
 
-sub written {    # (FILES) -> the names written
+my %on_disk;
+
+sub write_file {     # (NAME, TEXT)
+    my ($name, $text) = @_;
+    mkdir("$folder/$1") if $name =~ m{^(.*)/};
+    open(my $file, '>:raw', "$folder/$name") or die "$name: $!";
+    print $file $text;
+    close($file) or die;
+    $on_disk{$name} = $text;
+}
+
+sub write_files {    # (FILES): the folder holds these and no others
     my $files = shift;
-    for my $name (keys %$files) {
-        mkdir("$folder/$1") if $name =~ m{^(.*)/};
-        open(my $file, '>:raw', "$folder/$name") or die "$name: $!";
-        print $file $files->{$name};
-        close($file) or die;
+    for my $name (grep { !exists $files->{$_} } keys %on_disk) {
+        unlink "$folder/$name" or die "$name: $!";
+        delete $on_disk{$name};
     }
-    return keys %$files;
+    for my $name (grep { ($on_disk{$_} // "\0") ne $files->{$_} } keys %$files) {
+        write_file($name, $files->{$name});
+    }
 }
 
 sub as_bytes {    # (VALUE): strings without Perl's flag for text, in place
@@ -55,7 +67,9 @@ $Data::Dumper::Sortkeys = 1;
 while (my $line = <STDIN>) {
     my $case = $json->decode($line);
     as_bytes($case);
-    my @names = written($case->{files});
+    write_files($case->{files}) if $case->{files};
+    my $name = $case->{name};
+    write_file($name, $case->{template}) if ($on_disk{$name} // "\0") ne $case->{template};
     { no strict 'refs'; ${"Data::Dumper::$_"} = $dumper{$_} for @dumper; }
     my $template = Template->new({ INCLUDE_PATH => $folder, %{ $case->{options} || {} } });
     my $output = '';
@@ -64,7 +78,7 @@ while (my $line = <STDIN>) {
         local $SIG{ALRM} = sub { die "timeout\n" };
         alarm 10;
         for my $once (1) {    # a LAST without a loop leaves the innermost one, which is this
-            my $fine = $template->process($case->{name}, $case->{vars}, \$output);
+            my $fine = $template->process($name, $case->{vars}, \$output);
             $answer = $fine ? { output => $output } : { error => '' . $template->error };
         }
         alarm 0;
@@ -74,5 +88,4 @@ while (my $line = <STDIN>) {
     alarm 0;
     $answer = { error => "$@" } unless $done;
     print $json->encode($answer), "\n";
-    unlink map { "$folder/$_" } @names;
 }

@@ -61,6 +61,7 @@ class TemplateToolkit:
         self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
+        self._files: dict[str, str] | None = None  # what the process has; the same for most cases
         return subprocess.Popen(
             ["perl", str(SCRIPT)],
             stdin=subprocess.PIPE,
@@ -73,12 +74,14 @@ class TemplateToolkit:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        question = {
+        question: dict[str, Any] = {
             "name": "t",
-            "files": {**case.files, "t": case.template},
+            "template": case.template,
             "vars": adopted(case.variables),
             "options": case.options,
         }
+        if case.files != self._files:
+            question["files"] = self._files = case.files
         stdin.write(json.dumps(question).encode("ascii") + b"\n")
         stdin.flush()
         line = stdout.readline()

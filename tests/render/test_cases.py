@@ -11,6 +11,7 @@ from tests.render import (
     cases_dumper,
     cases_filters,
     cases_format,
+    cases_hunted,
     cases_methods,
     cases_operators,
     cases_ranges,
@@ -31,6 +32,7 @@ TABLES = {
     "methods": cases_methods.CASES,
     "filters": cases_filters.CASES,
     "format": cases_format.CASES,
+    "hunted": cases_hunted.CASES,
     "dumper": cases_dumper.CASES,
 }
 

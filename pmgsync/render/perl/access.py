@@ -15,7 +15,15 @@ from pmgsync.render.perl.budget import Budget
 from pmgsync.render.perl.hash_methods import HASH_METHODS, is_private
 from pmgsync.render.perl.list_methods import LIST_METHODS, element, put
 from pmgsync.render.perl.text_methods import TEXT_METHODS
-from pmgsync.render.perl.values import Callable_, Thing, Value, is_true, text, whole
+from pmgsync.render.perl.values import (
+    Callable_,
+    Thing,
+    Value,
+    is_true,
+    looks_like_number,
+    text,
+    whole,
+)
 
 _INDEX = re.compile(r"-?\d+\n?\Z", re.ASCII)
 IN_PLACE = ("trim", "collapse")
@@ -61,7 +69,7 @@ def _in_hash(
     if method := HASH_METHODS.get(name):
         return method(budget, root, arguments)
     if isinstance(item, list):
-        return [root.get(text(key)) for key in item]
+        return [root[key] for key in map(text, item) if key in root]
     if list_method := LIST_METHODS.get(name):
         return list_method(budget, [root], arguments)
     return None
@@ -76,7 +84,8 @@ def _in_list(
         found = element(root, whole(name))
         return found.call(arguments) if isinstance(found, Callable_) else found
     if isinstance(item, list):
-        return [element(root, whole(index)) for index in item]
+        indexes = [whole(index) for index in item if looks_like_number(index)]
+        return [root[index] for index in indexes if -len(root) <= index < len(root)]
     return None
 
 
@@ -96,7 +105,7 @@ def assign(
         return None
     if isinstance(root, Thing):
         return root.assigned(name, value)
-    is_item = isinstance(root, list) and _INDEX.match(name)
+    is_item = isinstance(root, list) and looks_like_number(name)
     if not is_item and not isinstance(root, dict):
         return None
     if is_default and is_true(dot(budget, root, name, [])):

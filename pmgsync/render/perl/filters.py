@@ -78,13 +78,14 @@ def _truncate(_budget: Budget, arguments: list[Value]) -> FilterFunction:
     given, added = argument(arguments, 0), argument(arguments, 1)
     length = 32 if given is None else whole(given)
     tail = "..." if added is None else text(added)
-    if length < len(tail):
-        tail = tail[:length]
+    kept = length - len(tail)
+    if kept < 0:
+        kept, tail = 0, tail[:length]
 
     def truncated(string: str) -> str:
         if len(string) <= length:
             return string
-        return string[: length - len(tail)] + tail
+        return string[:kept] + tail
 
     return truncated
 

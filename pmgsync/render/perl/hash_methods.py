@@ -47,7 +47,7 @@ def _defined(_budget: Budget, found: Hash, arguments: list[Value]) -> Value:
 def _delete(_budget: Budget, found: Hash, arguments: list[Value]) -> Value:
     for argument_ in arguments:
         found.pop(text(argument_), None)
-    return None
+    return ""
 
 
 def _import(_budget: Budget, found: Hash, arguments: list[Value]) -> Value:

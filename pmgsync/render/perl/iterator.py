@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator as Iteration
 
+from pmgsync.render.perl.operators import PerlDie
 from pmgsync.render.perl.values import Thing, Value, is_true
 
 
@@ -43,9 +44,9 @@ class Iterator(Thing):
         """`.count`, `.first`, `.last`, `.prev` and the others; undef before the walk has begun."""
         del arguments
         if name == "get_first":
-            return self._item(0) if self._start() else None
+            return self._item(0) if self._start() else _done()
         if name == "get_next":
-            return self._item(self._index or 0) if self._advance() else None
+            return self._item(self._index or 0) if self._advance() else _done()
         if name == "get_all":
             return self._rest()
         if self._index is None:
@@ -74,14 +75,19 @@ class Iterator(Thing):
     def _rest(self) -> Value:
         if self._index is None:
             if not self._start():
-                return None
+                return _done()
             rest = self._data[:]
         else:
             rest = self._data[self._index + 1 : self._size]
             if not rest:
-                return None
+                return _done()
         self._index = self._size - 1
         return rest
+
+
+def _done() -> Value:
+    """There is no item: the toolkit's own status, which reads as an error."""
+    raise PerlDie("3")
 
 
 def listed(data: Value) -> list[Value]:

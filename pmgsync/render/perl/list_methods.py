@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from pmgsync.render.perl import regex
 from pmgsync.render.perl.budget import Budget
-from pmgsync.render.perl.operators import PerlDie
+from pmgsync.render.perl.operators import PerlDie, increment, subtract
 from pmgsync.render.perl.text_methods import argument, lower
 from pmgsync.render.perl.values import (
     Value,
@@ -27,11 +27,10 @@ def element(items: List, index: int) -> Value:
 
 
 def put(budget: Budget, items: List, index: int, value: Value) -> None:
-    """Set the item at `index`; the list grows as needed."""
-    if index < 0:
-        index += len(items)
-        if index < 0:
-            raise PerlDie(f"Modification of non-creatable array value attempted, subscript {index}")
+    """Set the item at `index`; the list grows as needed, at its end only."""
+    if index < -len(items):
+        return
+    index += len(items) if index < 0 else 0
     if index >= len(items):
         budget.holds(index + 1)
         items.extend([None] * (index + 1 - len(items)))
@@ -54,8 +53,12 @@ def _join(budget: Budget, items: List, arguments: List) -> Value:
 def _hash(budget: Budget, items: List, arguments: List) -> Value:
     budget.step(len(items) >> 4)
     if arguments:
-        start = number(arguments[0])
-        return {text(start + index): item for index, item in enumerate(items)}
+        counter = arguments[0] if is_true(arguments[0]) else 0
+        counted: dict[str, Value] = {}
+        for item in items:
+            counted[text(counter)] = item
+            counter = increment(counter)
+        return counted
     keys = [text(item) for item in items[::2]]
     values = [*items[1::2], None]
     return dict(zip(keys, values, strict=False))
@@ -84,7 +87,7 @@ def _defined(_budget: Budget, items: List, arguments: List) -> Value:
 def _first(budget: Budget, items: List, arguments: List) -> Value:
     if not arguments:
         return element(items, 0)
-    return _between(budget, items, 0, whole(arguments[0]) - 1)
+    return _between(budget, items, 0, whole(subtract(arguments[0], 1)))
 
 
 def _last(budget: Budget, items: List, arguments: List) -> Value:
@@ -114,10 +117,10 @@ def _splice(budget: Budget, items: List, arguments: List) -> Value:
         taken = items[:]
         items.clear()
         return taken
-    start = whole(arguments[0])
-    start += len(items) if start < 0 else 0
+    given = whole(arguments[0])
+    start = given + len(items) if given < 0 else given
     if start < 0:
-        raise PerlDie("Modification of non-creatable array value attempted")
+        raise PerlDie(f"Modification of non-creatable array value attempted, subscript {given}")
     start = min(start, len(items))
     count = argument(arguments, 1)
     length = len(items) - start if count is None and len(arguments) < 3 else whole(count)  # noqa: PLR2004

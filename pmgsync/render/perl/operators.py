@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from pmgsync.render.perl.values import (
     FALSE,
+    MOST_UV,
     TRUE,
     Value,
     as_integer,
@@ -74,16 +75,30 @@ def divide(left: Value, right: Value) -> int | float:
 
 def modulo(left: Value, right: Value) -> int | float:
     """`left % right` on integers, with the sign of `right`; by zero is an error."""
-    a, b = _truncated(number(left)), _truncated(number(right))
-    if isinstance(a, float) or isinstance(b, float):
-        return math.nan
-    if b == 0:
+    a, b = number(left), number(right)
+    if abs(a) <= MOST_UV and abs(b) <= MOST_UV:
+        if abs(b) < 1:
+            raise PerlDie("Illegal modulus zero")
+        return in_range(int(a) % int(b))
+    return _float_modulo(float(a), float(b))
+
+
+def _float_modulo(a: float, b: float) -> float:
+    """The same with a number beyond 64 bits: what is too large is rounded, not cut."""
+    dividend = abs(a) if not abs(b) <= MOST_UV else _rounded(abs(a))
+    divisor = _rounded(abs(b))
+    if divisor == 0:
         raise PerlDie("Illegal modulus zero")
-    return in_range(a % b)
+    if not math.isfinite(dividend) or math.isnan(divisor):
+        return math.nan
+    rest = math.fmod(dividend, divisor)
+    if (a < 0) != (b < 0) and rest:
+        rest = divisor - rest
+    return -rest if b < 0 else rest
 
 
-def _truncated(value: int | float) -> int | float:
-    return int(value) if math.isfinite(value) else value
+def _rounded(value: float) -> float:
+    return float(math.floor(value + 0.5)) if math.isfinite(value) else value
 
 
 def truncate(value: Value) -> int | float:
@@ -163,7 +178,7 @@ def increment_string(word: str) -> str:
 
 
 def increment(value: Value) -> Value:
-    """`++value`: a string of letters then digits counts up as one; all else as a number."""
-    if isinstance(value, str) and value and not looks_like_number(value) and _MAGIC.match(value):
+    """`++value`: letters then digits count up as a string, `09` to `10`; all else as a number."""
+    if isinstance(value, str) and value and _MAGIC.match(value):
         return increment_string(value)
     return add(value, 1)

@@ -26,6 +26,8 @@ def sprintf(budget: Budget, template: str, values: Sequence[Value]) -> str:
     def filled(found: re.Match[str]) -> str:
         if found.group() == "%%":
             return "%"
+        if _is_unknown(found["kind"], found["size"], found["vector"]):
+            return found.group()
         width = _size(found["width"], rest)
         precision = _size(found["precision"], rest)
         if precision is not None and precision < 0:
@@ -43,12 +45,33 @@ def sprintf(budget: Budget, template: str, values: Sequence[Value]) -> str:
             return ""
         if found["vector"]:
             numbers = (_padded(kind, ord(letter), "", 0, precision) for letter in text(value))
-            return _padded("s", ".".join(numbers), flags, width or 0, None)
-        if found["size"] in _NARROW and kind in "duoxXbB":
+            plus = "+" if "+" in flags else ""
+            return _padded("s", plus + ".".join(numbers), flags, width or 0, None)
+        is_finite = math.isfinite(number(value))
+        if found["size"] in _NARROW and kind in "duoxXbB" and is_finite:
             value = _narrowed(whole(value), _NARROW[found["size"]], kind == "d")
         return _padded(kind, value, flags, width or 0, precision)
 
     return _DIRECTIVE.sub(filled, template)
+
+
+def _is_unknown(kind: str, size: str | None, vector: str | None) -> bool:
+    """What Perl leaves as it stands: a float in a size of integers, a vector of other things."""
+    is_float = kind in "eEfFgG"
+    return (is_float and size in ("h", "hh", "z", "t", "j")) or (
+        vector is not None and kind in _SINGLE
+    )
+
+
+_SINGLE = "eEfFgGcsn%"
+
+
+def _signed(value: int | float) -> int:
+    """The number as C's conversions leave it in 64 bits with a sign."""
+    if math.isnan(value):
+        return 0
+    kept = int(max(min(value, 2**64 - 1), -(2**63)))
+    return kept - 2**64 if kept >= 2**63 else kept
 
 
 def _at(values: Sequence[Value], index: int) -> Value:
@@ -58,9 +81,10 @@ def _at(values: Sequence[Value], index: int) -> Value:
 def _size(word: str | None, rest: Iterator[Value]) -> int | None:
     if word is None:
         return None
-    if word == "*":
-        return whole(next(rest, None))
-    return int(word or 0)
+    size = _signed(number(next(rest, None))) if word == "*" else int(word or 0)
+    if abs(size) >= 2**31:
+        raise PerlDie("Integer overflow in format string")
+    return size
 
 
 _NARROW = {"h": 16, "hh": 8}
@@ -90,28 +114,34 @@ def _padded(kind: str, value: Value, flags: str, width: int, precision: int | No
     if "-" in flags:
         return sign + prefix + digits + " " * gap
     is_integer = kind in "duoxXbB"
-    if "0" in flags and not (is_integer and precision is not None) and digits[-1:] not in "nf":
+    if "0" in flags and not (is_integer and precision is not None):
         return sign + prefix + "0" * gap + digits
     return " " * gap + sign + prefix + digits
+
+
+def _is_too_large(value: Value) -> bool:
+    """Whether a string is a number beyond all floats, and not the word for it."""
+    return isinstance(value, str) and value.lstrip(" +-\t\n")[:1].isdecimal()
 
 
 def _numeric(kind: str, value: Value, flags: str, precision: int | None) -> tuple[str, str, str]:
     """Sign, prefix and digits."""
     found = number(value)
     plus = "+" if "+" in flags else " " if " " in flags else ""
-    if isinstance(found, float) and not math.isfinite(found):
-        return "" if found < 0 or math.isnan(found) else plus, "", float_text(found)
+    is_endless = isinstance(found, float) and not math.isfinite(found)
+    if is_endless and (kind in _SINGLE or not _is_too_large(value)):
+        return "", "", ("+" if plus and found > 0 else "") + float_text(found)
     if kind in "eEfgG":
         form = f"{'#' if '#' in flags else ''}.{6 if precision is None else precision}{kind}"
-        shown = format(float(found), form)
+        is_minus_zero = found == 0 and isinstance(value, str) and value.lstrip().startswith("-")
+        shown = format(-0.0 if is_minus_zero else float(found), form)
         return ("-", "", shown[1:]) if shown.startswith("-") else (plus, "", shown)
-    exact = int(found)
+    exact = _signed(found)
     if kind == "d":
-        exact = max(min(exact, 2**63 - 1 if isinstance(found, float) else exact), -(2**63))
         digits = str(abs(exact)).rjust(precision or 0, "0")
         digits = "" if precision == 0 and exact == 0 else digits
         return "-" if exact < 0 else plus, "", digits
-    exact = max(min(exact, 2**64 - 1), -(2**63)) & (2**64 - 1)
+    exact &= 2**64 - 1
     digits = format(exact, kind.lower().replace("u", "d"))
     digits = (digits.upper() if kind == "X" else digits).rjust(precision or 0, "0")
     digits = "" if precision == 0 and exact == 0 else digits

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 
 from pmgsync.render.perl import regex
 from pmgsync.render.perl.budget import Budget
 from pmgsync.render.perl.escapes import escape_html, escape_xml
-from pmgsync.render.perl.values import Value, is_true, text, whole
+from pmgsync.render.perl.values import Value, is_true, number, text, whole
 
 TextMethod = Callable[[Budget, str, list[Value]], Value]
 WHITE = " \t\n\r\f\v"
@@ -41,7 +42,7 @@ def collapse(string: str) -> str:
 
 
 def repeat(budget: Budget, string: str, count: Value) -> str:
-    times = max(whole(count), 0)
+    times = max(whole(count), 0) if math.isfinite(number(count)) else 0
     budget.fits(len(string) * times)
     return string * times
 
@@ -140,41 +141,44 @@ def _split(budget: Budget, string: str, arguments: list[Value]) -> Value:
 
 def split(budget: Budget, string: str, pattern: str, limit: int = 0) -> list[Value]:
     """Perl's split: groups are kept; no empty string at the end unless a limit is given."""
-    search = regex.compiled(pattern, budget)
+    search = regex.compiled("(?m)^" if pattern == "^" else pattern, budget)
     pieces: list[Value] = []
-    if not string:
-        return pieces
-    at = 0
-    for match in search.finditer(string):
+    fields = at = 0
+    while at < len(string) and fields + 1 != limit:
         budget.step()
-        if limit > 0 and len(pieces) >= limit - 1 and not search.groups:
+        match = search.search(string, at)
+        if match and match.end() == at:  # a separator takes the place of a field, or ends one
+            match = search.search(string, at + 1)
+        if match is None:
             break
-        if match.end() == match.start() and match.start() in (0, len(string)):
-            continue
-        if match.end() == 0:
-            continue
-        pieces.append(string[at : match.start()])
-        pieces += match.groups()
+        pieces += (string[at : match.start()], *match.groups())
+        fields += 1
         at = match.end()
-    pieces.append(string[at:])
-    if limit == 0:
-        while pieces and (pieces[-1] is None or pieces[-1] == ""):
-            pieces.pop()
+    if at < len(string) or (fields and limit):
+        pieces.append(string[at:])
+    while limit == 0 and pieces and (pieces[-1] is None or pieces[-1] == ""):
+        pieces.pop()
     return pieces
 
 
+_MOST_DIGITS = 10
+
+
 def _chunk(budget: Budget, string: str, arguments: list[Value]) -> Value:
-    size = whole(argument(arguments, 0)) or 1
-    width = abs(size)
+    given = argument(arguments, 0)
+    size: Value = given if is_true(given) else 1
+    is_from_end = number(size) < 0
+    digits = text(abs(number(size)) if is_from_end else size)
+    width = int(digits) if digits.isdecimal() and len(digits) < _MOST_DIGITS else 0
+    width = width or len(string) + 1  # what is no number cuts at the ends of lines only
     lines = string.split("\n")
     budget.holds(len(string) // width + len(lines))
     pieces: list[Value] = []
-    for line in reversed(lines) if size < 0 else lines:
-        if size > 0:
-            pieces += [line[at : at + width] for at in range(0, len(line), width)]
-        else:
-            pieces += [line[max(at - width, 0) : at] for at in range(len(line), 0, -width)]
-    return pieces if size > 0 else pieces[::-1]
+    for line in lines:
+        first = len(line) % width if is_from_end else 0
+        starts = range(first - width if first else 0, len(line), width)
+        pieces += [line[max(at, 0) : at + width] for at in starts]
+    return pieces
 
 
 def _substr(_budget: Budget, string: str, arguments: list[Value]) -> Value:

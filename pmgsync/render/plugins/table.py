@@ -131,9 +131,10 @@ def table(budget: Budget, arguments: list[Value]) -> Table:
     """The plugin, from a list or an iterator and options in any case. Raises a `plugin` Fault."""
     items, options = argument(arguments, 0), argument(arguments, 1)
     if isinstance(items, Iterator):
-        items = items.member("get_all", [])
-        if items is None:
-            raise _failed("iterator failed to provide data for table: 3")
+        try:
+            items = items.member("get_all", [])
+        except PerlDie as error:
+            raise _failed(f"iterator failed to provide data for table: {error}") from None
     if not isinstance(items, list):
         raise _failed("invalid table data, expecting a list")
     options = options if is_true(options) else {}

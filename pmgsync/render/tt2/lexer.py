@@ -335,7 +335,8 @@ def _kind_of(word: str, before: str, text: str, end: int, options: Options) -> s
 def _string(quote: str, inside: str, tag: Tag, line: int, options: Options) -> Iterator[Token]:
     """A string. Single quotes know two escapes; double ones more, and variables."""
     if quote == "'":
-        yield Token("LITERAL", _single_quoted(inside), line, tag)
+        kind = "LITERAL" if _CLOSED.match(inside) else "UNQUOTED"  # Perl's string would go on
+        yield Token(kind, _single_quoted(inside), line, tag)
     elif "$" not in inside and "\\" not in inside:
         yield Token("LITERAL", inside, line, tag)
     else:
@@ -350,6 +351,7 @@ _BEFORE_NAME_END = re.compile(r"\s*[=.]", re.ASCII)
 _ESCAPED_OTHER = re.compile(r"\\([^$nrt])")
 _ESCAPED_WHITE = re.compile(r"\\([nrt])")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_CLOSED = re.compile(r"(?:[^\\]|\\.)*\Z", re.DOTALL)
 _SINGLE_ESCAPE = re.compile(r"\\([\\'])")
 
 

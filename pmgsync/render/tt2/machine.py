@@ -279,7 +279,8 @@ class Machine:
         if isinstance(value, Callable_):
             return value.call(arguments)
         if value is None and name == "import":
-            self.stash.update(imported({"import": arguments[0] if arguments else None}))
+            more = arguments[0] if arguments else None
+            self.stash.update(more if isinstance(more, dict) else {})
             return ""
         return value
 
@@ -308,11 +309,12 @@ def imported(variables: Stash) -> Stash:
 
 def _described(target: Document | Component | Callable_, outer: Value) -> Value:
     """What `component` is while `target` runs."""
-    if isinstance(target, Document):
-        if isinstance(outer, Document):
-            target.facts["caller"] = outer.facts["name"]
-        return target
-    return {"name": target.name if isinstance(target, Component) else "", "modtime": 0}
+    name = target.name if isinstance(target, Component) else ""
+    made: dict[str, Value] = {"name": name, "modtime": 0}
+    if isinstance(outer, Document):
+        facts = target.facts if isinstance(target, Document) else made
+        facts["caller"] = outer.facts["name"]
+    return target if isinstance(target, Document) else made
 
 
 def place(trace: TracebackType | None) -> tuple[str, int]:

@@ -227,7 +227,9 @@ def inline(context: Context, tt: Machine, block: str) -> str:
 @pass_context
 def capture(context: Context, tt: Machine, steps: access.Path, block: str) -> None:
     """`name = BLOCK ... END`."""
-    tt.write(steps, tt.captured(context, block))
+    is_plain = len(steps) == 2 and steps[1] is None  # noqa: PLR2004 - a name and no arguments
+    target = _steps(steps[0]) if is_plain else steps
+    tt.write(target, tt.captured(context, block))
 
 
 @pass_context
