@@ -133,7 +133,10 @@ class TreeWriter(Protocol):
 
 
 class Attributes(Protocol):
-    """Mode and owner of files that exist. `HostError` as of the other two."""
+    """Mode and owner of what exists. `HostError` as of the other two."""
+
+    def can_write(self, folder: str) -> bool:
+        """May files in `folder`, which exists, be made and replaced by this process?"""
 
     def has_attributes(self, path: str, mode: int, ownership: str) -> bool:
         """Has the file at `path` this mode, and the owner that `TreeWriter.write` would give it?"""

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pmgsync.errors import HostError
 from pmgsync.model.manifest import MAX_FILE_BYTES
 from pmgsync.model.paths import printable
-from pmgsync.ports import FileKind, Seen, TreeReader
+from pmgsync.ports import Attributes, FileKind, Seen, TreeReader
 from pmgsync.render.lookup import LeftAloneError, Load
+
+
+class Tree(TreeReader, Attributes, Protocol):
+    """Where service files lie."""
 
 
 class NoFileError(HostError):
@@ -45,10 +50,10 @@ def _look(tree: TreeReader, path: str, wanted: FileKind) -> Seen | None:
 @dataclass
 class InTheWay:
     """Gathers what one look at a tree has to leave alone. `makes_folders`: a folder that is missing
-    will be made.
+    will be made, and that one cannot be written is for the writer to say.
     """
 
-    tree: TreeReader
+    tree: Tree
     makes_folders: bool
     found: dict[str, str] = field(default_factory=dict)
 
@@ -60,7 +65,14 @@ class InTheWay:
     def has_folder(self, folder: str) -> bool:
         """May a file be put into it?"""
         with self._noting():
-            return _look(self.tree, folder, FileKind.FOLDER) is not None or self.makes_folders
+            there = _look(self.tree, folder, FileKind.FOLDER) is not None
+            if there and not self.makes_folders and not self.tree.can_write(folder):
+                raise NoFileError(
+                    "cannot be written, so the files in it stay as they are",
+                    where=printable(folder),
+                    mend="if it was made after the daemon's start: systemctl restart pmgsync",
+                )
+            return there or self.makes_folders
         return False
 
     def is_free(self, path: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from pmgsync.agent.beside import staged
 from pmgsync.errors import HostError
+from pmgsync.model.credentials import mask_credentials
 from pmgsync.ports import CommandRunner, FileKind, TreeReader, TreeWriter
 from pmgsync.render.targets import Reaction
 
@@ -106,7 +107,8 @@ class Teller:
             return Answer(reaction, Told.FAILED, str(error))
         if result.status == 0:
             return Answer(reaction, Told.DONE, shown)
-        words = " ".join(result.output.split())[:_MOST_WORDS]
+        lines = map(mask_credentials, result.output.splitlines())  # it ends in logs and reports
+        words = " ".join(" ".join(lines).split())[:_MOST_WORDS]
         if any(sign in words for sign in _NOT_RUNNING):
             return Answer(reaction, Told.NOT_RUNNING, "it reads its files when it starts")
         words = words or f"ended with status {result.status}"

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from pmgsync.agent.in_the_way import InTheWay, content_at
+from pmgsync.agent.in_the_way import InTheWay, Tree, content_at
 from pmgsync.agent.service_work import ServiceWork
 from pmgsync.errors import CheckFailedError, HostError, InvalidError, MalformedError
 from pmgsync.model.facts import HostFacts
 from pmgsync.model.manifest import Digest, FileEntry, digest_of
 from pmgsync.model.paths import ManagedPath
-from pmgsync.ports import Attributes, FileKind, TreeReader
+from pmgsync.ports import FileKind
 from pmgsync.render.inputs import inputs_of
 from pmgsync.render.lookup import Load, Lookup
 from pmgsync.render.plan import Change, ChangeKind, Current, Rendered, Renderer, changes, reactions
@@ -28,10 +27,6 @@ Contents = Callable[[str], bytes | None]
 """The content of a synced file in the state that is to be; None where it has none."""
 MakeCertificate = Callable[[str], bytes]
 """A new key and self-signed certificate for a domain, both in one PEM text."""
-
-
-class Tree(TreeReader, Attributes, Protocol):
-    """Where the files lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +60,8 @@ class ServiceFiles:
     spamassassin: str
     renderer: Renderer
     makes_folders: bool = False
-    overrides: bool = True
-    """False: as if there were no overrides."""
+    hidden: frozenset[str] = frozenset()
+    """Overrides (by name) that are looked at as if they were not there."""
 
     def look(self, contents: Contents, *, alone: bool) -> Outlook:
         """What should lie there by `contents`, and what does not; nothing is written.
@@ -95,7 +90,9 @@ class ServiceFiles:
         """
         left = left or InTheWay(self.tree, self.makes_folders)
         return Lookup(
-            left.load(lambda name: contents(f"{OVERRIDES}/{name}") if self.overrides else None),
+            left.load(
+                lambda name: None if name in self.hidden else contents(f"{OVERRIDES}/{name}")
+            ),
             left.load(lambda name: self.lies_at(f"{PACKAGED}/{name}")),
             self.ours,
         )

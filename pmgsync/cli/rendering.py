@@ -26,7 +26,8 @@ from pmgsync.render.targets import PACKAGED, Places, Reaction, folders
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pmgsync.agent.service_files import Contents, Tree
+    from pmgsync.agent.in_the_way import Tree
+    from pmgsync.agent.service_files import Contents
     from pmgsync.cli.settings import Settings
     from pmgsync.model.facts import HostFacts
     from pmgsync.render.compile import Templates

@@ -18,10 +18,10 @@ from pmgsync.render.lookup import Origin
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pmgsync.agent.service_files import ServiceFiles
-    from pmgsync.render.lookup import Template
+    from pmgsync.render.lookup import Lookup, Template
     from pmgsync.render.plan import Rendered
 
 SAME, DIFFERENT = "the same", "different"
@@ -29,17 +29,14 @@ _SHOWN = Rule("", Kind.TEMPLATE)
 
 
 class Row(NamedTuple):
-    """One service file. `overrides`: those of its templates that are overrides, included ones too.
-
-    `hidden` is the default that its own override hides, None if it is none or hides nothing.
-    `without`: what the file would be without any override: `the same`, `different`, or the error
-    instead of it; empty where there is no override.
+    """One service file. `hidden` is the default that its own override hides, None if it is none or
+    hides nothing. `without`, of each of its templates that is an override, included ones too: what
+    the file would be if only that one were removed: `the same`, `different`, or the error instead.
     """
 
     file: Rendered
     hidden: Template | None
-    overrides: tuple[str, ...]
-    without: str
+    without: Mapping[str, str]
 
     @property
     def template(self) -> Template | None:
@@ -74,8 +71,8 @@ class Row(NamedTuple):
             "redundant": self.is_redundant,
             "diff": self.diff,
             "templates": list(self.file.used),
-            "overrides": list(self.overrides),
-            "without_overrides": self.without,
+            "overrides": list(self.without),
+            "without": dict(self.without),
             "variables": list(self.file.reads),
         }
 
@@ -83,30 +80,37 @@ class Row(NamedTuple):
 def rows(files: ServiceFiles) -> list[Row]:
     """All service files of the node, in the table's order."""
     outlook = files.look(files.lies_at, alone=False)
-    bare = _without_overrides(files)
-    return [_row(file, files, bare) for file in outlook.rendered]
+    lookup = files.lookup(files.lies_at)
+    overrides = {
+        name: None
+        for file in outlook.rendered
+        for name in file.used
+        if lookup.override(name) is not None
+    }
+    bare = {name: _without(files, name) for name in overrides}
+    return [_row(file, lookup, bare) for file in outlook.rendered]
 
 
-def _row(file: Rendered, files: ServiceFiles, bare: dict[str, bytes] | str) -> Row:
-    template, lookup = file.template, files.lookup(files.lies_at)
-    overrides = tuple(name for name in file.used if lookup.override(name) is not None)
+def _row(file: Rendered, lookup: Lookup, bare: Mapping[str, dict[str, bytes] | str]) -> Row:
+    template = file.template
     hidden = None
     if template is not None and template.origin is Origin.OVERRIDE:
         hidden = next(iter(lookup.all(template.name.removesuffix(".j2"))[1:]), None)
-    without = ""
-    if overrides:
-        without = bare if isinstance(bare, str) else _compared(file.data, bare.get(file.path))
-    return Row(file, hidden, overrides, without)
+    without = {name: _compared(file, bare[name]) for name in file.used if name in bare}
+    return Row(file, hidden, without)
 
 
-def _compared(data: bytes, bare: bytes | None) -> str:
-    return SAME if data == bare else DIFFERENT
+def _compared(file: Rendered, bare: dict[str, bytes] | str) -> str:
+    if isinstance(bare, str):
+        return bare
+    return SAME if file.data == bare.get(file.path) else DIFFERENT
 
 
-def _without_overrides(files: ServiceFiles) -> dict[str, bytes] | str:
-    """What the files would be without any override; the error if they could not be made."""
+def _without(files: ServiceFiles, override: str) -> dict[str, bytes] | str:
+    """What the files would be without this override; the error if they could not be made."""
     try:
-        outlook = replace(files, overrides=False).look(files.lies_at, alone=False)
+        others = replace(files, hidden=frozenset({override}))
+        outlook = others.look(files.lies_at, alone=False)
     except CheckFailedError as error:
         return str(error)
     return {file.path: file.data for file in outlook.rendered}
@@ -159,18 +163,20 @@ def _remark(row: Row) -> str:
     if row.is_redundant:
         place = "ours" if row.hidden and row.hidden.origin is Origin.OURS else "PMG's"
         return f"equals {place}; it can be removed"
-    if not row.overrides:
-        return ""
-    if row.without in (SAME, DIFFERENT):
-        changes = "nothing changes" if row.without == SAME else "the file changes"
-        return f"without overrides {changes}"
-    return f"without overrides: {row.without}"
+    return "; ".join(f"without {name} {_becomes(state)}" for name, state in row.without.items())
+
+
+def _becomes(state: str) -> str:
+    if state in (SAME, DIFFERENT):
+        return "nothing changes" if state == SAME else "the file changes"
+    return f"it cannot be made: {state}"
 
 
 TEMPLATES = Command(
     about="Show which template each service file comes from: an override in /etc/pmg/templates, "
     "PMG's own in /var/lib/pmg/templates, or the one that ships with pmgsync; whether an override "
-    "equals the default that it hides, and whether the file would change without it.",
+    "equals the default that it hides, and for each override whether the file would change if only "
+    "that one were removed.",
     examples=(
         ("pmgsync templates", ""),
         ("pmgsync templates main.cf.in --diff", "how the override differs from the default"),

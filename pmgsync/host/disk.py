@@ -158,6 +158,14 @@ class DiskReader(TreeReader):
         finally:
             os.close(opened)
 
+    def can_write(self, folder: str) -> bool:
+        """See the port."""
+        try:
+            with open_folder(self._root, folder) as handle:
+                return os.access(".", os.W_OK, dir_fd=handle, effective_ids=True)
+        except OSError as error:
+            raise host_error(error, folder) from None
+
     def has_attributes(self, path: str, mode: int, ownership: str) -> bool:
         """See the port."""
         folder, name = split(path)

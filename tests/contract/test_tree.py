@@ -439,3 +439,8 @@ def test_mode_and_owner_are_set_in_place(world: World, path: str) -> None:
     now = world.tree.stat(path)
     assert now is not None
     assert (now.inode, now.modified_ns, now.mode) == (before.inode, before.modified_ns, 0o600)
+
+
+def test_a_folder_of_ones_own_can_be_written(world: World) -> None:
+    world.put("etc/clamav/freshclam.conf")
+    assert world.tree.can_write("etc/clamav")

@@ -423,21 +423,22 @@ def test_templates_says_where_each_file_comes_from(machine: Machine) -> None:
     assert (rows[CLAMD]["from"], rows[CLAMD]["hides"]) == ("pmg", None)
     assert rows[MASTER]["from"] == "pmgsync"
     assert rows["root/.forward"]["template"] is None
-    assert rows[MAIN]["without_overrides"] == "different"
+    assert rows[MAIN]["without"] == {"main.cf.in": "different"}
     assert "-# PMG's" in str(rows[MAIN]["diff"])
 
 
 def test_an_override_that_equals_what_it_hides_can_go(machine: Machine) -> None:
     machine.write(f"{OVERRIDES}/clamd.conf.in", ours("clamd.conf.in"))
     row = templates(machine)[CLAMD]
-    assert (row["redundant"], row["without_overrides"], row["diff"]) == (True, "the same", "")
+    assert (row["redundant"], row["diff"]) == (True, "")
+    assert row["without"] == {"clamd.conf.in": "the same"}
     assert "equals ours; it can be removed" in machine.pmgsync("templates").stdout
 
 
 def test_an_override_that_differs_only_in_comments_changes_nothing(machine: Machine) -> None:
     machine.write(f"{OVERRIDES}/clamd.conf.in", b"[%# mine %]" + ours("clamd.conf.in"))
     row = templates(machine)[CLAMD]
-    assert (row["redundant"], row["without_overrides"]) == (False, "the same")
+    assert (row["redundant"], row["without"]) == (False, {"clamd.conf.in": "the same"})
 
 
 def test_an_included_override_counts_for_the_files_that_include_it(machine: Machine) -> None:
@@ -447,15 +448,29 @@ def test_an_included_override_counts_for_the_files_that_include_it(machine: Mach
     rows = templates(machine)
     assert rows[CLAMD]["from"] == "pmg"
     assert rows[CLAMD]["overrides"] == ["limits.inc"]
-    assert rows[CLAMD]["without_overrides"] == "different"
+    assert rows[CLAMD]["without"] == {"limits.inc": "different"}
     assert rows[MAIN]["overrides"] == []
     assert list(templates(machine, "limits.inc")) == [CLAMD]
+
+
+def test_each_override_is_judged_alone(machine: Machine) -> None:
+    machine.write("var/lib/pmg/templates/clamd.conf.in", "packaged\n")
+    machine.write("var/lib/pmg/templates/limits.inc", "few\n")
+    machine.write(f"{OVERRIDES}/clamd.conf.in", "[% INCLUDE limits.inc %][% INCLUDE same.inc %]")
+    machine.write(f"{OVERRIDES}/limits.inc", "many\n")
+    machine.write(f"{OVERRIDES}/same.inc", "")
+    rows = templates(machine)
+    without = rows[CLAMD]["without"]
+    assert isinstance(without, dict)
+    assert (without["clamd.conf.in"], without["limits.inc"]) == ("different", "different")
+    assert "same.inc" in without["same.inc"], "nobody else brings it"
+    assert rows[MAIN]["without"] == {}
 
 
 def test_without_the_override_there_would_be_an_error(machine: Machine) -> None:
     machine.write("var/lib/pmg/templates/clamd.conf.in", "[% IF %]")
     machine.write(f"{OVERRIDES}/clamd.conf.in", "mended\n")
-    assert "clamd.conf.in line 1" in str(templates(machine)[CLAMD]["without_overrides"])
+    assert "clamd.conf.in line 1" in str(templates(machine)[CLAMD]["without"])
 
 
 @pytest.mark.parametrize("name", ["main.cf.in", "main.cf", MAIN, f"/{MAIN}"])
@@ -468,7 +483,7 @@ def test_the_text_shows_diff_and_variables(machine: Machine) -> None:
     out = machine.pmgsync("templates", "razor-agent.conf.in", "--diff", "--variables").stdout
     assert "+more = 1" in out
     assert "reads pmg.admin.demo" in out
-    assert "without overrides the file changes" in out
+    assert "without razor-agent.conf.in the file changes" in out
 
 
 # --- complaints ---

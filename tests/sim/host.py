@@ -158,6 +158,9 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
             raise HostError("keeps changing while it is read", where=path, mend="wait")
         return self._nodes[path].content, replace(seen, being_written=path in self.writers)
 
+    def can_write(self, folder: str) -> bool:
+        return folder not in self.read_only
+
     def has_attributes(self, path: str, mode: int, ownership: str) -> bool:
         seen = self.stat(path)
         assert seen is not None

@@ -155,6 +155,18 @@ def test_a_linked_folder_is_said_once_and_the_others_go_on(link: str, makes_fold
     assert {"etc/postfix", "etc/clamav"} - {link} <= written
 
 
+def test_a_folder_that_the_daemon_cannot_write_holds_up_nothing_else() -> None:
+    tree = machine("etc/postfix", "etc/clamav")
+    tree.read_only.add("etc/clamav")
+    outlook = files_of(tree).look(nothing, alone=False)
+    (said,) = outlook.left
+    assert said.startswith("etc/clamav: cannot be written")
+    assert said.endswith("systemctl restart pmgsync")
+    assert {change.path.rpartition("/")[0] for change in outlook.changes} == {"etc/postfix"}
+    whole = replace(files_of(tree), makes_folders=True).look(nothing, alone=False)
+    assert whole.left == ()
+
+
 def test_a_linked_certificate_is_never_replaced() -> None:
     tree = machine("etc/postfix", "etc/pmg")
     tree.put_kind(TLS_CERTIFICATE, FileKind.LINK)
