@@ -5,7 +5,7 @@
 _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and its arguments
     verbs='' options='--help --root' valued='--root' arguments=''
     case $1 in
-        '') verbs='create join-cmd join approve members delete leave promote switchover tokens daemon status log show kept orphans run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump render facts sync templates' options='--help --root --version' ;;
+        '') verbs='create join-cmd join approve members delete leave promote switchover rotate-keys tokens daemon status log show kept orphans run hold release confirm config domain transport network tls-policy tls-inbound dkim-domain score user ldap fetchmail check custom-check dump render facts sync templates' options='--help --root --version' ;;
         'create') options='--address --help --json --name --root' valued='--address --name --root' arguments='' ;;
         'join-cmd') options='--help --json --root' valued='--root' arguments='' ;;
         'join') options='--fingerprint --help --json --name --root --token' valued='--fingerprint --name --root --token' arguments='-' ;;
@@ -15,6 +15,7 @@ _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and i
         'leave') options='--help --json --root' valued='--root' arguments='' ;;
         'promote') options='--dry-run --force-new-cluster --help --json --recovery-key --root' valued='--recovery-key --root' arguments='' ;;
         'switchover') options='--help --json --root' valued='--root' arguments='-' ;;
+        'rotate-keys') options='--dry-run --help --json --recovery --root --tls' valued='--root' arguments='' ;;
         'tokens') options='--help --json --root' valued='--root' arguments='list,revoke -' ;;
         'daemon') options='--help --root' valued='--root' arguments='' ;;
         'status') options='--help --json --root --watch' valued='--root' arguments='' ;;

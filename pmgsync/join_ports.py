@@ -19,6 +19,14 @@ class MemberRequests(Protocol):
         Durable when it returns. `InvalidError` for the master itself.
         """
 
+    def rekey(self, member: Member, request: bytes, proof: bytes) -> bytes:
+        """Give `member` the keys that it asks for in `request` (see `model.rekeying`); `proof` is
+        made with the new TLS key. The link of the chain (an envelope) that says so.
+
+        Durable when it returns. `PeerError` for a request that must not be believed, `InvalidError`
+        for keys that it cannot have.
+        """
+
     def notice(self, keys: MemberKeys) -> bytes:
         """The signed notice that these keys are no member's any more; empty where they are."""
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli import orphaned, versions
+from pmgsync.cli import orphaned, rotating, versions
 from pmgsync.cli.node import Node
 from pmgsync.errors import OperatorError, UsageError
 
@@ -98,6 +98,9 @@ class Api:
             ("POST", re.compile(r"/v1/promote"), self._promote),
             ("POST", re.compile(r"/v1/switchover"), self._switchover),
             ("POST", re.compile(r"/v1/newcluster"), self._new_cluster),
+            ("GET", re.compile(r"/v1/keys"), self._keys),
+            ("POST", re.compile(r"/v1/keys"), self._rotate_keys),
+            ("POST", re.compile(r"/v1/keys/recovery"), self._replace_recovery),
             ("POST", re.compile(r"/v1/hold"), self._hold),
             ("POST", re.compile(r"/v1/release"), self._release),
             ("POST", re.compile(r"/v1/confirm"), self._confirm),
@@ -255,6 +258,15 @@ class Api:
         from pmgsync.cli.promoting import switchover
 
         return await switchover(self._node, call.required("name"))
+
+    async def _keys(self, _call: Call) -> Mapping[str, Any]:
+        return rotating.prospect(self._node)
+
+    async def _rotate_keys(self, call: Call) -> Mapping[str, Any]:
+        return await rotating.rotate_keys(self._node, identity=not call.flag("tls"))
+
+    async def _replace_recovery(self, _call: Call) -> Mapping[str, Any]:
+        return rotating.replace_recovery(self._node.require_master())
 
     async def _hold(self, call: Call) -> Mapping[str, Any]:
         session = call.connection if call.flag("session") else None

@@ -33,12 +33,14 @@ from pmgsync.errors import PmgsyncError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.identity import Identity
+from pmgsync.host.inotify_loop import LoopSource
+from pmgsync.host.keyring import Keyring
 from pmgsync.host.lock import TreeLock
 from pmgsync.host.store import SqliteStore
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member
 from pmgsync.model.trust import genesis_of
-from pmgsync.ports import ChangeSource
+from pmgsync.ports import ChangeSource, Clock
 from pmgsync.survey import Survey
 from pmgsync.wire.client import GrpcDialer
 from pmgsync.wire.local import LocalDialer
@@ -68,16 +70,29 @@ class NodeParts:
     """What every node has, whatever its role."""
 
     root: Path
-    identity: Identity
+    keyring: Keyring
     store: SqliteStore
     tree: DiskTree
     clock: SystemClock
     run_blocking: RunBlocking
 
     @property
+    def identity(self) -> Identity:
+        """The keys of this node that count at this moment."""
+        return self.keyring.current
+
+    @property
     def tls(self) -> TlsIdentity:
-        """This node's TLS key and certificate."""
-        return TlsIdentity(self.identity.tls_key, self.identity.tls_certificate)
+        """Its TLS key and certificate."""
+        return _tls_of(self.identity)
+
+    def all_tls(self) -> tuple[TlsIdentity, ...]:
+        """What counts, and then what somebody may know who has not heard of it."""
+        return tuple(map(_tls_of, self.keyring.pairs))
+
+
+def _tls_of(identity: Identity) -> TlsIdentity:
+    return TlsIdentity(identity.tls_key, identity.tls_certificate)
 
 
 def build_agent(
@@ -91,13 +106,13 @@ def build_agent(
     chain_grew: Callable[[tuple[Envelope, ...]], None],
 ) -> AgentRole:
     """The agent of `me`; beside `master` it follows through a stream inside the process."""
-    dialer = GrpcDialer(parts.tls)
+    dialer = GrpcDialer(parts.all_tls)
     beat_s = settings.network.heartbeat_ms / 1000
     return AgentRole(
         AgentParts(
             cid=me.cid,
             software=__version__,
-            signer=parts.identity.key,
+            signer=parts.keyring,
             store=parts.store,
             survey=Survey(parts.tree, parts.clock),
             source=source,
@@ -119,6 +134,23 @@ def build_agent(
             link=LinkConfig(pulse_s=beat_s, silence_s=SILENT_BEATS * beat_s),
         ),
     )
+
+
+class Watch(ChangeSource, Protocol):
+    """A watcher, which is given back in the end."""
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+
+
+def watch(root: Path, clock: Clock, *, is_master: bool) -> Watch:
+    """What tells that something has moved below `root`."""
+    if not is_master:
+        return LoopSource(root)
+    # A node that is not the master need not carry in memory what only a master needs.
+    from pmgsync.host.inotify import InotifySource
+
+    return InotifySource(root, clock)
 
 
 def _services(parts: NodeParts, settings: Settings) -> Services | None:

@@ -44,6 +44,7 @@ WORK_SECONDS = 180.0
 _WORK = frozenset(
     [
         *("/v1/create", "/v1/join", "/v1/leave", "/v1/release", "/v1/confirm", "/v1/wait"),
+        "/v1/keys",
         *("/v1/promotion", "/v1/promote", "/v1/switchover", "/v1/newcluster"),
     ]
 )

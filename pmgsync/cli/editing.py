@@ -110,7 +110,7 @@ def require_authored_here(root: Path, path: ManagedPath) -> None:
 
 def _master_elsewhere(root: Path) -> str:
     """Name and address of the master, if that is another node; empty otherwise."""
-    from pmgsync.host.identity import read_place
+    from pmgsync.host.keyring import read_place
     from pmgsync.model.membership import Membership
 
     place = read_place(root)

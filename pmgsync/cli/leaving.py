@@ -16,6 +16,7 @@ from typing import Any
 from pmgsync.cli.database import BEGUN
 from pmgsync.cli.node import Node
 from pmgsync.errors import InvalidError, NotMemberError, PmgsyncError, RemovedError
+from pmgsync.host.keyring import Keyring
 from pmgsync.model.trust import TrustedHistory
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def forget_cluster(node: Node) -> None:
     """Make `node`, whose roles have ended, one that has never been in a cluster."""
     identity = node.new_identity(node.own_name)
     identity.replace_files()
-    node.parts = replace(node.parts, identity=identity)
+    node.parts = replace(node.parts, keyring=Keyring(identity))
     node.parts.store.forget_history()
     (node.root / BEGUN).unlink(missing_ok=True)
     node.removed = None

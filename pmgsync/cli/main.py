@@ -47,6 +47,7 @@ TOPICS = {
         "leave": Entry("member_commands", "LEAVE", "take this node out of its cluster"),
         "promote": Entry("promotion_commands", "PROMOTE", "make this node the master"),
         "switchover": Entry("promotion_commands", "SWITCHOVER", "make another node the master"),
+        "rotate-keys": Entry("key_commands", "ROTATE_KEYS", "replace the keys of this node"),
         "tokens": Entry("token_command", "TOKENS", "list or revoke join tokens"),
         "daemon": Entry("daemon_command", "DAEMON", "run the daemon of this node"),
         "status": Entry("status_command", "STATUS", "show which node runs what"),

@@ -24,7 +24,7 @@ from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.trust import TrustedHistory, genesis_of
 from pmgsync.ports import ChangeSource
 from pmgsync.survey import Survey
-from pmgsync.wire.certificates import check_certificate, to_der
+from pmgsync.wire.certificates import check_certificate
 from pmgsync.wire.server import Listen, MemberServer
 
 
@@ -44,18 +44,20 @@ def build_master(
     feeds = _feeds(parts, history, roster, settings)
     tokens = Tokens(parts.store, parts.clock)
 
+    def own_keys() -> MemberKeys:
+        return parts.identity.keys
+
     def announce() -> None:
         # The server first: it cuts removed members at once, with the signed reason.
         trust(history.membership)
+        server.show(parts.tls)
         role.membership_changed()
 
-    register = Register(
-        history, parts.identity.key, parts.clock, parts.identity.write_chain, announce
-    )
+    register = Register(history, parts.keyring, parts.clock, parts.identity.write_chain, announce)
     file = ClusterFile(parts.tree, parts.store, register, parts.clock)
     role = _role(parts, history, roster, feeds, source, settings, file=file)
     entrance = Entrance(register, parts.clock, check_certificate, lambda: roster.connected)
-    petitions = Petitions(entrance, _own_keys(parts), parts.clock)
+    petitions = Petitions(entrance, own_keys, parts.clock)
     server = MemberServer(
         parts.tls,
         lookup=lambda _fingerprint: None,
@@ -71,14 +73,14 @@ def build_master(
         register=register,
         petitions=petitions,
         server=server,
-        certificate=parts.identity.tls_certificate,
+        keys=own_keys,
         strangers=Listen(me.address, network.join_port, "[network] join_port"),
     )
 
 
 def _feeds(parts: NodeParts, history: TrustedHistory, roster: Roster, settings: Settings) -> Feeds:
     config = FeedConfig(silence_s=SILENT_BEATS * settings.network.heartbeat_ms / 1000)
-    return Feeds(parts.store, history, parts.identity.key, parts.clock, roster, config)
+    return Feeds(parts.store, history, parts.keyring, parts.clock, roster, config)
 
 
 def _role(
@@ -94,7 +96,7 @@ def _role(
     survey = Survey(parts.tree, parts.clock, finished=True)
     return MasterRole(
         MasterParts(
-            publisher=Publisher(survey, parts.store, history, parts.identity.key, parts.clock),
+            publisher=Publisher(survey, parts.store, history, parts.keyring, parts.clock),
             feeds=feeds,
             roster=roster,
             history=history,
@@ -110,7 +112,3 @@ def _role(
             heartbeat_s=settings.network.heartbeat_ms / 1000,
         ),
     )
-
-
-def _own_keys(parts: NodeParts) -> MemberKeys:
-    return MemberKeys(parts.identity.key.public_key, to_der(parts.identity.tls_certificate))

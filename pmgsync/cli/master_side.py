@@ -5,7 +5,7 @@ API wants it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,10 @@ from pmgsync.master.role import MasterRole
 from pmgsync.master.settled import Settled
 from pmgsync.master.tokens import IssuedToken, Tokens
 from pmgsync.model.fingerprint import fingerprint
-from pmgsync.model.manifest import digest_of
+from pmgsync.model.membership import MemberKeys
 from pmgsync.model.status import ClusterStatus
 from pmgsync.model.trust import Head, TrustedHistory
 from pmgsync.ports import History
-from pmgsync.wire.certificates import to_der
 from pmgsync.wire.server import Listen, MemberServer
 from pmgsync.wire.tls import target_of
 
@@ -47,7 +46,8 @@ class MasterSide:
     petitions: Petitions
     server: MemberServer
     """Of the join port; the member port belongs to every node (`peering.py`)."""
-    certificate: bytes
+    keys: Callable[[], MemberKeys]
+    """What this master is recognised by at this moment."""
     strangers: Listen
     _sessions: dict[int, Hold] = field(default_factory=dict)
 
@@ -83,7 +83,7 @@ class MasterSide:
 
     def new_token(self) -> Mapping[str, Any]:
         """A new join token, and the line that uses it."""
-        token = self.tokens.issue(digest_of(to_der(self.certificate)))
+        token = self.tokens.issue(self.keys().fingerprint)
         issued = self.tokens.good(token.token_id)
         address = self.strangers.address
         if self.strangers.port != DEFAULT_JOIN_PORT:

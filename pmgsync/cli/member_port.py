@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.peering_ports import PeeringParts
 from pmgsync.cli.settings import HERE
+from pmgsync.wire.certificates import check_proven
 from pmgsync.wire.peers import GrpcPeers
 from pmgsync.wire.server import Listen, MemberServer, probe
 
@@ -28,9 +29,10 @@ def over_grpc(node: Node, cid: int, cluster: str) -> Peering:
         cid=cid,
         cluster=cluster,
         store=own.store,
-        signer=own.identity.key,
+        signer=own.keyring,
         clock=own.clock,
-        peers=GrpcPeers(own.tls),
+        peers=GrpcPeers(own.all_tls),
+        check_key=check_proven,
         only_here=lambda: node.settings.promotion.hand_over == HERE,
         require_ports=lambda: probe(join_port(node, node.me)),
     )
@@ -62,6 +64,7 @@ class _GrpcPort:
 
     def trust(self, membership: Membership) -> None:
         """See `MemberPort`."""
+        self._server.show(self._node.parts.tls)
         keys = [member.keys for member in membership.members]
         self._server.trust(known.certificate for known in keys if known is not None)
 

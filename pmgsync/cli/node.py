@@ -31,13 +31,14 @@ from pmgsync.cli.answers import (
     ShownVersion,
     StatusAnswer,
 )
-from pmgsync.cli.assembly import NodeParts, build_agent
+from pmgsync.cli.assembly import NodeParts, Watch, build_agent, watch
 from pmgsync.cli.database import note_begun, open_store, require_history
 from pmgsync.cli.machine import node_name
 from pmgsync.cli.member_port import over_grpc
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.removal import REJOIN, Removed, removal_in, removal_of, stand_aside
 from pmgsync.cli.rendering import renders, service_folders
+from pmgsync.cli.rotating import certificate_lines, have_named_keys, rotate_when_due
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import (
     MalformedError,
@@ -49,7 +50,7 @@ from pmgsync.errors import (
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.identity import Identity
-from pmgsync.host.inotify_loop import LoopSource
+from pmgsync.host.keyring import Keyring
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.status import ClusterStatus
@@ -58,7 +59,6 @@ from pmgsync.wire.certificates import make_certificate
 
 if TYPE_CHECKING:
     from pmgsync.cli.master_side import MasterSide
-    from pmgsync.host.inotify import InotifySource
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +84,11 @@ class Node:
         clock = SystemClock()
         name = node_name(root, None, settings.node.name)
         self._worker = ThreadPoolExecutor(1, "pmgsync-work")
-        identity = Identity.load_or_create(root, lambda: make_certificate(name, clock.now()))
+        keyring = Keyring.load(root, lambda: make_certificate(name, clock.now()))
         self.parts = NodeParts(
             root=root,
-            identity=identity,
-            store=open_store(root, identity),
+            keyring=keyring,
+            store=open_store(root, keyring.current),
             tree=DiskTree(root, service_folders(root) if renders(root, settings) else ()),
             clock=clock,
             run_blocking=self._run_blocking,
@@ -101,7 +101,7 @@ class Node:
         """Held while this node founds, joins or leaves a cluster."""
         self.on_status: Callable[[str], None] = lambda _line: None
         self.peering: Peering | None = None
-        self._source: LoopSource | InotifySource | None = None
+        self._source: Watch | None = None
         self._roles: asyncio.Task[None] | None = None
         self._standing_aside: asyncio.Future[None] | None = None
         self._epoch = 0
@@ -127,9 +127,10 @@ class Node:
         Raises, with nothing changed, where recovery or a port stands in the way.
         """
         history = TrustedHistory(chain)
+        self.parts.keyring.follow(history.membership)
         me = self._me_in(history)
         is_master = me.cid == history.membership.master
-        source = self._watch(is_master=is_master)
+        source = watch(self.root, self.parts.clock, is_master=is_master)
         cluster = history.membership.cluster
         peering, master = self.peering or over_grpc(self, me.cid, cluster), None
         try:
@@ -139,7 +140,7 @@ class Node:
                 # A node that is not the master need not carry the master's code in memory.
                 from pmgsync.cli.master_assembly import build_master
 
-                master = build_master(self.parts, me, chain, source, self.settings, peering.trust)
+                master = build_master(self.parts, me, chain, source, self.settings, self._trust)
                 master.feeds.on_promise = peering.heard_of_promise
             agent = build_agent(
                 self.parts, me, chain, source, self.settings, master, chain_grew=self._chain_grew
@@ -175,8 +176,8 @@ class Node:
         if self.master is None or began:
             # On the master, its own links are on disk before anybody hears of them.
             self.parts.identity.write_chain(chain)
-        if self.peering is not None and self.master is None:
-            self.peering.trust(membership)
+        if self.master is None:
+            self._trust(membership)
         if began:
             log.warning(
                 "epoch %d begins: the master is %s",
@@ -185,6 +186,12 @@ class Node:
             )
             self._change = asyncio.create_task(self._change_roles())
             self._change.add_done_callback(self._roles_changed)
+
+    def _trust(self, membership: Membership) -> None:
+        """The members are these: let them in, and have the keys that it names for this node."""
+        have_named_keys(self, membership)
+        if self.peering is not None:
+            self.peering.trust(membership)
 
     async def roles_changed(self) -> None:
         """Return when the roles are those of the newest epoch."""
@@ -211,14 +218,6 @@ class Node:
         if error is not None and not self._failed.done():
             self._failed.set_exception(error)
 
-    def _watch(self, *, is_master: bool) -> LoopSource | InotifySource:
-        if not is_master:
-            return LoopSource(self.root)
-        # As above: what only a master needs.
-        from pmgsync.host.inotify import InotifySource
-
-        return InotifySource(self.root, self.parts.clock)
-
     async def begin_anew(self, identity: Identity, chain: tuple[Envelope, ...]) -> None:
         """Take up the roles that `chain` gives to the holder of `identity`, which is new.
 
@@ -226,7 +225,7 @@ class Node:
         stands in the way, this node belongs to no cluster.
         """
         identity.replace_files()
-        self.parts = replace(self.parts, identity=identity)
+        self.parts = replace(self.parts, keyring=Keyring(identity))
         self.parts.store.forget_history()
         self.removed = None
         await self.begin(chain, durable=False)
@@ -310,6 +309,7 @@ class Node:
             group.create_task(self._prune_now_and_then())
             group.create_task(self._every_second())
             group.create_task(peering.gossip.run())
+            group.create_task(rotate_when_due(self))
             if self.master is not None:
                 group.create_task(self.master.role.run())
                 group.create_task(peering.renew_forever())
@@ -362,9 +362,9 @@ class Node:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._worker, work))
 
     def _me_in(self, history: TrustedHistory) -> Member:
-        key = self.parts.identity.key.public_key
+        keys = {pair.key.public_key for pair in self.parts.keyring.pairs}
         for member in history.membership.members:
-            if member.keys is not None and member.keys.identity == key:
+            if member.keys is not None and member.keys.identity in keys:
                 return member
         raise NotMemberError(
             "this node's key is not in the membership chain",
@@ -461,6 +461,7 @@ class Node:
         lines += self.peering.attention if self.peering is not None else ()
         if self.master is None and not agent.link.up:
             lines.append(f"no connection to the master: {agent.link.trouble}")
+        lines += certificate_lines(self.history.membership, self.parts.clock.now())
         lines += orphaned.attention(self.parts.store)
         lines += versions.kept_lines(self.parts.store)
         return tuple(lines)

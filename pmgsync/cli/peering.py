@@ -24,7 +24,7 @@ from pmgsync.errors import (
     RivalError,
     TransportError,
 )
-from pmgsync.master.requests import Requests
+from pmgsync.master.requests import Requests, change_keys, changes_limiter
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer
@@ -74,6 +74,7 @@ class Peering:
             )
         )
         self._yields = (0, 0.0)
+        self._changes = changes_limiter()
         self._agreed = (0, 0.0)
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
@@ -157,6 +158,22 @@ class Peering:
         if master is None:
             raise TransportError("is not the master")
         return Requests(master.register).leave(member)
+
+    def rekey(self, member: Member, request: bytes, proof: bytes) -> bytes:
+        """See `join_ports.MemberRequests`."""
+        master = self._node.master
+        if master is None:
+            raise TransportError("is not the master")
+        parts = self._parts
+        return change_keys(
+            master.register,
+            member,
+            request,
+            proof,
+            check_key=parts.check_key,
+            limiter=self._changes,
+            clock=parts.clock,
+        )
 
     def notice(self, keys: MemberKeys) -> bytes:
         """See `join_ports.MemberRequests`."""

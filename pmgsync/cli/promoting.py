@@ -130,7 +130,7 @@ async def found_anew(node: Node) -> Mapping[str, Any]:
             now=parts.clock.now(),
         )
         await node.end_roles()
-        link = seal(MEMBERSHIP_TYPE, membership.to_bytes(), parts.identity.key)
+        link = seal(MEMBERSHIP_TYPE, membership.to_bytes(), parts.keyring)
         await node.begin((link,), durable=False)
     return Refounded(
         cluster=membership.cluster,

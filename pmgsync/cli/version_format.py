@@ -37,6 +37,11 @@ def moment(milliseconds: int, zone: tzinfo | None = None) -> str:
         return f"{seconds} s"
 
 
+def day(milliseconds: int, zone: tzinfo | None = None) -> str:
+    """`2026-02-03` in `zone` (None: that of this machine)."""
+    return moment(milliseconds, zone).partition(" ")[0]
+
+
 # --- versions ------------------------------------------------------------
 
 

@@ -1,4 +1,5 @@
 """Who this node is: its keys, its certificate and the membership chain, in files for root alone.
+Keys beside those that count are in `keyring.py`.
 
 `identity.key` is the Ed25519 key (32 raw bytes), `tls.key` and `tls.crt` are PEM, `chain.json` is a
 JSON list of envelopes, genesis first. Each file is made complete beside its name, brought to disk
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,10 +19,11 @@ from pathlib import Path
 from pmgsync.errors import HostError, MalformedError, StaleError, StoreDamagedError
 from pmgsync.host.faults import host_error
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.keys import KEY_BYTES, PublicKey, SigningKey
-from pmgsync.model.membership import Membership
+from pmgsync.model.keys import KEY_BYTES, SigningKey
+from pmgsync.model.membership import MemberKeys, Membership
 from pmgsync.model.scope import STATE_FOLDER
 
+SPARE_KEYS = "spare-keys.json"
 _MOST_BYTES = 64 << 20
 
 MakeCertificate = Callable[[], tuple[bytes, bytes]]
@@ -44,20 +47,29 @@ class Identity:
         """
         folder = root / STATE_FOLDER
         _make_folder(folder)
-        raw = _read(folder / "identity.key")
+        raw = read_file(folder / "identity.key")
         if raw is None:
             raw = SigningKey.generate().to_raw()
-            _replace(folder / "identity.key", raw)
-        tls_key, certificate = _read(folder / "tls.key"), _read(folder / "tls.crt")
+            replace_file(folder / "identity.key", raw)
+        tls_key, certificate = read_file(folder / "tls.key"), read_file(folder / "tls.crt")
         if tls_key is None or certificate is None:
             # A crash between the two files must not leave a key beside the certificate of another.
-            _remove(folder / "tls.crt")
+            remove_file(folder / "tls.crt")
             tls_key, certificate = make_certificate()
-            _replace(folder / "tls.key", tls_key)
-            _replace(folder / "tls.crt", certificate)
+            replace_file(folder / "tls.key", tls_key)
+            replace_file(folder / "tls.crt", certificate)
         _require_pem(folder / "tls.key", tls_key, b"PRIVATE KEY")
         _require_pem(folder / "tls.crt", certificate, b"CERTIFICATE")
-        return cls(folder, _key_of(folder / "identity.key", raw), tls_key, certificate)
+        return cls(folder, key_in(folder / "identity.key", raw), tls_key, certificate)
+
+    @property
+    def keys(self) -> MemberKeys:
+        """What the others recognise it by."""
+        try:
+            text = self.tls_certificate.decode("ascii")
+            return MemberKeys(self.key.public_key, ssl.PEM_cert_to_DER_cert(text))
+        except ValueError:
+            raise _damaged(self.folder / "tls.crt", "holds no certificate in PEM") from None
 
     def renewed(self, make_certificate: MakeCertificate) -> Identity:
         """Another identity with new keys, for the same folder; nothing is written yet."""
@@ -70,16 +82,21 @@ class Identity:
         The chain goes first: it names the old keys, and without it this node belongs to no cluster,
         whatever a crash leaves of either identity.
         """
-        _remove(self.folder / "chain.json")
-        _sync_folder(self.folder)
-        _remove(self.folder / "tls.crt")
-        _replace(self.folder / "identity.key", self.key.to_raw())
-        _replace(self.folder / "tls.key", self.tls_key)
-        _replace(self.folder / "tls.crt", self.tls_certificate)
+        remove_file(self.folder / "chain.json")
+        sync_folder(self.folder)
+        remove_file(self.folder / SPARE_KEYS)
+        remove_file(self.folder / "tls.crt")
+        self.write_keys()
+
+    def write_keys(self) -> None:
+        """Put these keys in the place of those in the folder, file by file; the chain stays."""
+        replace_file(self.folder / "identity.key", self.key.to_raw())
+        replace_file(self.folder / "tls.key", self.tls_key)
+        replace_file(self.folder / "tls.crt", self.tls_certificate)
 
     def read_chain(self) -> list[Envelope]:
         """The membership chain, oldest first; empty where this node belongs to no cluster yet."""
-        return _read_chain(self.folder)
+        return read_chain_in(self.folder)
 
     def write_chain(self, envelopes: Sequence[Envelope]) -> None:
         """Replace the chain; durable when this returns. `StaleError` if it is of an older epoch
@@ -89,7 +106,7 @@ class Identity:
             for newest in self.read_chain()[-1:]:
                 require_newer(newest, envelopes[-1])
         rows = [envelope.to_bytes().decode("ascii") for envelope in envelopes]
-        _replace(self.folder / "chain.json", json.dumps(rows, indent=0).encode("ascii"))
+        replace_file(self.folder / "chain.json", json.dumps(rows, indent=0).encode("ascii"))
 
 
 def require_newer(known: Envelope, link: Envelope) -> None:
@@ -101,20 +118,9 @@ def require_newer(known: Envelope, link: Envelope) -> None:
         )
 
 
-def read_place(root: Path) -> tuple[PublicKey, Envelope] | None:
-    """This node's key and the newest link of its chain, where it belongs to a cluster; makes
-    nothing.
-    """
-    folder = root / STATE_FOLDER
-    chain, raw = _read_chain(folder), _read(folder / "identity.key")
-    if not chain or raw is None:
-        return None
-    return _key_of(folder / "identity.key", raw).public_key, chain[-1]
-
-
-def _read_chain(folder: Path) -> list[Envelope]:
+def read_chain_in(folder: Path) -> list[Envelope]:
     path = folder / "chain.json"
-    data = _read(path)
+    data = read_file(path)
     if data is None:
         return []
     try:
@@ -126,7 +132,7 @@ def _read_chain(folder: Path) -> list[Envelope]:
         raise _damaged(path, f"is no membership chain: {error}") from None
 
 
-def _key_of(path: Path, raw: bytes) -> SigningKey:
+def key_in(path: Path, raw: bytes) -> SigningKey:
     if len(raw) != KEY_BYTES:
         raise _damaged(path, f"has {len(raw)} bytes, not {KEY_BYTES}")
     return SigningKey(raw)
@@ -153,7 +159,7 @@ def _make_folder(folder: Path) -> None:
         raise host_error(error, str(folder), "make the folder") from None
 
 
-def _read(path: Path) -> bytes | None:
+def read_file(path: Path) -> bytes | None:
     """The content of `path`, None if there is no such file."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -173,14 +179,14 @@ def _read(path: Path) -> bytes | None:
     return data
 
 
-def _remove(path: Path) -> None:
+def remove_file(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise host_error(error, str(path), "remove it") from None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -191,7 +197,7 @@ def _sync_folder(folder: Path) -> None:
         raise host_error(error, str(folder), "write it") from None
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Put `content` at `path`, whole and durable."""
     beside = path.with_name(f".{path.name}.new")
     try:
@@ -204,7 +210,7 @@ def _replace(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             beside.unlink()

@@ -112,13 +112,18 @@ class Feeds:
         off.
         """
         self._lengthen_chain()
-        members = {member.cid: member for member in self._history.membership.members}
+        membership = self._history.membership
+        members = {member.cid: member for member in membership.members}
         for session in tuple(self._sessions.values()):
             member = members.get(session.member.cid)
-            if member is None or member.keys != session.member.keys:
-                session.cut(NotAllowedError("is no member with these keys any more"))
+            if member is None or member.keys is None:
+                session.cut(NotAllowedError("is no member any more"))
+            elif member.keys != session.member.keys and member.cid != membership.master:
+                # (The agent beside this master has its new keys at the same moment.)
+                session.cut(TransportError("has other keys now, and comes again with them"))
             else:
                 session.member = member
+            session.beat = None  # it may be signed with a key that counts no longer
             session.wake.set()
         self._roster.keep(members)
 
@@ -184,7 +189,10 @@ class Feeds:
         if older := self._sessions.get(cid):
             older.cut(TransportError("replaced by a newer stream of the same node"))
         self._sessions[cid] = session
-        session.standing = Standing(hello.active, hello.manifest)
+        base = self._history.membership.base
+        # What is before the base counts by the base alone, not version by version.
+        behind = base is not None and hello.active < base.position
+        session.standing = Standing(hello.active, hello.manifest, lost=behind)
         session.links = sum(place <= (hello.epoch, hello.serial) for place, _ in self._chain)
         self._roster.came(cid, hello.active, hello.manifest, self._clock.now())
         log.info("%s: connected, runs version %s", session.member.label, hello.active)

@@ -9,7 +9,7 @@ admin compared; so nobody slips in under a name between the look and the word.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pmgsync.errors import (
@@ -66,11 +66,11 @@ class Petitions:
     def __init__(
         self,
         entrance: Entrance,
-        own_keys: MemberKeys,
+        own_keys: Callable[[], MemberKeys],
         clock: Clock,
         limiter: PeerLimiter | None = None,
     ) -> None:
-        """`own_keys`: what this master is recognised by."""
+        """`own_keys`: what this master is recognised by at that moment."""
         self._entrance = entrance
         self._own_keys = own_keys
         self._clock = clock
@@ -91,7 +91,7 @@ class Petitions:
     @property
     def own_fingerprint(self) -> str:
         """What the other admin must see."""
-        return fingerprint(self._own_keys)
+        return fingerprint(self._own_keys())
 
     def file(self, envelope: bytes, peer: str) -> Waiting:
         """See `join_ports.JoinHandler`."""
@@ -99,7 +99,7 @@ class Petitions:
         if len(envelope) > MAX_REQUEST_BYTES:
             raise MalformedError(f"a petition of {len(envelope)} bytes", where=peer)
         petition = Petition.from_envelope(Envelope.from_bytes(envelope))
-        if petition.master != self._own_keys.fingerprint:
+        if petition.master != self._own_keys().fingerprint:
             log.warning("%s was shown another certificate than this master's", peer)
             raise BadSignatureError(
                 "was made for another master: somebody may stand in between",
@@ -107,7 +107,7 @@ class Petitions:
                 mend="compare the fingerprints, and the network between the two",
             )
         self._entrance.candidate(petition.request, peer)
-        now, identity = self._clock.monotonic(), self._own_keys.identity.raw
+        now, identity = self._clock.monotonic(), self._own_keys().identity.raw
         filed = Waiting(
             self, petition.request, peer, self._clock.now(), now + WAIT_SECONDS, identity
         )

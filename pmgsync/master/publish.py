@@ -245,7 +245,7 @@ class Publisher:
     def _publish(self, observed: Observed, message: str) -> Published:
         head, target = self._history.head, observed.target
         text, draft = message or self.holds.message, observed.draft
-        if draft is not None and draft.base is head.manifest and not text:
+        if draft is not None and self._still_holds(draft) and not text:
             record = draft.record
         else:
             change = diff(head.manifest, target)
@@ -268,6 +268,13 @@ class Publisher:
         self._lately.replaced(head.manifest, self._clock.monotonic())
         new = {d: c for d, c in observed.contents.items() if d not in head.manifest.digests}
         return Published(verified, head.manifest, sent, new, self._clock.monotonic())
+
+    def _still_holds(self, draft: Draft) -> bool:
+        """Is it made from the newest state, and signed with the key of this moment?"""
+        key_ids = [signature.key_id for signature in draft.record.envelope.signatures]
+        return draft.base is self._history.head.manifest and key_ids == [
+            self._signer.public_key.key_id
+        ]
 
     def _sealed(self, target: Manifest, change: Diff, message: str) -> Envelope:
         head, membership = self._history.head, self._history.membership

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 
 from pmgsync.errors import InvalidError, NotMemberError
 from pmgsync.model.envelope import Envelope, seal
-from pmgsync.model.keys import Signer
+from pmgsync.model.keys import PublicKey, Signer
 from pmgsync.model.lineage import Lineage
 from pmgsync.model.membership import (
     MEMBERSHIP_TYPE,
+    Base,
     Member,
     MemberKeys,
     Membership,
@@ -21,6 +22,7 @@ from pmgsync.model.membership import (
     remove,
     successor,
 )
+from pmgsync.model.rekeying import rekeyed, with_recovery
 from pmgsync.model.removal import removal_notice
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Clock
@@ -71,9 +73,9 @@ class Register:
         """Another node is the master: nothing is written here any more."""
         self._closed = True
 
-    def draft(self, membership: Membership, where: str) -> Envelope:
-        """The new link, signed and tried on. `InvalidError` naming `where` if the chain is full, or
-        this master has signed for a newer epoch, or is none any more.
+    def draft(self, membership: Membership, where: str, *more: Signer) -> Envelope:
+        """The new link, signed (by `more` keys, too) and tried on. `InvalidError` naming `where` if
+        the chain is full, or this master has signed for a newer epoch, or is none any more.
         """
         self._require_open(where)
         if self._history.promised:
@@ -82,7 +84,7 @@ class Register:
                 where=where,
                 mend="try again in a moment",
             )
-        envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer)
+        envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer, *more)
         follows(self.membership, self.last, envelope)
         if sum(len(link.to_bytes()) for link in (*self.chain, envelope)) > MAX_CHAIN_BYTES:
             raise InvalidError(
@@ -143,6 +145,34 @@ class Register:
         self.enter(self.draft(changed, where))
         self.announce()
 
+    def rekey(self, member: Member, keys: MemberKeys, new: Signer | None = None) -> Envelope:
+        """The member has these keys from now on, and no others. The link that says so.
+
+        `new` signs it, too, where it is the identity key that this master takes. Raises
+        `InvalidError` for a key that somebody else has, or that is dead.
+        """
+        if self.lineage().is_dead(keys):
+            raise InvalidError(
+                "was a member's once, so it is dead", where=f"a key of {member.label}"
+            )
+        head, now = self._history.head, self._clock.now()
+        base = Base(head.position, head.manifest.digest)
+        changed = rekeyed(self.membership, self.last, member.cid, keys, head=base, now=now)
+        is_new = new is not None and changed.master_key != self.membership.master_key
+        envelope = self.draft(changed, member.label, *([new] if new and is_new else []))
+        self.enter(envelope)
+        log.info("%s has new keys by membership %d", member.label, self.membership.serial)
+        self.announce()
+        return envelope
+
+    def replace_recovery(self, recovery: PublicKey) -> None:
+        """Another recovery key counts from now on, and the one before no longer."""
+        now = self._clock.now()
+        changed = with_recovery(self.membership, self.last, recovery, now=now)
+        self.enter(self.draft(changed, "recovery key"))
+        log.warning("another recovery key counts by membership %d", self.membership.serial)
+        self.announce()
+
     def at(self, epoch: int, serial: int) -> Membership | None:
         """The membership that the chain has there."""
         for envelope in reversed(self.chain):
@@ -152,7 +182,10 @@ class Register:
         return None
 
     def notice_for(self, keys: MemberKeys) -> bytes:
-        """The signed word that these keys are no member's any more; empty while they are."""
-        if any(member.keys == keys for member in self.membership.members):
+        """The signed word that these keys are no member's any more; empty while they are, and
+        where their holder is a member with others.
+        """
+        holder = self.lineage().holder_of(keys)
+        if any(m.keys is not None and m.cid == holder for m in self.membership.members):
             return b""
         return removal_notice(self.membership, keys.identity, self._signer)

@@ -1,8 +1,27 @@
 """What members may ask of the master besides the follow stream (`join_ports.MemberRequests`)."""
 
-from pmgsync.errors import NotMemberError
+from collections.abc import Callable
+
+from pmgsync.errors import MalformedError, NotAllowedError, NotMemberError
+from pmgsync.master.limiter import PeerLimiter
 from pmgsync.master.register import Register
+from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member, MemberKeys
+from pmgsync.model.rekeying import MAX_KEY_CHANGE_BYTES, accept_change
+from pmgsync.ports import Clock
+
+CheckKey = Callable[[bytes, bytes, bytes], None]
+"""Raises unless the certificate (DER, the first) is of the right kind, and the second is what its
+key made of the third."""
+
+CHANGES_AT_ONCE = 5
+CHANGES_PER_S = 1 / 600
+"""Of one member; each change makes the chain longer for ever."""
+
+
+def changes_limiter() -> PeerLimiter:
+    """How often a member may change its keys. It must outlive the calls."""
+    return PeerLimiter(CHANGES_PER_S, CHANGES_AT_ONCE, all_times=10_000)
 
 
 class Requests:
@@ -21,3 +40,26 @@ class Requests:
     def notice(self, keys: MemberKeys) -> bytes:
         """See the port."""
         return self._register.notice_for(keys)
+
+
+def change_keys(
+    register: Register,
+    member: Member,
+    request: bytes,
+    proof: bytes,
+    *,
+    check_key: CheckKey,
+    limiter: PeerLimiter,
+    clock: Clock,
+) -> bytes:
+    """See `join_ports.MemberRequests.rekey`."""
+    if len(request) > 2 * MAX_KEY_CHANGE_BYTES:
+        raise MalformedError(f"a change of keys of {len(request)} bytes", where=member.label)
+    envelope = Envelope.from_bytes(request)
+    keys = accept_change(envelope, register.membership, register.last, member)
+    check_key(keys.certificate, proof, envelope.payload)
+    if not limiter.allow(str(member.cid), clock.monotonic()):
+        raise NotAllowedError(
+            "changes its keys too often", where=member.label, mend="try again in ten minutes"
+        )
+    return register.rekey(member, keys).to_bytes()

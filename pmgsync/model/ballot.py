@@ -26,6 +26,7 @@ from pmgsync.model.envelope import Envelope, Signature
 from pmgsync.model.manifest import Digest, Manifest, parse_digest
 from pmgsync.model.membership import Base, Membership
 from pmgsync.model.promotion import MOST_VOTED, require_promotion, signed_by
+from pmgsync.model.trust import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,9 +192,9 @@ def _proven(candidate: Membership, proof: Envelope | None, chain: Sequence[Envel
         raise MalformedError("the candidate shows another version than it says it has")
     if change_set.cluster != candidate.cluster and not _is_inherited(base, chain):
         raise MalformedError("the candidate shows a version of another cluster")
-    keys = [m.master_key for m in _memberships(chain) if m.epoch == base.position.epoch]
+    keys = keys_of(base.position.epoch, _memberships(chain))
     if keys:
-        proof.require(CHANGE_SET_TYPE, keys[-1])
+        proof.require(CHANGE_SET_TYPE, next(iter(proof.signers(keys)), keys[-1]))
     elif not _is_inherited(base, chain):
         raise MalformedError(f"the candidate shows a version of epoch {base.position.epoch}")
     return base

@@ -62,6 +62,10 @@ class Lineage:
         self._keys, self._before, self.newest = keys, membership, origin
         self.links += 1
 
+    def holder_of(self, keys: MemberKeys) -> int | None:
+        """The cid of who has these keys, or had them last; None where nobody ever did."""
+        return next((self._holders[name] for name in _names(keys) if name in self._holders), None)
+
     def is_dead(self, keys: MemberKeys) -> bool:
         """Did somebody have one of the two, and is that over? A dead key never lives again."""
         alive = {name for held in self._keys.values() for name in _names(held)}
@@ -81,4 +85,5 @@ def _signers(
         if source is not None:
             known.update({m.keys.identity: m.label for m in source.members if m.keys})
     found = envelope.signers(known)
-    yield from (label for key, label in known.items() if key in found)
+    # A master that takes a new key signs with both.
+    yield from dict.fromkeys(label for key, label in known.items() if key in found)

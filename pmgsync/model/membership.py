@@ -5,6 +5,8 @@ the founder. Each next one names the digest of the one before. Within an epoch t
 one and that epoch's master signs (`follows`); the rule for the next epoch, a promotion, is in
 `promotion.py`. From then on the documents of that epoch name its `base`: the version on which its
 own versions follow. A cluster that was founded anew from the history of another has one, too.
+A master that takes a new identity key (`rekeying.py`) stays in its epoch and names a newer base:
+the last version that its key before has signed.
 
 A member without keys is *expected*: PMG's `cluster.conf` lists it, or the admin announced it, but
 it has not joined; nothing it says counts. cids are never given twice: `max_cid` only grows, and a
@@ -185,8 +187,8 @@ class Membership:
     base: Base | None = None
 
     def __post_init__(self) -> None:
-        if self.base is not None and self.base.position.epoch >= self.epoch:
-            raise MalformedError("a membership begins on a version of its own epoch")
+        if self.base is not None and self.base.position.epoch > self.epoch:
+            raise MalformedError("a membership begins on a version of a later epoch")
         cids = {member.cid for member in self.members}
         keys = [member.keys for member in self.members if member.keys]
         if len(cids) != len(self.members) or _doubled(m.name.lower() for m in self.members):
@@ -422,12 +424,24 @@ def follows(previous: Membership, previous_envelope: Envelope, envelope: Envelop
     envelope.require(MEMBERSHIP_TYPE, previous.master_key)
     if candidate.parent != previous_envelope.digest:
         raise GapError("a membership names another predecessor than the one known here")
-    if (candidate.master, candidate.master_key) != (previous.master, previous.master_key):
-        raise MalformedError("a membership changes the master or its key within an epoch")
-    if candidate.base != previous.base:
+    if candidate.master != previous.master:
+        raise MalformedError("a membership changes the master within an epoch")
+    if candidate.master_key != previous.master_key:
+        _require_rekeyed(previous, candidate, envelope)
+    elif candidate.base != previous.base:
         raise MalformedError("a membership changes the base of its epoch")
     _require_cids_given_once(previous, candidate)
     return candidate
+
+
+def _require_rekeyed(previous: Membership, candidate: Membership, envelope: Envelope) -> None:
+    """The master's new key has signed, too; and the base says where the versions of the one before
+    end, so that nothing which that one signs later counts.
+    """
+    envelope.require(MEMBERSHIP_TYPE, candidate.master_key)
+    base, before = candidate.base, previous.base
+    if base is None or (before is not None and base.position < before.position):
+        raise MalformedError("a membership changes the master's key without a base for it")
 
 
 def _require_cids_given_once(previous: Membership, candidate: Membership) -> None:

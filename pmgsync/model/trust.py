@@ -13,6 +13,8 @@ or raises a `PeerError` and leaves everything as it was. The rules:
   start from the head's state and lead to the state it names; every entry must be in scope.
 * The first version of an epoch follows on its base. A head that is not of the history which the
   base ends (`is_forked`) is followed by nothing but a snapshot.
+* So does the first version that a master signs with a new key within its epoch: what its key
+  before signs counts no longer, but for that base itself.
 * A snapshot is the newest change set together with the complete manifest it names: then the
   versions between need not be seen, but a version at or below the head is refused all the same.
 * The base of the epoch may be taken in although it is of an older one: the membership names its
@@ -58,7 +60,7 @@ from pmgsync.model.promotion import (
 from pmgsync.model.report import REPORT_TYPE, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pmgsync.model.envelope import Envelope
 
@@ -329,9 +331,9 @@ class TrustedHistory:
         if base is None or Base(position, change_set.result) != base:
             self._require_cluster(change_set.cluster)
             self._require_epoch(position, "a change set")
-            envelope.require(CHANGE_SET_TYPE, self.membership.master_key)
             if base is not None and position.version <= base.position.version:
                 raise StaleError(f"version {position} does not follow {base.position}")
+            envelope.require(CHANGE_SET_TYPE, self.membership.master_key)
         if self.promised:
             raise StaleError(f"version {position}: this node has signed for epoch {self.promised}")
         if not self.is_forked and position.version <= self._head.position.version:
@@ -340,14 +342,13 @@ class TrustedHistory:
 
     def _signer(self, envelope: Envelope) -> PublicKey:
         """Whose word it is that this might be: this epoch's master's; or, if it has not signed,
-        that of the master of the epoch in which the base was made.
+        that of the master of the epoch in which the base was made, by whichever of its keys.
         """
         membership = self.membership
         if membership.base is None or envelope.signers([membership.master_key]):
             return membership.master_key
-        epoch = membership.base.position.epoch
-        keys = [m.master_key for m in self._memberships if m.epoch == epoch]
-        return keys[-1] if keys else membership.master_key
+        keys = keys_of(membership.base.position.epoch, self._memberships)
+        return next(iter(envelope.signers(keys)), membership.master_key)
 
     def _move_to(
         self, change_set: ChangeSet, envelope: Envelope, manifest: Manifest
@@ -380,6 +381,11 @@ def genesis_of(envelope: Envelope) -> Membership:
         raise MalformedError("the membership chain does not begin with a genesis")
     envelope.require(MEMBERSHIP_TYPE, genesis.master_key)
     return genesis
+
+
+def keys_of(epoch: int, memberships: Iterable[Membership]) -> tuple[PublicKey, ...]:
+    """The keys that signed the versions of `epoch`: more than one if its master took a new one."""
+    return tuple(dict.fromkeys(m.master_key for m in memberships if m.epoch == epoch))
 
 
 def verify_content(data: bytes, digest: Digest) -> bytes:

@@ -15,6 +15,9 @@ takes as an issuer of others:
 * Valid from ten years ago (a clock may be that wrong) for ten years to come: an expired certificate
   is refused even where it is pinned, so expiry would be an outage.
 
+Who takes a new certificate into use signs something with its key (`prove`), besides the certificate
+itself: so nobody brings in one that he has only seen.
+
 cryptography.x509 costs 10 MB of memory and is imported inside the functions: only making and
 checking a certificate need it, and a daemon that is up does neither."""
 
@@ -23,9 +26,10 @@ import hashlib
 import ssl
 import warnings
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pmgsync.errors import MalformedError
+from pmgsync.errors import BadSignatureError, MalformedError
 from pmgsync.model.naming import check_node_name
 
 if TYPE_CHECKING:
@@ -41,6 +45,11 @@ CLOCKS_DIFFER = timedelta(days=3653)
 LIFE = timedelta(days=3653)
 _COMMON_NAME_CHARACTERS = 64  # X.509's own limit
 _KEY_HASH_DIGITS = 8
+_PROVEN = b"pmgsync tls key\0"
+"""In front of what is signed with a TLS key, so that it is nothing that TLS signs."""
+_FIELDS_BEFORE_VALIDITY = 4
+_UTC_TIME_CHARACTERS = 13
+_LONG_FORM = 0x80
 _BIT_STRING = 3  # ASN.1's tag; the zero after the length says that all bits count
 
 
@@ -122,6 +131,70 @@ def check_certificate(der: bytes) -> None:
             f"the certificate is not one that pmgsync makes: {objection}",
             mend="remove the node's identity and join again",
         )
+
+
+def prove(tls_key: bytes, message: bytes) -> bytes:
+    """What shows that somebody has the private key `tls_key` (PEM) and means `message`."""
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = serialization.load_pem_private_key(tls_key, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise MalformedError("the TLS key is not ECDSA")
+    return key.sign(_PROVEN + message, ec.ECDSA(hashes.SHA256()))
+
+
+def check_proven(der: bytes, proof: bytes, message: bytes) -> None:
+    """Raise as `check_certificate`, and `BadSignatureError` unless `proof` is what `prove` makes
+    of `message` with the key of the certificate `der`.
+    """
+    check_certificate(der)
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = x509.load_der_x509_certificate(der).public_key()
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey):  # it is: the recipe knows no other
+            key.verify(proof, _PROVEN + message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        raise BadSignatureError("does not have the key of that certificate") from None
+
+
+@lru_cache(maxsize=1024)
+def ends_at(der: bytes) -> int:
+    """When the certificate `der`, which is of the recipe, runs out, in milliseconds since 1970.
+
+    Read by hand (RFC 5280, 4.1): a daemon asks it of each member and need not load x509 for it.
+    `MalformedError` where that is not in it.
+    """
+    # Certificate, TBSCertificate; skip version, serial number, algorithm, issuer; Validity.
+    at = _value(der, _value(der, 0)[0])[0]
+    for _ in range(_FIELDS_BEFORE_VALIDITY):
+        at = _value(der, at)[1]
+    start, _ = _value(der, at)
+    start, end = _value(der, _value(der, start)[1])
+    try:
+        text = der[start:end].decode("ascii")
+        # UTCTime has two digits for the year, GeneralizedTime four.
+        form = "%y%m%d%H%M%SZ" if len(text) == _UTC_TIME_CHARACTERS else "%Y%m%d%H%M%SZ"
+        return int(datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() * 1000)
+    except ValueError:
+        raise MalformedError("a certificate without a date") from None
+
+
+def _value(der: bytes, at: int) -> tuple[int, int]:
+    """Where the value of the ASN.1 element at `at` begins and ends."""
+    if at + 2 > len(der):
+        raise MalformedError("a certificate that ends early")
+    length, start = der[at + 1], at + 2
+    if length >= _LONG_FORM:
+        start += length - _LONG_FORM
+        length = int.from_bytes(der[at + 2 : start], "big")
+    if start + length > len(der):
+        raise MalformedError("a certificate that ends early")
+    return start, start + length
 
 
 def _objection(certificate: "x509.Certificate", der: bytes) -> str:

@@ -11,13 +11,26 @@ import grpc
 from grpc import StatusCode
 
 from pmgsync.errors import PmgsyncError, TransportError
-from pmgsync.model.membership import Member
+from pmgsync.model.membership import Member, MemberKeys
 from pmgsync.model.messages import ToAgent, ToMaster
 from pmgsync.ports import AgentEnd
 from pmgsync.wire.audience import FOLLOW
 from pmgsync.wire.codec import GOODBYE, decode_to_agent, encode_to_master
-from pmgsync.wire.refusals import MEND, error_of, family_of, is_being_cancelled
-from pmgsync.wire.tls import TlsIdentity, client_credentials, client_options, target_of
+from pmgsync.wire.refusals import (
+    MEND,
+    error_of,
+    family_of,
+    is_being_cancelled,
+    may_know_another,
+)
+from pmgsync.wire.tls import (
+    Shown,
+    TlsIdentity,
+    client_credentials,
+    client_options,
+    shown,
+    target_of,
+)
 
 DIAL_SECONDS = 5.0
 GOODBYE_SECONDS = 0.5
@@ -29,7 +42,7 @@ class GrpcDialer:
     """A `ports.Dialer`: shows `identity`, believes only the certificate of the member it dials."""
 
     def __init__(
-        self, identity: TlsIdentity, *, seconds: float = DIAL_SECONDS, method: str = FOLLOW
+        self, identity: Shown, *, seconds: float = DIAL_SECONDS, method: str = FOLLOW
     ) -> None:
         """`seconds`: how long a dial may take. `method`: the call that makes the stream."""
         self._identity = identity
@@ -42,10 +55,20 @@ class GrpcDialer:
             raise TransportError(
                 "has not joined yet, so nobody can tell who answers", where=master.label
             )
+        *others, last = shown(self._identity)
+        for identity in others:
+            try:
+                return await self._dial(master, master.keys, identity)
+            except TransportError as error:
+                if not may_know_another(error):
+                    raise
+        return await self._dial(master, master.keys, last)
+
+    async def _dial(self, master: Member, keys: MemberKeys, identity: TlsIdentity) -> AgentEnd:
         where = f"{master.label} at {target_of(master.address, master.port)}"
         channel = grpc.aio.secure_channel(
             target_of(master.address, master.port),
-            client_credentials(master.keys.certificate, self._identity),
+            client_credentials(keys.certificate, identity),
             options=client_options(),
         )
         stream = ClientStream(channel, channel.stream_stream(self._method)(), where)

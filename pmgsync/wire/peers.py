@@ -6,20 +6,27 @@ from contextlib import suppress
 import grpc
 
 from pmgsync.errors import TransportError
-from pmgsync.model.membership import Member
+from pmgsync.model.membership import Member, MemberKeys
 from pmgsync.model.peers import Answer, Question
 from pmgsync.ports import AgentEnd
 from pmgsync.wire.audience import CATCH_UP, CONSULT
 from pmgsync.wire.client import GrpcDialer, StreamCall
 from pmgsync.wire.peer_codec import decode_answer, encode_question
-from pmgsync.wire.refusals import MEND, error_of, is_being_cancelled
-from pmgsync.wire.tls import TlsIdentity, client_credentials, client_options, target_of
+from pmgsync.wire.refusals import BROKE, MEND, error_of, is_being_cancelled, may_know_another
+from pmgsync.wire.tls import (
+    Shown,
+    TlsIdentity,
+    client_credentials,
+    client_options,
+    shown,
+    target_of,
+)
 
 
 class GrpcPeers:
     """See `agent.peers.Peers`. Shows `identity`, believes only the certificate of whom it asks."""
 
-    def __init__(self, identity: TlsIdentity) -> None:
+    def __init__(self, identity: Shown) -> None:
         self._identity = identity
         self._catch_up = GrpcDialer(identity, method=CATCH_UP)
 
@@ -27,9 +34,26 @@ class GrpcPeers:
         """See `agent.peers.Peers`."""
         if member.keys is None:
             raise TransportError("has not joined yet", where=member.label)
+        *others, last = shown(self._identity)
+        for identity in others:
+            try:
+                return await self._ask(member, member.keys, identity, question, seconds)
+            except TransportError as error:
+                if not may_know_another(error):
+                    raise
+        return await self._ask(member, member.keys, last, question, seconds)
+
+    async def _ask(
+        self,
+        member: Member,
+        keys: MemberKeys,
+        identity: TlsIdentity,
+        question: Question,
+        seconds: float,
+    ) -> Answer:
         target = target_of(member.address, member.port)
         where = f"{member.label} at {target}"
-        credentials = client_credentials(member.keys.certificate, self._identity)
+        credentials = client_credentials(keys.certificate, identity)
         async with grpc.aio.secure_channel(
             target, credentials, options=client_options()
         ) as channel:
@@ -58,7 +82,7 @@ async def _exchange(call: StreamCall, question: Question, where: str) -> Answer:
     except asyncio.CancelledError:
         if is_being_cancelled():
             raise
-        raise TransportError("the connection broke", where=where) from None
+        raise TransportError(BROKE, where=where) from None
     if not isinstance(data, bytes):
         code, details = await call.code(), await call.details()
         raise TransportError(f"gave no answer ({code.name}: {details})", where=where)

@@ -38,6 +38,7 @@ _GRPC_BROKE = (
 )
 """How the details begin that grpc writes itself, in its releases from 1.51 to today's."""
 SHUT_OUT = "ends the connection before it lets this node in"
+BROKE = "the connection broke"
 _NO_CONNECTION = (
     ("certificate_verify_failed", "shows another certificate than the one it has in the cluster"),
     ("refused", "connection refused"),
@@ -97,6 +98,15 @@ def unreachable(cause: str, where: str) -> TransportError:
     return TransportError(what, where=where, mend=MEND_REMOVED if what == SHUT_OUT else MEND)
 
 
+def may_know_another(error: PmgsyncError) -> bool:
+    """Is this how it ends where the other end does not know the certificate that was shown? Then it
+    may know another one of this node: it has not heard of a change yet, or this node has not.
+
+    TLS tells the client no more than that the connection ends.
+    """
+    return isinstance(error, TransportError) and error.what in (SHUT_OUT, BROKE)
+
+
 def error_of(error: grpc.aio.AioRpcError, where: str) -> PmgsyncError:
     """The error that the peer at `where` meant; `TransportError` for what the network does."""
     return family_of(error.code(), error.details() or "", where, error.trailing_metadata())
@@ -116,7 +126,7 @@ def family_of(
     if code is StatusCode.UNAVAILABLE and line.startswith(_GRPC_FAILED):
         return unreachable(line, where)
     if code is StatusCode.UNAVAILABLE and line.lower().startswith(_GRPC_BROKE):
-        return TransportError("the connection broke", where=where, mend=MEND)
+        return TransportError(BROKE, where=where, mend=MEND)
     return _FAMILY_OF.get(code, TransportError)(line, where=where)
 
 

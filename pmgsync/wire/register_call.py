@@ -52,6 +52,9 @@ def _answer(requests: MemberRequests, member: Member, data: bytes) -> pb.FromReg
     match message.WhichOneof("message"):
         case "leave":
             return pb.FromRegister(left=pb.Left(notice=requests.leave(member)))
+        case "rekey":
+            link = requests.rekey(member, message.rekey.request, message.rekey.proof)
+            return pb.FromRegister(rekeyed=pb.Rekeyed(link=link))
     raise MalformedError("a request that this master does not know")
 
 
@@ -77,6 +80,19 @@ async def ask_leave(
     """
     answer = await _ask(identity, master, pb.ToRegister(leave=pb.Leave()), seconds)
     return answer.left.notice
+
+
+async def ask_rekey(
+    identity: TlsIdentity,
+    master: Member,
+    request: bytes,
+    proof: bytes,
+    *,
+    seconds: float = ASK_SECONDS,
+) -> bytes:
+    """Ask `master` for other keys; the link that names them. Raises as `ask_leave`."""
+    rekey = pb.ToRegister(rekey=pb.Rekey(request=request, proof=proof))
+    return (await _ask(identity, master, rekey, seconds)).rekeyed.link
 
 
 async def _ask(

@@ -41,7 +41,6 @@ from pmgsync.wire.tls import (
     MemberTrust,
     TlsIdentity,
     server_options,
-    stranger_credentials,
     target_of,
 )
 
@@ -80,13 +79,13 @@ class MemberServer:
         """Show `identity`; let in the members that `lookup` knows and whose `certificates` are
         pinned. What has no handler is no call.
         """
-        self._identity = identity
         self._lookup = lookup
         self._follow = follow
         self._join = join_service.JoinService(join, seconds=join_seconds) if join else None
         self._peers = PeerService(peers) if peers else None
         self._requests = requests
         self._trust = MemberTrust(identity, certificates)
+        self._front = MemberTrust(identity, strangers=True)
         self._streams: dict[int, _Serving] = {}
         self._handing_over: set[_Serving] = set()
         self._server: grpc.aio.Server | None = None
@@ -104,7 +103,7 @@ class MemberServer:
             if members:
                 self.member_port = _bind(server, members, self._trust.credentials)
             if strangers:
-                self.join_port = _bind(server, strangers, stranger_credentials(self._identity))
+                self.join_port = _bind(server, strangers, self._front.credentials)
             await server.start()
         except PmgsyncError:
             await server.stop(None)
@@ -133,11 +132,22 @@ class MemberServer:
             if now is None or now.cid != serving.member.cid:
                 self._cut(serving)
 
+    def show(self, identity: TlsIdentity) -> None:
+        """This node has other keys now; open streams go on."""
+        self._trust.show(identity)
+        self._front.show(identity)
+
     def _cut(self, serving: "_Serving") -> None:
-        """End a stream, with the signed reason. The next call is checked like any."""
+        """End a stream, with the signed reason where its node was removed. The next call is checked
+        like any.
+        """
         keys = serving.member.keys
-        notice = self._requests.notice(keys) if self._requests and keys else b""
-        serving.end(RemovedError("this node was removed from the cluster", notice=notice))
+        notice = self._requests.notice(keys) if self._requests and keys else None
+        if notice == b"":
+            serving.end(TransportError("has other keys now, and comes again with them"))
+        else:
+            error = RemovedError("this node was removed from the cluster", notice=notice or b"")
+            serving.end(error)
 
     def end_streams(self, error: PmgsyncError) -> None:
         """End all follow streams; their nodes try again."""

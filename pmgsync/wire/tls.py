@@ -5,7 +5,7 @@ the handshake and no more. Who is at the other end, and whether it is still a me
 SHA-256 of the exact certificate, in every call (`fingerprint_of`): a connection outlives changes of
 the set, and its names prove nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -44,31 +44,52 @@ class TlsIdentity:
     certificate: bytes
 
 
+Shown = TlsIdentity | Callable[[], Sequence[TlsIdentity]]
+"""What a node shows to others: one identity, or the ones of this moment. The first of them counts;
+who has not heard of it yet, or of newer ones, may know another (`refusals.may_know_another`)."""
+
+
+def shown(identities: Shown) -> Sequence[TlsIdentity]:
+    """The identities of this moment."""
+    return [identities] if isinstance(identities, TlsIdentity) else identities()
+
+
 class MemberTrust:
-    """The server's credentials for members: its own certificate, and the set that it pins.
+    """The server's credentials for members: its own certificate, and the set that it pins. For
+    `strangers` it pins none, and asks for none.
 
     grpc asks for news once in each handshake, in a thread of its own, and an error there would
     leave the old set in force. So the set is built here, and the thread only compares and hands
     over a reference."""
 
-    def __init__(self, identity: TlsIdentity, certificates: Iterable[bytes]) -> None:
-        """Trust `certificates` (DER)."""
+    def __init__(
+        self, identity: TlsIdentity, certificates: Iterable[bytes] = (), *, strangers: bool = False
+    ) -> None:
+        """Show `identity`, and trust `certificates` (DER)."""
         self._identity = identity
-        self._wanted = self._configuration(certificates)
+        self._certificates = tuple(certificates)
+        self._wanted = self._configuration()
         self._given = self._wanted
         self.credentials = grpc.dynamic_ssl_server_credentials(
             self._wanted,
             self._news,  # type: ignore[arg-type]  # None means "no change"
-            require_client_authentication=True,
+            require_client_authentication=not strangers,
         )
 
     def trust(self, certificates: Iterable[bytes]) -> None:
         """From the next handshake on, trust `certificates` (DER) and no others."""
-        self._wanted = self._configuration(certificates)
+        self._certificates = tuple(certificates)
+        self._wanted = self._configuration()
 
-    def _configuration(self, certificates: Iterable[bytes]) -> grpc.ServerCertificateConfiguration:
+    def show(self, identity: TlsIdentity) -> None:
+        """From the next handshake on, show `identity`."""
+        if identity != self._identity:
+            self._identity = identity
+            self._wanted = self._configuration()
+
+    def _configuration(self) -> grpc.ServerCertificateConfiguration:
         # None refuses everybody on both libraries; an empty set is an error on OpenSSL.
-        roots = b"".join(to_pem(certificate) for certificate in certificates) or None
+        roots = b"".join(to_pem(certificate) for certificate in self._certificates) or None
         pairs = [(self._identity.key, self._identity.certificate)]
         return grpc.ssl_server_certificate_configuration(pairs, roots)
 
@@ -78,11 +99,6 @@ class MemberTrust:
             return None
         self._given = wanted
         return wanted
-
-
-def stranger_credentials(identity: TlsIdentity) -> grpc.ServerCredentials:
-    """Of the join port: the server shows its certificate, the client none."""
-    return grpc.ssl_server_credentials([(identity.key, identity.certificate)])
 
 
 def client_credentials(server: bytes, identity: TlsIdentity | None) -> grpc.ChannelCredentials:

@@ -26,6 +26,7 @@ from pmgsync.model.joining import (
 )
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import FileEntry, Manifest, digest_of
+from pmgsync.model.membership import MemberKeys
 from pmgsync.model.messages import (
     Contents,
     Need,
@@ -36,11 +37,12 @@ from pmgsync.model.messages import (
     View,
 )
 from pmgsync.model.paths import ManagedPath
+from pmgsync.model.rekeying import KeyChange, sign_change
 from pmgsync.model.report import REPORT_TYPE, Outcome, Report
 from pmgsync.wire.audience import AUDIENCES, CATCH_UP, CHANGE, CONSULT, FOLLOW, JOIN, Audience
 from pmgsync.wire.join import fetch_certificate, join_exchange
 from pmgsync.wire.petition import file_petition
-from pmgsync.wire.register_call import ask_leave
+from pmgsync.wire.register_call import ask_leave, ask_rekey
 from pmgsync.wire.tls import target_of
 from pmgsync.wire.v1 import join_pb2 as pb
 from tests.e2e.cluster import environment, never, until
@@ -333,12 +335,20 @@ def test_row_09_a_member_speaks_for_itself_only(stage: Stage) -> None:
         milliseconds=1,
     )
     envelope = seal(REPORT_TYPE, lie.to_bytes(), identity_of(stage.broken).key).to_bytes()
+    new = SigningKey.generate()
+    new_keys = MemberKeys(new.public_key, make_node(9, "thief").certificate)
+    last = identity_of(stage.master).read_chain()[-1].digest
 
     async def main() -> None:
         stream = await a_stream(stage.address, thief.identity)
         await stream.send(SignedReport(envelope))
         _, end = await all_that_comes(stream)
         assert isinstance(end, PeerError)
+        # Its own signature under the other's number gives the other no other keys.
+        change = KeyChange(stage.membership.cluster, victim.cid, last, new_keys)
+        request = sign_change(change, identity_of(stage.broken).key, new).to_bytes()
+        with pytest.raises(PeerError, match="for itself only"):
+            await ask_rekey(thief.identity, stage.address, request, b"")
         # To leave is to leave oneself: the request has no name in it.
         await ask_leave(thief.identity, stage.address)
 

@@ -10,8 +10,8 @@ from pmgsync.wire.tls import (
     HANDSHAKE_MS,
     MAX_CALLS_PER_CONNECTION,
     MAX_HEADER_BYTES,
+    MemberTrust,
     server_options,
-    stranger_credentials,
 )
 from pmgsync.wire.v1 import join_pb2 as pb
 from tests.wire.nodes import LOOPBACK, Reading, make_node, master, run, soon
@@ -25,7 +25,7 @@ def test_a_handshake_that_does_not_come_to_an_end_is_cut() -> None:
         assert options["grpc.server_handshake_timeout_ms"] == HANDSHAKE_MS
         options["grpc.server_handshake_timeout_ms"] = 300  # else it takes as long as it says
         server = grpc.aio.server(options=list(options.items()))
-        credentials = stranger_credentials(make_node(1, "master").identity)
+        credentials = MemberTrust(make_node(1, "master").identity, strangers=True).credentials
         port = server.add_secure_port(f"{LOOPBACK}:0", credentials)
         await server.start()
         for beginning in (b"", b"\x16\x03\x01\x02"):

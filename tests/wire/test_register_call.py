@@ -19,7 +19,7 @@ from pmgsync.model.membership import Member, MemberKeys
 from pmgsync.model.removal import MAX_REMOVAL_BYTES
 from pmgsync.wire.audience import CHANGE
 from pmgsync.wire.client import GrpcDialer
-from pmgsync.wire.register_call import MAX_REQUEST_BYTES, ask_leave
+from pmgsync.wire.register_call import MAX_REQUEST_BYTES, ask_leave, ask_rekey
 from pmgsync.wire.tls import client_credentials, client_options, target_of
 from tests.wire.nodes import LOOPBACK, Reading, make_node, master, run, soon
 
@@ -37,6 +37,12 @@ class Desk:
         if self.failure:
             raise self.failure
         return b"the notice"
+
+    def rekey(self, member: Member, request: bytes, proof: bytes) -> bytes:
+        self.asked.append(member)
+        if self.failure:
+            raise self.failure
+        return request + proof
 
     def notice(self, keys: MemberKeys) -> bytes:
         return self.said
@@ -114,8 +120,8 @@ def test_a_master_that_says_nothing_is_given_up() -> None:
 
 @pytest.mark.parametrize(
     ("notice", "arrives"),
-    [(b"signed", b"signed"), (b"", None), (bytes(MAX_REMOVAL_BYTES + 1), None)],
-    ids=["signed", "none", "too large"],
+    [(b"signed", b"signed"), (bytes(MAX_REMOVAL_BYTES + 1), None)],
+    ids=["signed", "too large"],
 )
 def test_a_removed_member_gets_the_notice_with_the_end_of_its_stream(
     notice: bytes, arrives: bytes | None
@@ -132,5 +138,31 @@ def test_a_removed_member_gets_the_notice_with_the_end_of_its_stream(
             with pytest.raises(NotAllowedError):
                 await stream.receive()
             await stream.close()
+
+    run(main())
+
+
+def test_a_member_that_has_other_keys_is_told_to_come_again() -> None:
+    async def main() -> None:
+        node = make_node(2, "node2")
+        async with master(node, follow=Reading(), requests=Desk(b"")) as here:
+            stream = await GrpcDialer(node.identity).dial(here.address)
+            here.remove(node)
+            with pytest.raises(TransportError, match="has other keys now"):
+                await soon(stream.receive())
+            await stream.close()
+
+    run(main())
+
+
+def test_a_member_asks_for_other_keys() -> None:
+    async def main() -> None:
+        desk, node = Desk(), make_node(2, "node2")
+        async with master(node, requests=desk) as here:
+            link = await ask_rekey(node.identity, here.address, b"request", b"proof")
+            assert (link, desk.asked) == (b"requestproof", [node.member])
+            with pytest.raises(TransportError):
+                await ask_rekey(make_node(2, "node2").identity, here.address, b"x", b"y")
+            assert len(desk.asked) == 1
 
     run(main())

@@ -13,7 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epmgsync/wire/v1/register.proto\x12\npmgsync.v1\";\n\nToRegister\x12\"\n\x05leave\x18\x01 \x01(\x0b\x32\x11.pmgsync.v1.LeaveH\x00\x42\t\n\x07message\";\n\x0c\x46romRegister\x12 \n\x04left\x18\x01 \x01(\x0b\x32\x10.pmgsync.v1.LeftH\x00\x42\t\n\x07message\"\x07\n\x05Leave\"\x16\n\x04Left\x12\x0e\n\x06notice\x18\x01 \x01(\x0c\x32J\n\x08Register\x12>\n\x06\x43hange\x12\x16.pmgsync.v1.ToRegister\x1a\x18.pmgsync.v1.FromRegister(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epmgsync/wire/v1/register.proto\x12\npmgsync.v1\"_\n\nToRegister\x12\"\n\x05leave\x18\x01 \x01(\x0b\x32\x11.pmgsync.v1.LeaveH\x00\x12\"\n\x05rekey\x18\x02 \x01(\x0b\x32\x11.pmgsync.v1.RekeyH\x00\x42\t\n\x07message\"c\n\x0c\x46romRegister\x12 \n\x04left\x18\x01 \x01(\x0b\x32\x10.pmgsync.v1.LeftH\x00\x12&\n\x07rekeyed\x18\x02 \x01(\x0b\x32\x13.pmgsync.v1.RekeyedH\x00\x42\t\n\x07message\"\x07\n\x05Leave\"\x16\n\x04Left\x12\x0e\n\x06notice\x18\x01 \x01(\x0c\"\'\n\x05Rekey\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\"\x17\n\x07Rekeyed\x12\x0c\n\x04link\x18\x01 \x01(\x0c\x32J\n\x08Register\x12>\n\x06\x43hange\x12\x16.pmgsync.v1.ToRegister\x1a\x18.pmgsync.v1.FromRegister(\x01\x30\x01\x62\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pmgsync.wire.v1.register_pb2', globals())
@@ -21,13 +21,17 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   _TOREGISTER._serialized_start=46
-  _TOREGISTER._serialized_end=105
-  _FROMREGISTER._serialized_start=107
-  _FROMREGISTER._serialized_end=166
-  _LEAVE._serialized_start=168
-  _LEAVE._serialized_end=175
-  _LEFT._serialized_start=177
-  _LEFT._serialized_end=199
-  _REGISTER._serialized_start=201
-  _REGISTER._serialized_end=275
+  _TOREGISTER._serialized_end=141
+  _FROMREGISTER._serialized_start=143
+  _FROMREGISTER._serialized_end=242
+  _LEAVE._serialized_start=244
+  _LEAVE._serialized_end=251
+  _LEFT._serialized_start=253
+  _LEFT._serialized_end=275
+  _REKEY._serialized_start=277
+  _REKEY._serialized_end=316
+  _REKEYED._serialized_start=318
+  _REKEYED._serialized_end=341
+  _REGISTER._serialized_start=343
+  _REGISTER._serialized_end=417
 # @@protoc_insertion_point(module_scope)

@@ -62,7 +62,7 @@ class Hall:
         entrance = Entrance(self.register, self.clock, _any, lambda: self.connected)
         assert OWN is not None
         limiter = PeerLimiter(burst=1000) if limiter is None else limiter
-        self.petitions = Petitions(entrance, OWN, self.clock, limiter)
+        self.petitions = Petitions(entrance, lambda: OWN, self.clock, limiter)
 
     def _write(self, _chain: Sequence[Envelope]) -> None:
         if self.error:

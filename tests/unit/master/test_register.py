@@ -1,12 +1,25 @@
 """The master's pen: what it writes, whom it finds, and what members may ask of it."""
 
+import asyncio
+
 import pytest
 
-from pmgsync.errors import InvalidError, NotMemberError, PmgsyncError, StoreError
+from pmgsync.errors import (
+    BadSignatureError,
+    InvalidError,
+    MalformedError,
+    NotAllowedError,
+    NotMemberError,
+    PeerError,
+    PmgsyncError,
+    StoreError,
+)
 from pmgsync.master.register import Register
-from pmgsync.master.requests import Requests
+from pmgsync.master.requests import CHANGES_AT_ONCE, Requests, change_keys, changes_limiter
 from pmgsync.model.envelope import Envelope
+from pmgsync.model.keys import SigningKey
 from pmgsync.model.membership import Former, MemberKeys, remove
+from pmgsync.model.rekeying import KeyChange, sign_change
 from pmgsync.model.removal import accept_removal
 from pmgsync.model.trust import TrustedHistory
 from tests.sim.clock import START_MS, FakeClock
@@ -115,3 +128,113 @@ def test_a_closed_register_takes_nobody_in_and_removes_nobody() -> None:
     with pytest.raises(InvalidError, match="is not the master any more"):
         desk.register.enter(link)
     assert (len(desk.written), desk.announced) == (1, 0)
+
+
+# --- other keys -----------------------------------------------------------------------------------
+
+
+class Counter(Desk):
+    """Where members ask for other keys. The proof of the new TLS key is the word `proof`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limiter = changes_limiter()
+        self.clock = FakeClock()
+
+    def request(self, cid: int, held: SigningKey, new: SigningKey, name: bytes) -> bytes:
+        keys = MemberKeys(new.public_key, name)
+        change = KeyChange(sample.CLUSTER, cid, self.register.last.digest, keys)
+        return sign_change(change, held, new).to_bytes()
+
+    def ask(self, cid: int, request: bytes, proof: bytes = b"proof") -> Envelope:
+        member = self.history.membership.member(cid)
+        link = change_keys(
+            self.register,
+            member,
+            request,
+            proof,
+            check_key=_require_proof,
+            limiter=self.limiter,
+            clock=self.clock,
+        )
+        return Envelope.from_bytes(link)
+
+
+def _require_proof(_certificate: bytes, proof: bytes, _message: bytes) -> None:
+    if proof != b"proof":
+        raise BadSignatureError("does not have the key of that certificate")
+
+
+def test_a_member_gets_other_keys_and_the_ones_before_are_dead() -> None:
+    desk, new = Counter(), sample.key(22)
+    before = desk.keys(2)
+    link = desk.ask(2, desk.request(2, sample.NODE, new, b"new"))
+    assert (desk.written[-1], desk.announced) == (link, 1)
+    assert desk.keys(2) == MemberKeys(new.public_key, b"new")
+    assert desk.register.notice_for(before) == b""  # its holder is a member still
+    back = desk.request(2, new, sample.NODE, b"certificate 2")
+    with pytest.raises(InvalidError, match="dead"):
+        desk.ask(2, back)
+
+
+def test_what_is_asked_twice_is_refused() -> None:
+    desk = Counter()
+    request = desk.request(2, sample.NODE, sample.key(22), b"new")
+    desk.ask(2, request)
+    with pytest.raises(PeerError):
+        desk.ask(2, request)
+    assert desk.announced == 1
+
+
+def test_a_certificate_without_its_key_a_strangers_word_and_a_flood_of_bytes_are_refused() -> None:
+    desk = Counter()
+    good = desk.request(2, sample.NODE, sample.key(22), b"new")
+    with pytest.raises(BadSignatureError):
+        desk.ask(2, good, b"")
+    with pytest.raises(BadSignatureError):
+        desk.ask(2, desk.request(2, sample.STRANGER, sample.key(22), b"new"))
+    with pytest.raises(MalformedError):
+        desk.ask(2, b"x" * 20_000)
+    assert desk.announced == 0
+    assert len(desk.history.chain) == 1
+
+
+def test_a_member_changes_its_keys_so_often() -> None:
+    desk, held = Counter(), sample.NODE
+    for number in range(CHANGES_AT_ONCE):
+        new = sample.key(100 + number)
+        desk.ask(2, desk.request(2, held, new, b"new %d" % number))
+        held = new
+    more = desk.request(2, held, sample.key(200), b"one more")
+    with pytest.raises(NotAllowedError, match="too often"):
+        desk.ask(2, more)
+    asyncio.run(desk.clock.advance(601))
+    desk.ask(2, more)
+
+
+def test_what_cannot_be_written_down_gives_nobody_other_keys() -> None:
+    desk = Counter()
+    before = desk.history.membership
+    desk.error = StoreError("disk full")
+    with pytest.raises(StoreError):
+        desk.ask(2, desk.request(2, sample.NODE, sample.key(22), b"new"))
+    assert (desk.history.membership, desk.announced) == (before, 0)
+
+
+def test_the_master_takes_other_keys_and_signs_the_link_with_both() -> None:
+    desk, new = Counter(), sample.key(22)
+    keys = MemberKeys(new.public_key, b"new")
+    link = desk.register.rekey(desk.register.find("mx1"), keys, new)
+    assert link.signers([sample.MASTER.public_key, new.public_key]) == {
+        sample.MASTER.public_key,
+        new.public_key,
+    }
+    assert TrustedHistory(desk.written).membership.master_key == new.public_key
+    assert desk.register.lineage().origins[1].signers == ("mx1(1)",)
+
+
+def test_another_recovery_key_is_written_down_and_announced() -> None:
+    desk = Counter()
+    desk.register.replace_recovery(sample.STRANGER.public_key)
+    assert TrustedHistory(desk.written).membership.recovery == sample.STRANGER.public_key
+    assert desk.announced == 1

@@ -268,9 +268,9 @@ def test_the_recovery_key_is_the_way_out_of_all_epochs_that_were_used_up() -> No
     assert next_link(*before, far).epoch == 2 + 2 * MOST_SKIPPED
 
 
-def test_a_base_is_of_an_epoch_before() -> None:
-    with pytest.raises(MalformedError, match="its own epoch"):
-        replace(cluster(3)[0], base=Base(Position(1, 1), Manifest().digest))
+def test_a_base_is_of_no_later_epoch() -> None:
+    with pytest.raises(MalformedError, match="a later epoch"):
+        replace(cluster(3)[0], base=Base(Position(2, 1), Manifest().digest))
 
 
 # --- the chain ---

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,13 +15,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pmgsync.errors import MalformedError
+from pmgsync.errors import BadSignatureError, MalformedError
 from pmgsync.wire.certificates import (
     CLOCKS_DIFFER,
     LIFE,
     SERVER_NAME,
     check_certificate,
+    check_proven,
+    ends_at,
     make_certificate,
+    prove,
     to_der,
     to_pem,
 )
@@ -241,3 +245,41 @@ def test_a_daemon_that_is_up_has_not_loaded_x509() -> None:
         "sys.exit('cryptography.x509' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+# --- what is read and proven without trusting names ----------------------------------------------
+
+
+@pytest.mark.parametrize("years", [-30, 0, 13, 20, 60], ids=lambda years: f"{2027 + years}")
+def test_the_end_is_read_without_the_library(years: int) -> None:
+    """UTCTime until 2049, GeneralizedTime from then on."""
+    made = NOW_MS + years * 366 * 24 * 3600 * 1000
+    der = to_der(make_certificate("node1", made)[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        end = x509.load_der_x509_certificate(der).not_valid_after
+    assert ends_at(der) == int(end.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def test_what_is_cut_short_has_no_end(good: bytes) -> None:
+    for length in (0, 1, 2, 20, 60, 100, 110):
+        with pytest.raises(MalformedError):
+            ends_at(good[:length])
+    with pytest.raises(MalformedError):
+        ends_at(b"certificate 1")
+
+
+def test_a_key_is_proven_for_one_message_and_one_certificate() -> None:
+    (key, pem), (other_key, other) = (make_certificate(f"node{n}", NOW_MS) for n in (1, 2))
+    proof = prove(key, b"this")
+    check_proven(to_der(pem), proof, b"this")
+    for certificate, made, message in (
+        (pem, proof, b"that"),
+        (other, proof, b"this"),
+        (pem, prove(other_key, b"this"), b"this"),
+        (pem, b"", b"this"),
+    ):
+        with pytest.raises(BadSignatureError):
+            check_proven(to_der(certificate), made, message)
+    with pytest.raises(MalformedError):
+        check_proven(b"no certificate", proof, b"this")

@@ -1,0 +1,203 @@
+"""New keys for this node: when an admin says `pmgsync rotate-keys`, and by itself before its
+certificate runs out. The rules are in `model/rekeying.py`, the files in `host/keyring.py`.
+
+1. The new keys are made, and on disk. 2. The master writes the link that names them: a node asks
+its master, the master does it itself. 3. Whoever believes that link has the new keys
+(`have_named_keys`), this node like any other: from its master's answer, from its stream, from the
+gossip, or from its chain file after a crash. So no step has to be undone, and none is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from pmgsync.cli.version_format import day
+from pmgsync.errors import DeadlineError, MalformedError, OperatorError, PeerError, PmgsyncError
+from pmgsync.model.fingerprint import fingerprint
+from pmgsync.model.membership import Member, Membership
+from pmgsync.model.messages import Memberships
+from pmgsync.model.rekeying import (
+    REPLACED_BEFORE_MS,
+    KeyChange,
+    ends_soon,
+    is_due,
+    sign_change,
+)
+from pmgsync.wire.certificates import ends_at
+
+if TYPE_CHECKING:
+    from pmgsync.cli.master_side import MasterSide
+    from pmgsync.cli.node import Node
+    from pmgsync.host.identity import Identity
+
+log = logging.getLogger(__name__)
+
+TRIES = 5
+"""So often a request is made anew because the chain grew meanwhile."""
+HEAR_SECONDS = 5.0
+NEWER_SECONDS = 1.0
+POLL_S = 0.01
+CHECK_EVERY_S = 60.0
+
+
+def have_named_keys(node: Node, membership: Membership) -> None:
+    """Take into use the keys that `membership` names for `node`, if those are others than now."""
+    if not node.parts.keyring.follow(membership):
+        return
+    log.warning("this node has new keys: %s", fingerprint(node.parts.identity.keys))
+    master, agent = node.master, node.agent
+    if master is not None and agent is not None:
+        # The agent beside it signs with them from now on, and must know why.
+        known = agent.history.membership
+        links = master.history.links_after(known.epoch, known.serial)
+        agent.link.on_message(Memberships(tuple(link.to_bytes() for link in links)))
+
+
+def prospect(node: Node) -> Mapping[str, Any]:
+    """What this node has, and when it is replaced by itself; nothing is changed."""
+    membership, me, keys = node.history.membership, node.me, node.parts.identity.keys
+    ends = ends_at(keys.certificate)
+    return {
+        "name": me.name,
+        "cid": me.cid,
+        "master": membership.master_member.label,
+        "fingerprint": fingerprint(keys),
+        "ends": ends,
+        "due": ends - REPLACED_BEFORE_MS,
+        "recovery": membership.recovery.key_id,
+    }
+
+
+async def rotate_keys(node: Node, *, identity: bool) -> Mapping[str, Any]:
+    """Give this node a new TLS key, and a new identity key where `identity` is wanted; return when
+    they count.
+    """
+    node.require_agent()
+    if node.busy.locked():
+        raise OperatorError("this node is joining, or being promoted", mend="try again in a moment")
+    async with node.busy:
+        before, pair = node.parts.identity.keys, _prepare(node, identity=identity)
+        if node.master is not None:
+            node.master.register.rekey(node.me, pair.keys, pair.key)
+        else:
+            await _ask_master(node, pair)
+        membership = node.history.membership
+        return {
+            "name": node.me.name,
+            "cid": node.cid,
+            "identity": identity,
+            "before": fingerprint(before),
+            "fingerprint": fingerprint(node.parts.identity.keys),
+            "ends": ends_at(pair.keys.certificate),
+            "link": f"{membership.epoch}.{membership.serial}",
+        }
+
+
+def replace_recovery(master: MasterSide) -> Mapping[str, Any]:
+    """Make another recovery key count; it is in the answer, and nowhere else."""
+    from pmgsync.master.founding import recovery_text
+    from pmgsync.model.keys import SigningKey
+
+    key = SigningKey.generate()
+    master.register.replace_recovery(key.public_key)
+    membership = master.register.membership
+    return {
+        "recovery_key": recovery_text(key),
+        "recovery": key.public_key.key_id,
+        "link": f"{membership.epoch}.{membership.serial}",
+    }
+
+
+async def rotate_when_due(node: Node) -> None:
+    """Replace the certificate of this node before it runs out; looks once a minute."""
+    clock, said = node.parts.clock, ""
+    while True:
+        await clock.sleep(1.0)
+        reachable = node.master is not None or (node.agent is not None and node.agent.link.up)
+        ends = ends_at(node.parts.identity.keys.certificate)
+        if reachable and is_due(ends, clock.now()):
+            try:
+                await rotate_keys(node, identity=False)
+                log.warning("the certificate would have ended on %s, and is replaced", day(ends))
+            except PmgsyncError as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.error(
+                        "the certificate ends on %s, and is not replaced: %s", day(ends), said
+                    )
+        await clock.sleep(CHECK_EVERY_S)
+
+
+def certificate_lines(membership: Membership, now_ms: int) -> list[str]:
+    """What an admin must hear of the certificates of the members."""
+    lines = []
+    for member in membership.members:
+        ends = _ends(member)
+        if ends is not None and ends_soon(ends, now_ms):
+            ended = "ended" if ends <= now_ms else "ends"
+            lines.append(
+                f"the certificate of {member.label} {ended} on {day(ends)}, and was not replaced "
+                f"by itself: `pmgsync rotate-keys --tls` on {member.name} replaces it"
+            )
+    return lines
+
+
+def _ends(member: Member) -> int | None:
+    """When its certificate ends; None where it has none, or one without a date."""
+    try:
+        return ends_at(member.keys.certificate) if member.keys else None
+    except MalformedError:
+        return None
+
+
+def _prepare(node: Node, *, identity: bool) -> Identity:
+    from pmgsync.wire.certificates import make_certificate
+
+    name, now = node.me.name, node.parts.clock.now()
+    return node.parts.keyring.prepare(lambda: make_certificate(name, now), identity=identity)
+
+
+async def _ask_master(node: Node, pair: Identity) -> None:
+    """Have the master name `pair`, and wait until that is believed here."""
+    from pmgsync.wire.certificates import prove
+    from pmgsync.wire.register_call import ask_rekey
+
+    parts = node.parts
+    for tries_left in reversed(range(TRIES)):
+        history = node.history
+        membership, last = history.membership, history.chain[-1].digest
+        change = KeyChange(membership.cluster, node.cid, last, pair.keys)
+        request = sign_change(change, parts.keyring, pair.key).to_bytes()
+        proof = prove(pair.tls_key, change.to_bytes())
+        try:
+            link = await ask_rekey(parts.tls, membership.master_member, request, proof)
+        except PeerError:
+            if not tries_left or not await _grows(node, last):
+                raise
+            continue
+        if node.peering is not None:
+            with suppress(PeerError):  # a link between is on its way on the stream
+                node.peering.take(Memberships((link,)))
+        break
+    deadline = parts.clock.monotonic() + HEAR_SECONDS
+    while parts.identity.keys != pair.keys:
+        if parts.clock.monotonic() >= deadline:
+            raise DeadlineError(
+                "the master has named the new keys, and this node has not heard of it yet",
+                mend="it takes them as soon as it does; see `pmgsync status`",
+            )
+        await parts.clock.sleep(POLL_S)
+
+
+async def _grows(node: Node, last: str) -> bool:
+    """Does the chain get a newer link than `last` within a second?"""
+    clock = node.parts.clock
+    deadline = clock.monotonic() + NEWER_SECONDS
+    while node.history.chain[-1].digest == last:
+        if clock.monotonic() >= deadline:
+            return False
+        await clock.sleep(POLL_S)
+    return True

@@ -1,0 +1,225 @@
+"""Other keys for real daemons: no stream but the node's own ends, and nobody is locked out."""
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pmgsync.cli.rotating import certificate_lines
+from pmgsync.host.identity import SPARE_KEYS
+from pmgsync.master.founding import recovery_key
+from pmgsync.model.membership import MemberKeys
+from pmgsync.model.rekeying import DAY_MS
+from pmgsync.model.scope import STATE_FOLDER
+from pmgsync.wire.certificates import LIFE, make_certificate, to_der
+from tests.e2e.cluster import Cluster, Node, until
+from tests.unit.model.sample import STRANGER, genesis, member
+from tests.wire.test_mixed import other_interpreter
+
+KEY_FILES = ("identity.key", "tls.key", "tls.crt")
+
+
+def streams(cluster: Cluster) -> dict[str, int]:
+    """How often the master has seen each of them connect: a stream that ends is counted again."""
+    master = cluster.master
+    return {
+        node.name: len(master.logged(f"{node.name}({number}): connected"))
+        for number, node in enumerate(cluster.nodes, 1)
+    }
+
+
+def rotate(node: Node, *words: str) -> dict[str, Any]:
+    document: dict[str, Any] = node.pmgsync("rotate-keys", *words, "--json").document()
+    return document
+
+
+def edit(cluster: Cluster, *nodes: Node) -> None:
+    """A version that all of them run."""
+    before = cluster.version
+    cluster.master.write("domains", f"v{before}.example 1\n")
+    until(lambda: cluster.version > before, "the next version")
+    cluster.settle(*nodes)
+
+
+def fingerprints(node: Node) -> dict[str, str]:
+    rows = node.pmgsync("members", "--json").document()["members"]
+    return {row["name"]: row["fingerprint"] for row in rows}
+
+
+def is_known(at: Node, node: Node, fingerprint: str) -> bool:
+    return fingerprints(at)[node.name] == fingerprint
+
+
+def keys_of(node: Node) -> dict[str, bytes]:
+    folder = node.root / STATE_FOLDER
+    return {name: (folder / name).read_bytes() for name in KEY_FILES}
+
+
+def test_a_node_and_its_master_take_other_keys_and_no_other_stream_ends(three: Cluster) -> None:
+    """The test of the whole way: each kind of keys, on a node and on the master."""
+    master, node, other = three.nodes
+    for who, words, own_stream in (
+        (node, (), 1),
+        (node, ("--tls",), 1),
+        (master, (), 0),
+        (master, ("--tls",), 0),
+    ):
+        before, files, count = fingerprints(master), keys_of(who), streams(three)
+        shown = who.pmgsync("rotate-keys", *words, "--dry-run", "--json").document()
+        assert shown["fingerprint"] == before[who.name]
+        assert keys_of(who) == files
+        done = rotate(who, *words)
+        assert (done["before"], done["identity"]) == (before[who.name], not words)
+        for known in (master, node, other):
+            until(partial(is_known, known, who, done["fingerprint"]), "the news")
+        changed = {name for name in KEY_FILES if keys_of(who)[name] != files[name]}
+        assert changed == set(KEY_FILES[1:] if words else KEY_FILES)
+        edit(three)
+        expected = count | {who.name: count[who.name] + own_stream}
+        assert streams(three) == expected
+    assert "signed by mail1(1)" in master.pmgsync("members").out
+    assert all("Traceback" not in one.log_text() for one in three.nodes)
+
+
+def test_they_start_again_with_them(three: Cluster) -> None:
+    for node in three.nodes:
+        node.stop()
+    for node in three.nodes:
+        node.start()
+    edit(three)
+
+
+def test_a_crash_before_the_answer_leaves_a_node_that_comes_in_again(three: Cluster) -> None:
+    """The master has named the new keys, and the node knows nothing of it but the keys."""
+    _, node, _ = three.nodes
+    folder = node.root / STATE_FOLDER
+    before = {name: (folder / name).read_bytes() for name in (*KEY_FILES, "chain.json")}
+    done = rotate(node)
+    node.kill()
+    for name, content in before.items():
+        (folder / name).write_bytes(content)
+    node.start()
+    edit(three)
+    assert fingerprints(node)[node.name] == done["fingerprint"]
+    assert keys_of(node)["identity.key"] != before["identity.key"]
+
+
+def test_a_crash_of_the_master_between_chain_and_keys_is_mended(three: Cluster) -> None:
+    master = three.master
+    before = keys_of(master)
+    rotate(master)
+    master.kill()
+    folder = master.root / STATE_FOLDER
+    (folder / "identity.key").write_bytes(before["identity.key"])
+    (folder / "tls.crt").write_bytes(before["tls.crt"])
+    master.start()
+    edit(three)
+    assert keys_of(master)["identity.key"] != before["identity.key"]
+
+
+def test_who_was_away_meanwhile_hears_of_the_masters_keys_from_the_master(
+    three: Cluster,
+) -> None:
+    """Nobody else is up: it is the master's certificate of before that introduces the news."""
+    master, node, other = three.nodes
+    node.stop()
+    other.stop()
+    rotate(master)
+    rotate(master)
+    edit(three, master)
+    edit(three, master)
+    node.start()
+    edit(three, master, node)
+    assert "shows another certificate" in node.log_text()
+    other.start()
+    edit(three)
+
+
+def test_of_another_release_it_is_the_same(cluster: Cluster) -> None:
+    """The master on one TLS library, a node on the other, and the same the other way round."""
+    master = cluster.add()
+    node = cluster.add(python=str(other_interpreter()))
+    cluster.found(2)
+    rotate(node)
+    node.stop()
+    rotate(master)
+    edit(cluster, master)
+    node.start()
+    edit(cluster)
+    rotate(master)
+    rotate(node, "--tls")
+    edit(cluster)
+    assert streams(cluster)[master.name] == 1
+    assert all("Traceback" not in one.log_text() for one in cluster.nodes)
+
+
+def test_a_certificate_is_replaced_before_it_runs_out(cluster: Cluster) -> None:
+    master = cluster.add()
+    made = int(time.time() * 1000) - int(LIFE.total_seconds() * 1000) + 700 * DAY_MS
+    folder = master.root / STATE_FOLDER
+    folder.mkdir(parents=True, mode=0o700)
+    key, certificate = make_certificate(master.name, made)
+    (folder / "tls.key").write_bytes(key)
+    (folder / "tls.crt").write_bytes(certificate)
+    cluster.found(2)
+    identity = (folder / "identity.key").read_bytes()
+    until(lambda: (folder / "tls.crt").read_bytes() != certificate, "another certificate")
+    until(lambda: master.logged("would have ended on"), "the word of it")
+    assert (folder / "identity.key").read_bytes() == identity
+    edit(cluster)
+
+
+def test_status_names_node_date_and_mend_a_year_before_the_end() -> None:
+    """Only if replacing it by itself has failed for a year: so long no test can wait."""
+    now = 1_800_000_000_000
+    made = now - int(LIFE.total_seconds() * 1000) + 364 * DAY_MS
+    keys = MemberKeys(STRANGER.public_key, to_der(make_certificate("mx2", made)[1]))
+    membership = replace(genesis(), members=(member(1), replace(member(2), keys=keys)))
+    (line,) = certificate_lines(membership, now)
+    assert line.startswith("the certificate of mx2(2) ends on 2028-01-1")
+    assert "`pmgsync rotate-keys --tls` on mx2" in line
+    assert certificate_lines(membership, now - 2 * DAY_MS) == []
+    (ended,) = certificate_lines(membership, now + 366 * DAY_MS)
+    assert "mx2(2) ended on" in ended
+
+
+def test_another_recovery_key_is_the_only_one_that_counts(cluster: Cluster) -> None:
+    cluster.found(2)
+    master, node = cluster.nodes
+    assert "pmgsync rotate-keys" not in node.attention()
+    refused = node.pmgsync("rotate-keys", "--recovery", code=6)
+    assert "not the master" in refused.err
+    shown = master.pmgsync("rotate-keys", "--recovery")
+    text = next(line.strip() for line in shown.out.splitlines() if line.startswith("    "))
+    key = recovery_key(text)
+    until(
+        lambda: node.pmgsync("members", "--json").document()["recovery"] == key.public_key.key_id,
+        "the news",
+    )
+    old, new = (cluster.folder / name for name in ("old", "new"))
+    old.write_text(cluster.recovery_key)
+    new.write_text(text)
+    master.kill()
+    until(lambda: "no connection" in node.attention(), "the loss to be noticed")
+    assert "not the recovery key" in node.pmgsync("promote", "--recovery-key", str(old), code=2).err
+    node.pmgsync("promote", "--recovery-key", str(new))
+    assert node.status()["node"]["role"] == "master"
+
+
+def test_a_node_without_a_cluster_or_a_master_says_so(cluster: Cluster) -> None:
+    node = cluster.add().start()
+    for words in ((), ("--dry-run",), ("--recovery",)):
+        assert "belongs to no cluster" in node.pmgsync("rotate-keys", *words, code=1).err
+
+
+def test_spare_keys_are_gone_with_the_cluster(three: Cluster) -> None:
+    *_, node = three.nodes
+    rotate(node)
+    spare = node.root / STATE_FOLDER / SPARE_KEYS
+    assert spare.exists()
+    node.pmgsync("leave")
+    assert not spare.exists()
+    three.join(node)
+    edit(three)
+    rotate(node)
+    edit(three)
