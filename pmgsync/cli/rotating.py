@@ -81,6 +81,7 @@ async def rotate_keys(node: Node, *, identity: bool) -> Mapping[str, Any]:
     async with node.busy:
         before, pair = node.parts.identity.keys, _prepare(node, identity=identity)
         if node.master is not None:
+            node.master.role.forget_draft()
             node.master.register.rekey(node.me, pair.keys, pair.key)
         else:
             await _ask_master(node, pair)

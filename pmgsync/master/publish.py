@@ -179,6 +179,12 @@ class Publisher:
         with suppress(StoreError):
             self._store.withdraw()
 
+    def forget_draft(self) -> None:
+        """What was drafted must not be published, also after a crash: the key that sealed it
+        counts no longer in a moment. `StoreError` if that cannot be written down.
+        """
+        self._store.withdraw()
+
     def commit(self, observed: Observed, message: str = "") -> Published | None:
         """Publish what was observed, if it is new and nothing holds it, or held it then."""
         published = self._commit(observed, message)

@@ -194,6 +194,11 @@ class MasterRole:
         self._settler.add(look, look.at or self._parts.clock.monotonic())
         self._moved.set()
 
+    def forget_draft(self) -> None:
+        """See `Publisher.forget_draft`. The next look makes another."""
+        self._early = None
+        self._parts.publisher.forget_draft()
+
     def membership_changed(self) -> None:
         """The membership has a new link, written down: tell the nodes, and let `cluster.conf`
         say so.
