@@ -161,9 +161,10 @@ def test_a_certificate_is_replaced_before_it_runs_out(cluster: Cluster) -> None:
     key, certificate = make_certificate(master.name, made)
     (folder / "tls.key").write_bytes(key)
     (folder / "tls.crt").write_bytes(certificate)
-    cluster.found(2)
+    cluster.found(1)
     identity = (folder / "identity.key").read_bytes()
     until(lambda: (folder / "tls.crt").read_bytes() != certificate, "another certificate")
+    cluster.join(cluster.add().start())
     until(lambda: master.logged("would have ended on"), "the word of it")
     assert (folder / "identity.key").read_bytes() == identity
     edit(cluster)
