@@ -87,6 +87,7 @@ RULES = {
 # Single files that may use one library more than their folder.
 ALSO = {
     "pmgsync.model.keys": "cryptography",
+    "pmgsync.render.perl.regex": "regex",
     "pmgsync.wire.certificates": "cryptography",
 }
 

@@ -18,6 +18,7 @@ NOT_ON_A_NODE = (
     "pmgsync.master.role",
     "psycopg",
     "tempfile",
+    "regex",
     "watchdog",
 )
 

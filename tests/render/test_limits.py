@@ -200,15 +200,3 @@ def test_an_error_in_another_template_names_that_one() -> None:
     with pytest.raises(TemplateError) as caught:
         render("a\nb\n[% INCLUDE missing %]")
     assert (caught.value.name, caught.value.line) == ("t", 3)
-
-
-@pytest.mark.parametrize("pattern", ["(a+)+$", "(a*)*b", "((ab?)+)*", "(?:a{1,9})+", "(x+x+)+y"])
-def test_a_pattern_that_may_never_end_is_refused(pattern: str) -> None:
-    with pytest.raises(TemplateError, match="repetition in a repeated group"):
-        render(f"[% s.replace('{pattern}', '') %]", s="a" * 100)
-
-
-@pytest.mark.parametrize("pattern", ["[[:alpha:]]", "\\\\h", "(?<n>a)", "(a"])
-def test_a_pattern_that_is_not_known_is_an_error(pattern: str) -> None:
-    with pytest.raises(TemplateError, match="undef error"):
-        render(f"[% s.match('{pattern}') %]", s="abc")

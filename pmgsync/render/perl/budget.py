@@ -49,7 +49,18 @@ class Budget:
     def check_time(self) -> None:
         """Fails when the time is over."""
         if self._clock() > self._deadline:
-            raise Exhausted(f"takes longer than {self.limits.seconds:g} seconds")
+            raise self.out_of_time()
+
+    def time_left(self) -> float:
+        """Seconds, more than 0; fails when the time is over."""
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise self.out_of_time()
+        return left
+
+    def out_of_time(self) -> Exhausted:
+        """The error of a template whose time is over."""
+        return Exhausted(f"takes longer than {self.limits.seconds:g} seconds")
 
     def produce(self, size: int) -> None:
         """`size` bytes of output more, kept or thrown away."""
@@ -60,6 +71,10 @@ class Budget:
     def fits(self, size: int) -> None:
         """A string of `size` bytes is about to be made."""
         self.step(size >> 10)
+        self.may_grow_to(size)
+
+    def may_grow_to(self, size: int) -> None:
+        """A string that is being made has `size` bytes; to be called for each piece."""
         if size > self.limits.output:
             self._too_large()
 
@@ -72,6 +87,10 @@ class Budget:
     def holds(self, items: int) -> None:
         """A list of that many items is about to be made."""
         self.step(items >> 3)
+        self.may_hold(items)
+
+    def may_hold(self, items: int) -> None:
+        """A list that is being made has that many items; to be called for each."""
         if items > self.limits.items:
             raise Exhausted(f"makes a list of more than {self.limits.items} items")
 

@@ -24,7 +24,7 @@ from pmgsync.render.perl.text_methods import (
     lower,
     repeat,
     replace,
-    split,
+    split_at,
     trim,
     upper,
 )
@@ -39,12 +39,13 @@ def _static(function: FilterFunction) -> FilterMaker:
 
 
 _PARAGRAPHS = re.compile(r"(\r?\n){2,}")
+_LINE_END = re.compile(r"\n")
 _BREAK = re.compile(r"(\r?\n)")
 
 
 def _html_para(budget: Budget, _arguments: list[Value]) -> FilterFunction:
     def paragraphs(string: str) -> str:
-        pieces = map(text, split(budget, string, r"(?:\r?\n){2,}"))
+        pieces = map(text, split_at(budget, string, _PARAGRAPHS.finditer(string)))
         return "<p>\n" + "\n</p>\n\n<p>\n".join(pieces) + "</p>\n"
 
     return paragraphs
@@ -67,7 +68,7 @@ def _format(budget: Budget, arguments: list[Value]) -> FilterFunction:
     form = "%s" if given is None else text(given)
 
     def formatted(string: str) -> str:
-        lines = split(budget, string, r"\n")
+        lines = split_at(budget, string, _LINE_END.finditer(string))
         budget.fits(len(form) * len(lines))
         return "\n".join(sprintf(budget, form, [line]) for line in lines)
 
@@ -99,17 +100,12 @@ def _repeat(budget: Budget, arguments: list[Value]) -> FilterFunction:
 def _replace(budget: Budget, arguments: list[Value]) -> FilterFunction:
     pattern, new = text(argument(arguments, 0)), text(argument(arguments, 1))
 
-    def replaced(string: str) -> str:
-        from pmgsync.render.perl import regex
-
-        return regex.compiled(pattern, budget).sub(lambda _: new, string)
-
-    return replaced
+    return lambda string: replace(budget, string, pattern, new, expands=False)
 
 
 def _remove(budget: Budget, arguments: list[Value]) -> FilterFunction:
     pattern = text(argument(arguments, 0))
-    return lambda string: replace(budget, string, pattern, "", once=False)
+    return lambda string: replace(budget, string, pattern, "")
 
 
 def _refused(kind: str, why: str) -> FilterMaker:

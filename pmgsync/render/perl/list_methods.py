@@ -137,7 +137,6 @@ def _splice(budget: Budget, items: List, arguments: List) -> Value:
 def _grep(budget: Budget, items: List, arguments: List) -> Value:
     pattern = argument(arguments, 0)
     search = regex.compiled(text(pattern) if is_true(pattern) else "", budget)
-    budget.step(len(items))
     return [item for item in items if search.search(text(item))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pmgsync.render.perl import regex
 from pmgsync.render.perl.budget import Budget
@@ -59,8 +59,8 @@ def _match(budget: Budget, string: str, arguments: list[Value]) -> Value:
     search = regex.compiled(text(pattern), budget)
     found: list[Value] = []
     for match in search.finditer(string):
-        budget.step()
         found += match.groups() if search.groups else [match.group()]
+        budget.may_hold(len(found))
         if not is_true(argument(arguments, 1)):
             return found if search.groups else [1]
     return found or ""
@@ -70,10 +70,11 @@ def _search(budget: Budget, string: str, arguments: list[Value]) -> Value:
     pattern = argument(arguments, 0)
     if pattern is None:
         return string
-    match = regex.compiled(text(pattern), budget).search(string)
+    search = regex.compiled(text(pattern), budget)
+    match = search.search(string)
     if match is None:
         return None
-    return folded(list(match.groups())) if match.re.groups else 1
+    return folded(list(match.groups())) if search.groups else 1
 
 
 def folded(results: list[Value]) -> Value:
@@ -83,36 +84,51 @@ def folded(results: list[Value]) -> Value:
     return results if len(results) > 1 else results[0]
 
 
-_BACK_REFERENCE = re.compile(r"\$\d+")
-_EXPANDED = re.compile(r"\\(\\|\$)|\$(\d+)")
+_EXPANDED = re.compile(r"\\([\\$])|\$(\d+)")
+_A_GROUP = re.compile(r"\$\d+")
+Parts = list[str | int]
+"""Of a replacement: texts, and the numbers of groups."""
 
 
-def replace(budget: Budget, string: str, pattern: str, new: str, *, once: bool) -> str:
-    """Each match, or the first, replaced by `new`, in which `$1` is a group."""
-    search = regex.compiled(pattern, budget)
-    has_groups = bool(_BACK_REFERENCE.search(new))
+def replace(
+    budget: Budget, string: str, pattern: str, new: str, *, once: bool = False, expands: bool = True
+) -> str:
+    """Each match, or the first, replaced by `new`; if it `expands`, `$1` in it is a group."""
+    parts = _parts(new) if expands else [new]
+    if len(parts) > 1 and not pattern:  # Perl takes the last that matched, the search for groups
+        pattern = _A_GROUP.pattern
     pieces: list[str] = []
     size = at = 0
-    for match in search.finditer(string):
-        budget.step()
-        inserted = _expand(new, match) if has_groups else new
-        size += len(inserted) + match.start() - at
-        budget.fits(size)
-        pieces += (string[at : match.start()], inserted)
+    for match in regex.compiled(pattern, budget).finditer(string):
+        groups = (match.group(), *match.groups())
+        pieces.append(string[at : match.start()])
+        size += len(pieces[-1])
+        for part in parts:
+            inserted = part if isinstance(part, str) else _group(groups, part)
+            size += len(inserted)
+            budget.may_grow_to(size)
+            pieces.append(inserted)
+        budget.step(len(parts) >> 3)
         at = match.end()
         if once:
             break
+    budget.fits(size + len(string) - at)
     return "".join([*pieces, string[at:]])
 
 
-def _expand(new: str, match: re.Match[str]) -> str:
-    def group(found: re.Match[str]) -> str:
-        if found[1]:
-            return found[1]
-        index = int(found[2])
-        return match[index] or "" if 0 < index <= match.re.groups else ""
+def _parts(new: str) -> Parts:
+    if not _A_GROUP.search(new):  # without a group, a backslash is one
+        return [new]
+    parts: Parts = []
+    at = 0
+    for found in _EXPANDED.finditer(new):
+        parts += new[at : found.start()], found[1] or int(found[2])
+        at = found.end()
+    return [*parts, new[at:]]
 
-    return _EXPANDED.sub(group, new)
+
+def _group(groups: tuple[str | None, ...], number: int) -> str:
+    return groups[number] or "" if 0 < number < len(groups) else ""
 
 
 def _replace(budget: Budget, string: str, arguments: list[Value]) -> Value:
@@ -125,36 +141,41 @@ def _remove(budget: Budget, string: str, arguments: list[Value]) -> Value:
     pattern = argument(arguments, 0)
     if pattern is None:
         return string
-    return regex.compiled(text(pattern), budget).sub("", string)
+    return replace(budget, string, text(pattern), "")
+
+
+_SPACE_RUN = re.compile(rf"[{WHITE}]+")
 
 
 def _split(budget: Budget, string: str, arguments: list[Value]) -> Value:
     separator, limit = argument(arguments, 0), whole(argument(arguments, 1))
     if separator is None:
-        string, pattern = string.lstrip(WHITE), r"\s+"
-    else:
-        pattern = text(separator)
-    pieces = split(budget, string, pattern, limit)
-    budget.holds(len(pieces))
-    return pieces
+        string = string.lstrip(WHITE)
+        return split_at(budget, string, _SPACE_RUN.finditer(string), limit)
+    pattern = text(separator)
+    search = regex.compiled("(?m)^" if pattern == "^" else pattern, budget)  # Perl's exception
+    return split_at(budget, string, search.finditer(string), limit, search.groups)
 
 
-def split(budget: Budget, string: str, pattern: str, limit: int = 0) -> list[Value]:
+def split_at(
+    budget: Budget, string: str, matches: Iterable[regex.Match], limit: int = 0, groups: int = 0
+) -> list[Value]:
     """Perl's split: groups are kept; no empty string at the end unless a limit is given."""
-    search = regex.compiled("(?m)^" if pattern == "^" else pattern, budget)
     pieces: list[Value] = []
     fields = at = 0
-    while at < len(string) and fields + 1 != limit:
+    for match in matches if string else ():
         budget.step()
-        match = search.search(string, at)
-        if match and match.end() == at:  # a separator takes the place of a field, or ends one
-            match = search.search(string, at + 1)
-        if match is None:
+        if limit > 0 and fields >= limit - 1:
             break
-        pieces += (string[at : match.start()], *match.groups())
+        if match.end() == match.start() == at:
+            continue
+        pieces.append(string[at : match.start()])
+        if groups:
+            pieces += match.groups()
         fields += 1
+        budget.may_hold(len(pieces))
         at = match.end()
-    if at < len(string) or (fields and limit):
+    if string:
         pieces.append(string[at:])
     while limit == 0 and pieces and (pieces[-1] is None or pieces[-1] == ""):
         pieces.pop()
