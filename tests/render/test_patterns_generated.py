@@ -13,7 +13,7 @@ TEMPLATE = (
     "[% s.replace(p, '<$1$2>') %]\n[% s.split(p).join('|') %]\n[% s.split(p, 2).join('|') %]\n"
     "[% s.split(p, -1).join('|') %]"
 )
-SINGLE = [
+SINGLE: list[str] = [
     *"aabbcAB1,-#.", r"\w", r"\d", r"\s", r"\W", r"\h", r"\R", r"\N", r"\x61", r"\101", r"\.",
     "[ab]", "[^a]", "[^b]", r"[\w-]", "[]a]", r"[^\s\d]", "[[:alpha:]]", "[[:^lower:]_]", "\xe9",
 ]  # fmt: skip

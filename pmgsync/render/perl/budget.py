@@ -71,10 +71,6 @@ class Budget:
     def fits(self, size: int) -> None:
         """A string of `size` bytes is about to be made."""
         self.step(size >> 10)
-        self.may_grow_to(size)
-
-    def may_grow_to(self, size: int) -> None:
-        """A string that is being made has `size` bytes; to be called for each piece."""
         if size > self.limits.output:
             self._too_large()
 

@@ -70,11 +70,16 @@ def _search(budget: Budget, string: str, arguments: list[Value]) -> Value:
     pattern = argument(arguments, 0)
     if pattern is None:
         return string
-    search = regex.compiled(text(pattern), budget)
-    match = search.search(string)
+    return search(budget, string, text(pattern))
+
+
+def search(budget: Budget, string: str, pattern: str) -> Value:
+    """The groups of the first match, or 1; undef if there is none."""
+    wanted = regex.compiled(pattern, budget)
+    match = wanted.search(string)
     if match is None:
         return None
-    return folded(list(match.groups())) if search.groups else 1
+    return folded(list(match.groups())) if wanted.groups else 1
 
 
 def folded(results: list[Value]) -> Value:
@@ -106,9 +111,8 @@ def replace(
         for part in parts:
             inserted = part if isinstance(part, str) else _group(groups, part)
             size += len(inserted)
-            budget.may_grow_to(size)
+            budget.grows_to(size)
             pieces.append(inserted)
-        budget.step(len(parts) >> 3)
         at = match.end()
         if once:
             break
@@ -152,15 +156,19 @@ def _split(budget: Budget, string: str, arguments: list[Value]) -> Value:
     if separator is None:
         string = string.lstrip(WHITE)
         return split_at(budget, string, _SPACE_RUN.finditer(string), limit)
-    pattern = text(separator)
-    search = regex.compiled("(?m)^" if pattern == "^" else pattern, budget)  # Perl's exception
-    return split_at(budget, string, search.finditer(string), limit, search.groups)
+    return split(budget, string, text(separator), limit)
+
+
+def split(budget: Budget, string: str, pattern: str, limit: int = 0) -> list[Value]:
+    """Perl's split: groups are kept; no empty string at the end unless a limit is given."""
+    found = regex.compiled("(?m)^" if pattern == "^" else pattern, budget)  # Perl's exception
+    return split_at(budget, string, found.finditer(string), limit, found.groups)
 
 
 def split_at(
     budget: Budget, string: str, matches: Iterable[regex.Match], limit: int = 0, groups: int = 0
 ) -> list[Value]:
-    """Perl's split: groups are kept; no empty string at the end unless a limit is given."""
+    """`split` at `matches` with so many groups."""
     pieces: list[Value] = []
     fields = at = 0
     for match in matches if string else ():

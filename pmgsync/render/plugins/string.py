@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pmgsync.render.perl import regex
 from pmgsync.render.perl.budget import Budget
 from pmgsync.render.perl.faults import Fault
 from pmgsync.render.perl.filters import Filters
@@ -19,10 +18,10 @@ from pmgsync.render.perl.text_methods import (
     TEXT_METHODS,
     argument,
     collapse,
-    folded,
     lower,
     repeat,
     replace,
+    search,
     split,
     trim,
     upper,
@@ -251,20 +250,12 @@ def _replace(self: String, arguments: Arguments) -> Value:
     pattern, new = argument(arguments, 0), text(argument(arguments, 1))
     if pattern is None:
         return self
-    search = regex.compiled(text(pattern), self.budget)
-    pieces: list[str] = []
-    at = size = 0
-    for match in search.finditer(self.plain):
-        pieces += (self.plain[at : match.start()], new)
-        size += len(new)
-        self.budget.grows_to(size)
-        at = match.end()
-    return self.changed("".join([*pieces, self.plain[at:]]))
+    return self.changed(replace(self.budget, self.plain, text(pattern), new, expands=False))
 
 
 def _remove(self: String, arguments: Arguments) -> Value:
     pattern = text(argument(arguments, 0))
-    return self.changed(replace(self.budget, self.plain, pattern, "", once=False))
+    return self.changed(replace(self.budget, self.plain, pattern, ""))
 
 
 def _split(self: String, arguments: Arguments) -> Value:
@@ -274,10 +265,7 @@ def _split(self: String, arguments: Arguments) -> Value:
 
 
 def _search(self: String, arguments: Arguments) -> Value:
-    match = regex.compiled(text(argument(arguments, 0)), self.budget).search(self.plain)
-    if match is None:
-        return None
-    return folded(list(match.groups())) if match.re.groups else 1
+    return search(self.budget, self.plain, text(argument(arguments, 0)))
 
 
 def _equals(self: String, arguments: Arguments) -> Value:
