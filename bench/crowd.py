@@ -1,5 +1,6 @@
 """Many agents in one process: real streams of real members that verify nothing, apply nothing, and
-answer each version at once with a correctly signed report.
+answer each version at once with a correctly signed report. When the master is gone they come again,
+after the same random waits as a real agent, with the version that they reported last.
 
     crowd.py FOLDER FIRST COUNT         (started by `propagation.py`)
 """
@@ -13,7 +14,8 @@ import random
 import secrets
 import sys
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from pmgsync.host.identity import Identity
-from pmgsync.model.changeset import NOWHERE, ChangeSet
+from pmgsync.model.changeset import NOWHERE, ChangeSet, Position
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import SigningKey
-from pmgsync.model.manifest import Manifest
+from pmgsync.model.manifest import Digest, Manifest
 from pmgsync.model.membership import MEMBERSHIP_TYPE, Member, MemberKeys, found
 from pmgsync.model.messages import Hello, Pulse, SignedReport
 from pmgsync.model.pmg_node import PmgKeys
@@ -41,16 +43,19 @@ if TYPE_CHECKING:
 PORT = 7643
 PULSE_SECONDS = 1.0
 CONNECTING = 50
+RETRY_LEAST_S, RETRY_MOST_S = 0.1, 2.0
 NO_KEYS = PmgKeys("", "", "")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fake:
-    """One member of the crowd."""
+    """One member of the crowd, and where it stands."""
 
     cid: int
     key: SigningKey
     tls: TlsIdentity
+    position: Position = NOWHERE
+    manifest: Digest = field(default_factory=lambda: Manifest().digest)
 
 
 def found_crowd(master: Machine, count: int, folder: Path) -> None:
@@ -90,25 +95,34 @@ class Crowd:
         )
         self._master = to_der(certificate)
         self._gate = asyncio.Semaphore(CONNECTING)
-        self.connected = 0
 
-    async def follow(self, fake: Fake) -> None:
-        """Be one agent, until the master ends it."""
-        async with self._gate:
-            channel = grpc.aio.secure_channel(
-                target_of(self._address, PORT),
-                client_credentials(self._master, fake.tls),
-                options=client_options(),
-            )
-            call: Any = channel.stream_stream(FOLLOW)()
-            hello = Hello(NOWHERE, Manifest().digest, 1, 1, "crowd")
-            await call.write(encode_to_master(hello))
-            first = await call.read()
-        self.connected += 1
+    async def be(self, fake: Fake) -> None:
+        """Be one agent for ever, with the waits of `agent.link`."""
+        tries = 0
+        while True:
+            was_up = False
+            with suppress(grpc.RpcError, asyncio.InvalidStateError):
+                was_up = await self._follow(fake)
+            tries = 0 if was_up else tries + 1
+            await asyncio.sleep(random.uniform(0, min(RETRY_MOST_S, RETRY_LEAST_S * 2**tries)))
+
+    async def _follow(self, fake: Fake) -> bool:
+        """One stream, until the master ends it; whether it had begun."""
+        channel = grpc.aio.secure_channel(
+            target_of(self._address, PORT),
+            client_credentials(self._master, fake.tls),
+            options=client_options(),
+        )
         turn = asyncio.Lock()
+        call: Any = channel.stream_stream(FOLLOW)()
         pulse = asyncio.create_task(self._pulse(call, turn))
         try:
+            async with self._gate:
+                hello = Hello(fake.position, fake.manifest, 1, 1, "crowd")
+                await call.write(encode_to_master(hello))
+                first = await call.read()
             await self._answer(fake, call, turn, first)
+            return isinstance(first, bytes)
         finally:
             pulse.cancel()
             await channel.close()
@@ -118,6 +132,8 @@ class Crowd:
             envelope = _envelope_in(data)
             if envelope:
                 word = _report(self._cluster, fake, envelope)
+                change_set = _change_set(envelope)
+                fake.position, fake.manifest = change_set.position, change_set.result
                 async with turn:
                     await call.write(word)
             data = await call.read()
@@ -126,10 +142,11 @@ class Crowd:
     async def _pulse(call: Any, turn: asyncio.Lock) -> None:  # noqa: ANN401
         word = encode_to_master(Pulse())
         await asyncio.sleep(random.random() * PULSE_SECONDS)
-        while True:
-            async with turn:
-                await call.write(word)
-            await asyncio.sleep(PULSE_SECONDS)
+        with suppress(grpc.RpcError, asyncio.InvalidStateError):  # it is over, as reading finds
+            while True:
+                async with turn:
+                    await call.write(word)
+                await asyncio.sleep(PULSE_SECONDS)
 
 
 @lru_cache(maxsize=16)
@@ -168,7 +185,7 @@ def _fake(file: Path) -> Fake:
 async def _run(folder: Path, first: int, count: int) -> None:
     crowd = Crowd(folder)
     fakes = [_fake(folder / f"{cid}.json") for cid in range(first, first + count)]
-    tasks = [asyncio.create_task(crowd.follow(fake)) for fake in fakes]
+    tasks = [asyncio.create_task(crowd.be(fake)) for fake in fakes]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     for task in tasks:
         if task.done():

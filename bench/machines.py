@@ -108,6 +108,12 @@ class Machine:
             self.daemon.wait()
         self.daemon = None
 
+    def kill(self) -> None:
+        """As if its power was cut."""
+        if self.daemon is not None:
+            self.daemon.kill()
+            self.daemon.wait()
+
     def tail(self) -> str:
         """The end of its log."""
         log = self.root.with_suffix(".log")

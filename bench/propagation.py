@@ -50,6 +50,7 @@ WARM = 5
 HEADS = ("", "pmgsync (p50 / p95)", "bare (p50 / p95)", "target (p50)")
 LATENCY_TARGETS = {3: 8.0, 8: 14.0}
 CROWD_TARGETS = {100: 100.0, 1000: 1000.0}
+REJOIN_TARGETS = {100: 5000.0}
 BURST_TARGET, INITIAL_TARGET, BIG_TARGET, MIXED_TARGET = 500.0, 2000.0, 300.0, 0.3
 MEMORY_TARGET, IDLE_TARGET, AGENT_TARGET = 50.0, 0.5, 0.2
 
@@ -293,6 +294,7 @@ def crowd(table: Table, count: int, options: argparse.Namespace) -> None:
             time.sleep(3)
             each = (resident_mb(master.pid) - alone) / count
             pushes(table, master, count, 10 if options.quick else 30)
+            rejoins(table, master, count, 3 if options.quick else 7)
             table.judged(f"{count} agents: master RSS each", [each], AGENT_TARGET, "MB")
             idle = idle_percent([master.pid], 3.0 if options.quick else 10.0)
             table.add(f"{count} agents: master idle, of one core", spread(idle, "%"))
@@ -335,6 +337,29 @@ def pushes(table: Table, master: Machine, count: int, samples: int) -> None:
     target = CROWD_TARGETS.get(count)
     table.judged(f"{count} agents: push to all reports", pushed, target, "ms")
     table.judged(f"{count} agents: rename to all reports, asked", whole, None, "ms")
+
+
+def rejoins(table: Table, master: Machine, count: int, samples: int) -> None:
+    """From the start of a master that was killed under its agents to the moment at which all are
+    back and hold a version that was edited meanwhile.
+    """
+    rng, took = random.Random(3), []
+    for number in range(samples):
+        before = newest(master)
+        master.kill()
+        put(master.place, f"crowd{number % 5}.conf", text(rng, 2048))
+        began = time.monotonic()
+        master.start()
+        until(master.answers, "the master to answer again")
+        until(
+            lambda before=before: newest(master) > before and in_sync(master) == count + 1,
+            f"{count} agents to be back",
+        )
+        took.append(milliseconds(began, time.monotonic()))
+        time.sleep(1)
+    table.judged(
+        f"{count} agents: back at a restarted master", took, REJOIN_TARGETS.get(count), "ms"
+    )
 
 
 def settled(master: Machine, version: int) -> dict[str, Any]:
