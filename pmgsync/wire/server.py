@@ -97,7 +97,8 @@ class MemberServer:
         for listen in filter(None, (members, strangers)):
             # Before either is bound: a server that never started keeps what it has bound.
             probe(listen)
-        server = grpc.aio.server(interceptors=[Guard(self._lookup)], options=server_options())
+        options = server_options(strangers=members is None)
+        server = grpc.aio.server(interceptors=[Guard(self._lookup)], options=options)
         server.add_generic_rpc_handlers((_Routes(self._handlers()),))
         try:
             if members:

@@ -22,6 +22,12 @@ KEEPALIVE_MS = 10_000
 KEEPALIVE_TIMEOUT_MS = 5000
 MAX_CALLS_PER_CONNECTION = 8
 MAX_HEADER_BYTES = 8192
+MAX_CONNECTIONS_OF_MEMBERS = 10_240
+MAX_CONNECTIONS_OF_STRANGERS = 256
+"""At one port at the same time, handshakes included. What is above it is closed unread. Releases of
+grpc before 1.63 do not know this limit."""
+IDLE_MS = 30_000
+"""A stranger's connection without a call is closed after it; members keep theirs."""
 HANDSHAKE_MS = 10_000
 """How long a connection may take until it is TLS with a certificate; the library's own is 2 min."""
 
@@ -127,10 +133,13 @@ def client_options() -> tuple[Option, ...]:
     )
 
 
-def server_options() -> tuple[Option, ...]:
-    """Options of the server."""
+def server_options(*, strangers: bool = False) -> tuple[Option, ...]:
+    """Options of a server for members, or for `strangers` alone."""
+    most = MAX_CONNECTIONS_OF_STRANGERS if strangers else MAX_CONNECTIONS_OF_MEMBERS
     return (
         *_EVERY_CONNECTION,
+        ("grpc.max_allowed_incoming_connections", most),
+        *((("grpc.max_connection_idle_ms", IDLE_MS),) if strangers else ()),
         # Two daemons on one port would each get some of the connections.
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
