@@ -15,7 +15,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.version_format import day
-from pmgsync.errors import DeadlineError, MalformedError, OperatorError, PeerError, PmgsyncError
+from pmgsync.errors import (
+    DeadlineError,
+    HostError,
+    MalformedError,
+    OperatorError,
+    PeerError,
+    PmgsyncError,
+)
 from pmgsync.model.fingerprint import fingerprint
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.messages import Memberships
@@ -45,9 +52,14 @@ CHECK_EVERY_S = 60.0
 
 def have_named_keys(node: Node, membership: Membership) -> None:
     """Take into use the keys that `membership` names for `node`, if those are others than now."""
-    if not node.parts.keyring.follow(membership):
+    keyring, before = node.parts.keyring, node.parts.identity
+    try:
+        keyring.follow(membership)
+    except HostError as error:
+        log.error("the new keys count, but their own files are not written yet: %s", error)
+    if keyring.current is before:
         return
-    log.warning("this node has new keys: %s", fingerprint(node.parts.identity.keys))
+    log.warning("this node has new keys: %s", fingerprint(keyring.current.keys))
     master, agent = node.master, node.agent
     if master is not None and agent is not None:
         # The agent beside it signs with them from now on, and must know why.

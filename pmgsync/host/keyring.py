@@ -101,15 +101,17 @@ class Keyring:
     def follow(self, membership: Membership) -> bool:
         """Let the pair count that `membership` names; whether that is another one than before.
 
-        A membership that names none of them changes nothing: this node is no member of it.
+        A membership that names none of them changes nothing: this node is no member of it. Where
+        the files of the pair cannot be written, that is a `HostError`, and it counts all the same:
+        the next `load` finds it in the chain and among the spare ones.
         """
         named = [member.keys for member in membership.members if member.keys is not None]
         if self._current.keys in named:
             return False
         for pair in self._pairs:
             if pair.keys in named:
-                pair.write_keys()
                 self._current = pair
+                pair.write_keys()
                 return True
         return False
 

@@ -13,6 +13,7 @@ from pmgsync.model.rekeying import DAY_MS
 from pmgsync.model.scope import STATE_FOLDER
 from pmgsync.wire.certificates import LIFE, make_certificate, to_der
 from tests.e2e.cluster import Cluster, Node, until
+from tests.e2e.test_promotion import lead
 from tests.unit.model.sample import STRANGER, genesis, member
 from tests.wire.test_mixed import other_interpreter
 
@@ -224,3 +225,19 @@ def test_spare_keys_are_gone_with_the_cluster(three: Cluster) -> None:
     edit(three)
     rotate(node)
     edit(three)
+
+
+def test_with_other_keys_a_node_becomes_the_master_and_takes_others_again(three: Cluster) -> None:
+    """By votes of members who know the new keys; the old master returns and finds it."""
+    lost, heir, third = three.nodes
+    rotate(lost)
+    rotate(heir)
+    lost.kill()
+    until(lambda: "no connection" in third.attention(), "the loss to be noticed")
+    heir.pmgsync("promote")
+    lead(three, heir)
+    rotate(heir)
+    edit(three, heir, third)
+    lost.start()
+    edit(three)
+    assert all("Traceback" not in one.log_text() for one in three.nodes)

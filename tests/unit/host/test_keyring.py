@@ -139,6 +139,22 @@ def test_the_keys_before_come_back_where_the_membership_names_them_again(root: P
     assert place.again().current.keys in [m.keys for m in first.members]
 
 
+def test_a_file_that_cannot_be_written_does_not_keep_the_keys_from_counting(root: Path) -> None:
+    place = Place(root)
+    pair = place.keyring.prepare(new, identity=True)
+    named = place.name(pair.keys)
+    place.write()
+    (place.folder / "tls.key").unlink()
+    (place.folder / "tls.key").mkdir()  # nothing can be renamed over it
+    with pytest.raises(HostError):
+        place.keyring.follow(named)
+    assert place.keyring.public_key == pair.key.public_key
+    (place.folder / "tls.key").rmdir()
+    (place.folder / "tls.key").write_bytes(b"-----BEGIN PRIVATE KEY-----\nhalf")
+    assert place.again().current.keys == pair.keys
+    assert (place.folder / "tls.key").read_bytes() == pair.tls_key
+
+
 def test_so_many_pairs_are_kept_and_the_one_that_counts_among_them(root: Path) -> None:
     place = Place(root)
     for _ in range(MOST_PAIRS + 2):
