@@ -46,6 +46,7 @@ TRIES = 5
 """So often a request is made anew because the chain grew meanwhile."""
 HEAR_SECONDS = 5.0
 NEWER_SECONDS = 1.0
+SETTLE_SECONDS = 3.0
 POLL_S = 0.01
 CHECK_EVERY_S = 60.0
 
@@ -93,6 +94,8 @@ async def rotate_keys(node: Node, *, identity: bool) -> Mapping[str, Any]:
     async with node.busy:
         before, pair = node.parts.identity.keys, _prepare(node, identity=identity)
         if node.master is not None:
+            if identity:
+                await _let_nodes_have_the_newest(node.master)
             node.master.role.forget_draft()
             node.master.register.rekey(node.me, pair.keys, pair.key)
         else:
@@ -107,6 +110,15 @@ async def rotate_keys(node: Node, *, identity: bool) -> Mapping[str, Any]:
             "ends": ends_at(pair.keys.certificate),
             "link": f"{membership.epoch}.{membership.serial}",
         }
+
+
+async def _let_nodes_have_the_newest(master: MasterSide) -> None:
+    """Give the nodes that are connected a moment to run what the key before has signed. Who has not
+    done so gets it all the same, but would lack it if the master were lost at this moment.
+    """
+    head = master.history.head.position
+    if head.version:
+        await master.role.wait_settled(head.version, SETTLE_SECONDS)
 
 
 def replace_recovery(master: MasterSide) -> Mapping[str, Any]:

@@ -206,6 +206,10 @@ def _require_base(previous: Membership, candidate: Membership) -> Base:
     Anything else was published by a master on whose work that epoch did not follow.
     """
     base = candidate.base
+    if base is not None and base.position.epoch == previous.epoch:
+        # Of that very epoch, whichever of its master's keys has signed it (`rekeying`): a base that
+        # the master has moved within its epoch is his word alone, and may be nobody else's version.
+        return base
     if base is None or (previous.base is not None and base.position < previous.base.position):
         raise MalformedError("a promotion does not go on from where the epoch before began")
     if base.position.epoch > previous.epoch:

@@ -295,6 +295,24 @@ def test_a_promotion_on_an_earlier_link_brings_the_key_before_back() -> None:
     assert history.membership.member(1) == member(1)
 
 
+def test_who_lacks_the_last_version_of_the_key_before_may_still_be_promoted() -> None:
+    """That base is the lost master's word alone: a majority may go on from an earlier version."""
+    base = Base(SECOND.position, TWO.digest)
+    second = rekeyed(GENESIS, LAST, 1, MASTER_KEYS, head=base, now=None)
+    link = seal(MEMBERSHIP_TYPE, second.to_bytes(), MASTER, NEW)
+    won = promoted(second, link, 2, epoch=2, base=AFTER_ONE, now=None)
+    document = seal(MEMBERSHIP_TYPE, won.to_bytes(), NODE, RECOVERY)
+    behind = believing(FIRST)
+    for one in (link, document):
+        behind.accept_membership(one)
+    assert not behind.is_forked
+    assert behind.accept(seal_version(version(2, ONE, THREE, epoch=2), NODE)).manifest == THREE
+    ahead = believing(FIRST, SECOND)
+    for one in (link, document):
+        ahead.accept_membership(one)
+    assert ahead.is_forked
+
+
 # --- the recovery key ---
 
 
