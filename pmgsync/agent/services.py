@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from pmgsync.agent import fetchmail
 from pmgsync.agent.reactions import Answer, Teller, Told, Tree, owe, owed
 from pmgsync.agent.service_checks import ServiceChecks, Warned
 from pmgsync.agent.service_files import Contents, ServiceFiles
@@ -38,6 +39,8 @@ class Services:
     teller: Teller
     tree: Tree
     rendered: Digests = ()
+    is_master: bool = False
+    """Is this the master's own node, which fetches mail?"""
     _warned: dict[Service, tuple[str, ...]] = field(default_factory=dict, init=False)
     _found: Warned = field(default_factory=dict, init=False)
     _left: tuple[str, ...] = field(default=(), init=False)
@@ -57,8 +60,20 @@ class Services:
         self._found = self.checks.check(
             outlook.rendered, outlook.changes, postgres=outlook.facts.postgres_version
         )
-        self._prepared, self._left = outlook.digests, outlook.left
+        self._prepared = outlook.digests
+        self._left = (*outlook.left, *self._about_fetchmail(contents))
         return self.files.work(outlook)
+
+    def _about_fetchmail(self, contents: Contents) -> tuple[str, ...]:
+        accounts = contents(fetchmail.ACCOUNTS) or b""
+        try:
+            switch = self.files.lies_at(fetchmail.SWITCH) or b""
+            refused: tuple[str, ...] = ()
+            if self.is_master and accounts:
+                refused = fetchmail.refusal(accounts, self.checks.runner, self.checks.lay_out)
+        except HostError as error:
+            return (str(error),)
+        return (*refused, *fetchmail.advice(accounts, switch, is_master=self.is_master))
 
     @contextmanager
     def promising(

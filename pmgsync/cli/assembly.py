@@ -122,7 +122,7 @@ def build_agent(
             chain_grew=chain_grew,
             in_thread=parts.run_blocking,
             promised=ballot_in(parts.store, genesis_of(chain[0]).cluster).epoch,
-            services=_services(parts, settings),
+            services=_services(parts, settings, is_master=master is not None),
             alone=TreeLock(parts.root / TREE_LOCK),
             apart=_apart,
         ),
@@ -153,12 +153,13 @@ def watch(root: Path, clock: Clock, *, is_master: bool) -> Watch:
     return InotifySource(root, clock)
 
 
-def _services(parts: NodeParts, settings: Settings) -> Services | None:
+def _services(parts: NodeParts, settings: Settings, *, is_master: bool) -> Services | None:
     if not renders(parts.root, settings):
         return None
     files = service_files(parts.root, parts.tree)
     checks = service_checks(parts.root)
-    return Services(files, checks, teller(parts.root, settings), parts.tree)
+    telling = teller(parts.root, settings)
+    return Services(files, checks, telling, parts.tree, is_master=is_master)
 
 
 async def _apart(work: Callable[[], None]) -> None:

@@ -27,7 +27,15 @@ from pmgsync.cli.tables import table
 from pmgsync.errors import ExitCode, InvalidError, OperatorError, PmgsyncError, UsageError
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import PMG, PMG_CONF
-from pmgsync.pmgconf.fetchmailrc import KIND, MARKER, PORTS, Account, Fetchmailrc, completed
+from pmgsync.pmgconf.fetchmailrc import (
+    KIND,
+    MARKER,
+    PORTS,
+    Account,
+    Fetchmailrc,
+    completed,
+    is_switched_on,
+)
 from pmgsync.pmgconf.formats import is_address, is_email
 from pmgsync.pmgconf.lists import encoded, shown
 from pmgsync.pmgconf.pmg_conf import parse_pmg_conf
@@ -266,10 +274,9 @@ def _smtp_server(root: Path) -> str:
 
 def _is_switched_on(root: Path) -> bool:
     try:
-        text = (root / SWITCH).read_text(errors="replace")
+        return is_switched_on((root / SWITCH).read_bytes())
     except OSError:
         return False
-    return any(line.strip() == "START_DAEMON=yes" for line in text.splitlines())
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -140,6 +140,11 @@ def parse(data: bytes) -> Fetchmailrc:
     return Fetchmailrc(accounts, findings.all(), head=head)
 
 
+def is_switched_on(default: bytes) -> bool:
+    """Does Debian start fetchmail, by its `/etc/default/fetchmail`?"""
+    return any(line.strip() == b"START_DAEMON=yes" for line in default.splitlines())
+
+
 def dump(accounts: Iterable[Account], head: bytes = MARKER) -> bytes:
     """The file: the head, then the accounts as PMG writes them, sorted by id."""
     if _MARKER.search(head) is None:
