@@ -24,7 +24,7 @@ from pmgsync.model.scope import holds_synced_files, rule_for
 from pmgsync.ports import Clock, FileKind, Look, Seen, TreeReader
 
 RACY_NS = 2_000_000_000
-WRITING_NS = 10_000_000_000
+WRITING_NS = 300_000_000_000
 """So long after its last change a file counts as being written while somebody has it open."""
 MANY_PATHS = 32
 """More paths than this are looked at everywhere, in one walk."""
@@ -32,11 +32,14 @@ MANY_PATHS = 32
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A path that cannot be synced as it is, why, and what to do about it."""
+    """A path that cannot be synced as it is, why, and what to do about it. `passing`: somebody is
+    writing it, which ends by itself.
+    """
 
     path: str
     what: str
     mend: str
+    passing: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: {self.what}; {self.mend}"
@@ -53,6 +56,10 @@ class Observation:
     contents: Mapping[Digest, bytes]
     unlike: frozenset[str] = frozenset()
     """Paths whose mode or owner on disk is not what the scope table wants."""
+
+
+class _BeingWrittenError(HostError):
+    """Half of the file may be all that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Survey:
     """One node's looks at its own tree, and what it remembers of them.
 
     `finished`: a file that somebody is writing is a problem until it is closed, for half of it may
-    be all that is there. (A file that replaces another by a rename is whole at once.)
+    be all that is there.
     """
 
     tree: TreeReader
@@ -134,7 +141,7 @@ class Survey:
         read_ns = self.clock.now() * 1_000_000
         data, seen = self.tree.read(path, limit=MAX_FILE_BYTES)
         if self.finished and seen.being_written and _is_new(seen, read_ns):
-            raise HostError(
+            raise _BeingWrittenError(
                 "is being written",
                 where=path,
                 mend="it is published when its writer has closed it",
@@ -193,4 +200,5 @@ def _problem(path: str, error: PmgsyncError) -> Problem:
     shown = printable(path)
     if isinstance(error, OutOfScopeError):
         return Problem(shown, error.what, error.mend)
-    return Problem(shown, error.what, error.mend or "mend or remove it")
+    passing = isinstance(error, _BeingWrittenError)
+    return Problem(shown, error.what, error.mend or "mend or remove it", passing)

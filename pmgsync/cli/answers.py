@@ -204,7 +204,8 @@ _EXIT_OF = {
 @dataclass(frozen=True, slots=True)
 class Release:
     """The answer of release, confirm and wait. `version` None: nothing was published, as nothing
-    had changed; or it is `held`, which says by what and what to do.
+    had changed; or it is `held`, which says by what and what to do. With a version, `held` is what
+    is not in it.
     """
 
     version: int | None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pmgsync.cli.answers import Arrival, Release
@@ -194,18 +194,19 @@ class MasterSide:
             self.role.abandon_hold(hold)
 
     def _why_held(self) -> str:
+        """Why what was edited is not published, or not all of it; empty if it is."""
         if self.role.held is not None:
             return str(self.role.held)
         if any(hold.durable for hold in self.role.holds):
             return "on hold; `pmgsync release` publishes it"
-        return ""
+        return "\n".join(str(problem) for problem in self.role.unfinished)
 
     async def _arrival(self, published: Published | None, timeout_s: float) -> Release:
         if published is None:
             return Release(None, 0, held=self._why_held())
         change = published.verified.change_set.change
         settled = await self.role.wait_settled(published.position.version, timeout_s)
-        return _release(settled, len(change.paths))
+        return replace(_release(settled, len(change.paths)), held=self._why_held())
 
 
 def _token_line(token: IssuedToken) -> TokenLine:

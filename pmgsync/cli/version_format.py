@@ -175,7 +175,8 @@ def release_text(release: Release) -> str:
     missing = [
         f"{printable(name)}: has not answered yet; see `pmgsync status`" for name in release.missing
     ]
-    return "\n".join([head, *bad, *missing])
+    held = [f"held back: {printable(line)}" for line in release.held.splitlines()]
+    return "\n".join([head, *bad, *missing, *held])
 
 
 def _what_became(outcome: str) -> str:

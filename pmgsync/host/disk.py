@@ -151,10 +151,12 @@ class DiskReader(TreeReader):
                     mend="make it smaller or remove it",
                 )
             data = _read_at_most(opened, before.size + 1)
+            # Before the second look, which sees what a writer has done who is gone by now.
+            being_written = has_writer(opened)
             after = self._seen(path, os.fstat(opened))
             if before != after or len(data) != after.size:
                 return None
-            return data, replace(after, being_written=True) if has_writer(opened) else after
+            return data, replace(after, being_written=True) if being_written else after
         finally:
             os.close(opened)
 

@@ -114,7 +114,12 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
                 return
             envelope = Envelope.from_bytes(self._ahead)
             change_set = ChangeSet.from_bytes(envelope.payload)
-            if change_set.position.version == self._state.head + 1:
+            follows = (
+                change_set.position.version == self._state.head + 1
+                and change_set.parent == self._manifest(self._state.head).digest
+                and all(self._has(put.digest) for put in change_set.change.puts)
+            )
+            if follows:
                 self.append(LogRecord(envelope, change_set.change), {})
             else:
                 self.withdraw()
@@ -240,7 +245,8 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
                 ).rowcount
                 self._database.execute(_DROP_COVERED_ENTRIES, {"floor": floor})
                 self._database.execute(_DROP_OLD_DELETES, {"floor": floor})
-                for statement in _DROP_UNUSED:
+                # What is written ahead needs contents that nothing else needs yet.
+                for statement in () if self._ahead else _DROP_UNUSED:
                     self._database.execute(statement)
             self._any_idle = self._have_idle()
             kept = {version for version in self._manifests if not 0 < version < floor}

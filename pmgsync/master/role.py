@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 EVERYTHING = Look(everywhere=True)
+AGAIN_S, AGAIN_MOST_S = 0.005, 1.0
+"""The first and the longest pause before another look at what somebody is writing."""
 HEAR_S = 0.0001
 """The loop held still while it drafted: so long it listens at least, before it is quiet."""
 
@@ -83,6 +85,8 @@ class MasterRole:
         self._watch_trouble = ""
         self._early: tuple[int, Look, Observed] | None = None
         self._turn = asyncio.Lock()
+        self._unfinished: tuple[Problem, ...] = ()
+        self._writing = asyncio.Event()
         self._newest: Published | None = None
         self._file_due = True
         self._file_problems: tuple[Problem, ...] = ()
@@ -93,9 +97,13 @@ class MasterRole:
     async def run(self) -> None:
         """Serve until cancelled."""
         self.look(EVERYTHING)
-        async with asyncio.TaskGroup() as group:
-            for loop in (self._watch(), self._publish(), self._rescan(), self._beat()):
-                group.create_task(loop)
+        loops = self._watch(), self._publish(), self._rescan(), self._look_again(), self._beat()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for loop in loops:
+                    group.create_task(loop)
+        finally:
+            self._parts.publisher.withdraw()  # what this role drafted is not the next one's
 
     # --- what an admin may ask ---
 
@@ -117,12 +125,19 @@ class MasterRole:
         return self._parts.publisher.held
 
     @property
+    def unfinished(self) -> tuple[Problem, ...]:
+        """What somebody was writing at the last look, and what is therefore not published yet."""
+        return self._unfinished
+
+    @property
     def holds(self) -> tuple[Hold, ...]:
         """Who holds, oldest first."""
         return self._parts.publisher.holds.current
 
     def hold(self, who: str, message: str = "", *, durable: bool) -> Hold:
         """Publish nothing from now on until it ends; see `Holds`."""
+        self._early = None
+        self._parts.publisher.withdraw()  # the hold's own commit makes it durable
         now = self._parts.clock.now()
         return self._parts.publisher.holds.hold(who, now, message=message, durable=durable)
 
@@ -164,7 +179,7 @@ class MasterRole:
         self._settle_cluster_conf(EVERYTHING)
         try:
             return await self._take_turn(
-                EVERYTHING, lambda seen: self._commit(seen, message), first
+                EVERYTHING, lambda seen: self._commit(seen, message), first, patient=True
             )
         except PmgsyncError:
             self.look(EVERYTHING)
@@ -243,7 +258,9 @@ class MasterRole:
         look = self._settler.look
         if self._early is None and not self._turn.locked() and self._is_small(look):
             publisher = self._parts.publisher
-            self._early = self._moves, look, publisher.draft(publisher.prepare(look))
+            observed = publisher.prepare(look)
+            if not any(problem.passing for problem in observed.problems):
+                self._early = self._moves, look, publisher.draft(observed)
 
     async def _publish_once(self, look: Look) -> None:
         self._settle_cluster_conf(look)
@@ -255,6 +272,29 @@ class MasterRole:
             self.failure = str(error)
             await self._parts.clock.sleep(self._config.retry_s)
             self.look(EVERYTHING)
+
+    async def _look_again(self) -> None:
+        """What somebody is writing is looked at until it is closed: of some closes nobody tells."""
+        pause = AGAIN_S
+        while True:
+            if not self._writing.is_set():
+                pause = AGAIN_S
+                await self._writing.wait()
+            await self._parts.clock.sleep(pause)
+            pause = min(2 * pause, AGAIN_MOST_S)
+            self.look(Look(frozenset(problem.path for problem in self._unfinished)))
+
+    async def _finished(self, observed: Observed) -> Observed:
+        """`observed`, once nobody writes any more; as it is after a second."""
+        pause = AGAIN_S
+        while pause < AGAIN_MOST_S:
+            paths = frozenset(problem.path for problem in observed.problems if problem.passing)
+            if not paths:
+                break
+            await self._parts.clock.sleep(pause)
+            pause *= 2
+            observed = await self._observe(EVERYTHING)
+        return observed
 
     async def _rescan(self) -> None:
         while True:
@@ -273,9 +313,11 @@ class MasterRole:
         look: Look,
         commit: Callable[[Observed], T],
         first: Callable[[], object] | None = None,
+        *,
+        patient: bool = False,
     ) -> T:
         """Do `first`, look, commit, announce. One turn at a time, so that each compares with what
-        the last one made.
+        the last one made. `patient`: give who is writing a second to come to an end.
         """
         async with self._turn:
             if first is not None:
@@ -291,6 +333,10 @@ class MasterRole:
                 observed = await self._observe(look)
             while observed.under_hold and not self._parts.publisher.holds:
                 observed = await self._observe(look)  # the hold ended during the look
+            if patient:
+                observed = await self._finished(observed)
+            self._unfinished = tuple(problem for problem in observed.problems if problem.passing)
+            self._writing.set() if self._unfinished else self._writing.clear()
             result = commit(observed)
             if self.failure:
                 log.info("publishing works again")

@@ -26,12 +26,12 @@ class Settler:
         if not self._look:
             self._first = now
         self._look |= look
-        self._last = now
+        self._last = max(self._last, now)
 
     def due(self, now: float) -> float | None:
         """Seconds until it is time to look (0: it is time); None while nothing moved.
 
-        Adding more can only move the moment further away, so whoever slept that long asks again.
+        Adding more can move the moment further away, so whoever slept that long asks again.
         """
         if not self._look:
             return None

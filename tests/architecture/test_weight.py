@@ -17,6 +17,8 @@ NOT_ON_A_NODE = (
     "jinja2",
     "pmgsync.master.role",
     "psycopg",
+    "shutil",
+    "stringprep",
     "tempfile",
     "regex",
     "watchdog",

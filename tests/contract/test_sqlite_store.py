@@ -363,3 +363,25 @@ def test_a_log_that_cannot_be_written_back_is_a_store_error(path: Path) -> None:
         path.with_suffix(".away").rename(path)
         store.write_back()
         assert store.note("a") == 1
+
+
+def test_what_was_written_ahead_waits_for_the_disk_once(path: Path) -> None:
+    """Durable when it is written ahead; the append that follows has nothing to wait for."""
+    author, said = Author(), list[str]()
+    with closing(SqliteStore(path)) as store:
+        store._database.set_trace_callback(said.append)
+        drafted, other = author.edit({DOMAINS: b"a"}), author.edit({DOMAINS: b"b"})
+        store.write_ahead(drafted, author.contents_of(drafted))
+        assert not _relaxed(said)
+        store.append(drafted, author.contents_of(drafted))
+        assert _relaxed(said)
+        said.clear()
+        store.append(other, author.contents_of(other))
+        assert not _relaxed(said)
+
+
+def _relaxed(said: list[str]) -> bool:
+    """Was there a commit that does not wait?"""
+    modes = [line for line in said if "synchronous" in line or line.lower() == "commit"]
+    before = dict(zip(modes[1:], modes, strict=False))
+    return "normal" in before.get("commit", "")

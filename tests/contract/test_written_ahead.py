@@ -5,6 +5,7 @@ import pytest
 from pmgsync.model.changeset import Position
 from pmgsync.ports import Intent
 from tests.contract.test_store import DOMAINS, STEPS, World, world
+from tests.sim.versions import Author
 
 __all__ = ["world"]
 
@@ -31,6 +32,30 @@ def test_a_power_cut_between_leaves_what_may_have_been_published(world: World) -
     assert store.record(2) == record
     assert store.content(record.change.puts[0].digest) == b"b"
     assert world.crash().record(2) == record
+
+
+def test_pruning_leaves_what_is_written_ahead_its_contents(world: World) -> None:
+    world.publish({DOMAINS: b"a"})
+    record = world.author.edit({DOMAINS: b"b"})
+    world.store.write_ahead(record, world.author.contents_of(record))
+    for _ in range(3):
+        world.store.prune(10)
+    store = world.crash()
+    assert store.record(2) == record
+    assert store.content(record.change.puts[0].digest) == b"b"
+
+
+def test_what_does_not_follow_on_the_head_is_dropped_at_the_opening(world: World) -> None:
+    first = world.author.edit({DOMAINS: b"a"})
+    second = world.author.edit({DOMAINS: b"b"})
+    world.store.write_ahead(second, world.author.contents_of(second))
+    assert world.crash().record(2) is None
+    world.store.append(first, world.author.contents_of(first))
+    stranger = Author()
+    stranger.edit({DOMAINS: b"x"})
+    other = stranger.edit({DOMAINS: b"y"})
+    world.store.write_ahead(other, stranger.contents_of(other))
+    assert world.crash().head()[0].position == Position(1, 1)
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "replaced", "overtaken"])

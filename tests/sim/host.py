@@ -49,7 +49,8 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
     `space`: bytes that may still be written. `read_only`: paths at and below which nothing can be
     changed. `unreadable`: paths that cannot be read or listed. `owners`: those that this machine
     knows. `steps`: counts what changes the tree, and may kill. `restless`: files that change at
-    each read. `writers`: files that somebody has open for writing.
+    each read. `writers`: files that somebody has open for writing, and
+    has written to at `written_ns`.
     """
 
     def __init__(self, steps: Steps | None = None) -> None:
@@ -59,6 +60,7 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
         self.unreadable: set[str] = set()
         self.restless: set[str] = set()
         self.writers: set[str] = set()
+        self.written_ns = 0
         self.owners = set(OWNERS)
         self.folders: dict[str, int] = {}
         self.service_folders: set[str] = set()
@@ -156,7 +158,9 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
             raise HostError("cannot read it: permission denied", where=path, mend="mend it")
         if path in self.restless:
             raise HostError("keeps changing while it is read", where=path, mend="wait")
-        return self._nodes[path].content, replace(seen, being_written=path in self.writers)
+        if path in self.writers:
+            seen = replace(seen, being_written=True, modified_ns=self.written_ns)
+        return self._nodes[path].content, seen
 
     def can_write(self, folder: str) -> bool:
         return folder not in self.read_only

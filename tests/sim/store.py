@@ -84,8 +84,12 @@ class MemoryStore(Store):
 
     def _append_ahead(self) -> None:
         ahead, self._disk.ahead = self._disk.ahead, None
-        if ahead and _position(ahead.envelope).version == max(self._disk.log, default=0) + 1:
-            self._log(self._disk, {_position(ahead.envelope).version: ahead})
+        head = max(self._disk.log, default=0)
+        if ahead and _position(ahead.envelope).version == head + 1:
+            change_set = ChangeSet.from_bytes(ahead.envelope.payload)
+            lost = self.missing(put.digest for put in ahead.change.puts)
+            if change_set.parent == self.manifest_at(head).digest and not lost:
+                self._log(self._disk, {head + 1: ahead})
 
     def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
         log, found = self._read().log, list[LogRecord]()
@@ -246,7 +250,8 @@ class MemoryStore(Store):
         if old:
             disk.before = self.manifest_at(max(old))
             disk.log = {v: record for v, record in disk.log.items() if v not in old}
-        self._drop_unused(disk)
+        if disk.ahead is None:
+            self._drop_unused(disk)
         return len(old)
 
     def forget_history(self) -> None:

@@ -1,13 +1,23 @@
 """What is done for a version before it is certain, and what a crash makes of it (ADR 0014)."""
 
+import copy
 from dataclasses import replace
 
+import pytest
+
+from pmgsync.errors import StoreError
 from pmgsync.model.messages import Offer
 from pmgsync.model.paths import ManagedPath
 from pmgsync.ports import Look
+from tests.sim.store import MemoryStore
 from tests.unit.master.rig import EVERYTHING, FILES, Rig, Stage, look, run
 
 DOMAINS = "etc/pmg/domains"
+
+
+def after_power_cut(store: MemoryStore) -> int:
+    """The version that another process would find now."""
+    return copy.deepcopy(store).crash().head()[0].position.version
 
 
 def published() -> Rig:
@@ -49,8 +59,9 @@ def test_a_crash_in_the_quiet_time_leaves_a_version_that_the_next_one_completes(
             await stage.clock.advance(0.001)
             assert await node.got_of(Offer) == []
             assert stage.version == 1
+            left = copy.deepcopy(stage.store).crash()
         stage.tree.put("etc/pmg/transport", b"two")
-        async with Stage(stage.store.crash(), stage.tree) as again:
+        async with Stage(left, stage.tree) as again:
             assert again.version == 3
             found = again.head.manifest
             assert again.store.content(found[ManagedPath(DOMAINS)].digest) == b"one"
@@ -71,6 +82,35 @@ def test_a_hold_in_the_quiet_time_leaves_nothing_that_a_restart_would_publish() 
             assert again.version == 1
 
     run(scenario)
+
+
+@pytest.mark.parametrize("how", ["hold", "end"])
+def test_a_hold_or_the_end_of_the_role_takes_back_what_was_written_ahead(how: str) -> None:
+    async def scenario() -> None:
+        async with Stage() as stage:
+            stage.tree.put(DOMAINS, b"half")
+            stage.source.say(DOMAINS)
+            await stage.clock.advance(0.001)
+            assert after_power_cut(stage.store) == 2
+            if how == "hold":
+                stage.role.hold("admin", durable=True)
+                assert after_power_cut(stage.store) == 1
+        assert after_power_cut(stage.store) == 1
+
+    run(scenario)
+
+
+def test_a_draft_that_could_not_be_appended_is_forgotten_with_the_edit() -> None:
+    rig = published()
+    rig.tree.put(DOMAINS, b"for a moment")
+    drafted = rig.publisher.draft(rig.publisher.prepare(look(DOMAINS)))
+    rig.store.full = True
+    with pytest.raises(StoreError):
+        rig.publisher.commit(drafted)
+    rig.store.full = False
+    rig.tree.put(DOMAINS, FILES[DOMAINS])
+    assert rig.publisher.publish(look(DOMAINS)) is None
+    assert rig.store.crash().head()[0].position.version == 1
 
 
 def test_the_quiet_time_counts_from_the_event_and_not_from_when_the_loop_heard() -> None:
