@@ -96,4 +96,44 @@ CASES: list[tuple[str, str | None]] = [
     ),
     # what changes a text in place leaves an object alone
     ("[% USE s = String('a'); s.filter('repeat', 3).collapse; s %]", "aaaa"),
+    # a plain CATCH that has nothing to do catches nothing
+    ("[% TRY %]a[% THROW v.w 'x' %][% CATCH %][% END %]b", None),
+    ("[% TRY %]a[% THROW v.w 'x' %][% CATCH v %][% END %]b", "ab"),
+    ("[% TRY %]a[% THROW v.w 'x' %][% CATCH DEFAULT %][% # c %][% END %]b", None),
+    ("[% TRY %]a[% THROW v.w 'x' %][% CATCH %] [% END %]b", "a b"),
+    ("[% TRY %]a[% THROW v.w 'x' %][% CATCH %][% CATCH %]c[% FINAL %][% END %]b", "acb"),
+    ("[% TRY; TRY; THROW a 'b'; CATCH; END; CATCH; error.type; END %]", "a"),
+    # an error is a list of its type, its info and a reference to its text
+    (
+        "[% TRY; THROW a.b 'c'; CATCH; error.0; error.1; error.size; e.first(2).join; error.length; error.empty; END %]",
+        "a.bc3a.b c0",
+    ),
+    (
+        "[% TRY; INCLUDE broken; CATCH; error.info.type; '|'; error.type; '|'; error.info.0; END %]",
+        "parse|file|parse",
+    ),
+    # a slice counts before it cuts
+    (
+        "[% l.slice(-0.5, 1).join %]|[% l.slice(-0.5).join %]|[% l.slice(0.5, 1.9).join %]|[% l.slice(0, -0.5).join %]|[% l.slice(-1.5).join %]",
+        "|2|3 1|3 1 2|1 2",
+    ),
+    (
+        "[% k = 10 / 4; l.$k %]|[% k = 0.1 + 0.2; l.$k %]|[% l.${' 1'} %]|[% l.${'2.'} %]|[% l.${'x'} %]",
+        "2|3|1|2|",
+    ),
+    # outline tags stand at the start of a line, or right behind a tag
+    ("[% TAGS outline %][% s -%]\n%% s\nx", "abcabcx"),
+    ("[% TAGS outline %][% s =%]\n%% s\nx", "abc %% s\nx"),
+    ("[% TAGS outline %][% s ~%]\n  %% s\nx", "abcabcx"),
+    ("[% TAGS outline %]a[% s %]%% s\n%% s\n\n %% s\nx%% s", "aabcabcabc\n %% s\nx%% s"),
+    # who calls whom
+    (
+        "[% BLOCK a %]<[% component.callers.join(',') %]>[% END %][% BLOCK b; PROCESS a; END; PROCESS b; PROCESS a; INCLUDE meta %]",
+        "<><t>t,meta,me",
+    ),
+    # a reference does not look for the methods of lists in a hash
+    (
+        "[% r = \\h.join; r; r = \\h.size; r; r = \\h.a; r; r = \\l.join; r(','); r = \\s.join; r %]",
+        "213,1,2abc",
+    ),
 ]

@@ -1,6 +1,6 @@
 """Every written case gives what Template Toolkit gave; and what is written is what it gives now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -62,8 +62,15 @@ def test_every_case_gives_what_is_written(table: str) -> None:
     assert differences(table, ours) == {}
 
 
+@pytest.fixture(scope="module")
+def toolkit() -> Iterator[TemplateToolkit]:
+    with TemplateToolkit() as process:
+        yield process
+
+
 @pytest.mark.toolkit
 @pytest.mark.parametrize("table", TABLES)
-def test_what_is_written_is_what_template_toolkit_gives(table: str) -> None:
-    with TemplateToolkit() as toolkit:
-        assert differences(table, toolkit.ask) == {}
+def test_what_is_written_is_what_template_toolkit_gives(
+    table: str, toolkit: TemplateToolkit
+) -> None:
+    assert differences(table, toolkit.ask) == {}

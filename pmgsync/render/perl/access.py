@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from pmgsync.render.perl.budget import Budget
@@ -25,7 +24,6 @@ from pmgsync.render.perl.values import (
     whole,
 )
 
-_INDEX = re.compile(r"-?\d+\n?\Z", re.ASCII)
 IN_PLACE = ("trim", "collapse")
 """Methods that change the variable itself: so they do in Template Toolkit's own XS code."""
 
@@ -47,7 +45,9 @@ def dot(
     if isinstance(root, list):
         return _in_list(budget, root, item, name, arguments)
     if isinstance(root, Thing):
-        return root.member(name, arguments)
+        found = root.member(name, arguments)
+        parts = root.parts() if found is None else None
+        return found if parts is None else _in_list(budget, parts, item, name, arguments)
     return None if making else _in_scalar(budget, root, name, arguments)
 
 
@@ -80,7 +80,7 @@ def _in_list(
 ) -> Value:
     if method := LIST_METHODS.get(name):
         return method(budget, root, arguments)
-    if _INDEX.match(name):
+    if looks_like_number(name):
         found = element(root, whole(name))
         return found.call(arguments) if isinstance(found, Callable_) else found
     if isinstance(item, list):

@@ -10,6 +10,10 @@ from __future__ import annotations
 from pmgsync.render.perl.values import Thing, Value, text
 
 
+class _Reference(Thing):
+    kind = "SCALAR"
+
+
 class Fault(Exception, Thing):
     """`kind error - info`. `output` is the buffer that holds what was shown so far."""
 
@@ -52,6 +56,10 @@ class Fault(Exception, Thing):
         if name == "type_info":
             return [self.type, self.info]
         return self.as_text() if name == "as_string" else None
+
+    def parts(self) -> list[Value]:
+        """Type, info, and a reference to the text."""
+        return [self.type, self.info, None if self.output is None else _Reference()]
 
     def as_text(self) -> str:
         return f"{self.type} error - {text(self.info)}"

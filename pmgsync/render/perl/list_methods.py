@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from pmgsync.render.perl import regex
 from pmgsync.render.perl.budget import Budget
-from pmgsync.render.perl.operators import PerlDie, increment, subtract
+from pmgsync.render.perl.operators import PerlDie, add, increment, subtract
 from pmgsync.render.perl.text_methods import argument, lower
 from pmgsync.render.perl.values import (
     Value,
@@ -105,11 +105,10 @@ def _between(budget: Budget, items: List, first: int, last: int) -> List:
 
 
 def _slice(budget: Budget, items: List, arguments: List) -> Value:
-    first, last = whole(argument(arguments, 0)), argument(arguments, 1)
-    end = len(items) - 1 if last is None else whole(last)
-    first += len(items) if first < 0 else 0
-    end += len(items) if end < 0 else 0
-    return _between(budget, items, first, end)
+    last = argument(arguments, 1)
+    bounds = [number(argument(arguments, 0)), len(items) - 1 if last is None else number(last)]
+    first, end = (add(bound, len(items)) if bound < 0 else bound for bound in bounds)
+    return _between(budget, items, whole(first), whole(end))
 
 
 def _splice(budget: Budget, items: List, arguments: List) -> Value:

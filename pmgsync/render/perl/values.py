@@ -40,6 +40,10 @@ class Thing:
         del name, arguments
         return None
 
+    def parts(self) -> list[Value] | None:
+        """The list that it is inside, if a template sees it: it answers what `member` does not."""
+        return None
+
     def assigned(self, name: str, value: Value) -> Value:
         """`thing.name = value`: a call with the value."""
         return self.member(name, [value])

@@ -127,6 +127,11 @@ class _Emitter:
         self.made.append(jinja.Block(name, emitted, False, False, lineno=_line_of(body)))
         return name
 
+    def _does_something(self, name: str) -> bool:
+        """Whether the block of that name, made last, has any work in it."""
+        made = self.made[-1]
+        return isinstance(made, jinja.Block) and made.name == name and bool(made.body)
+
     def _inner(self, body: tt2.Body, line: int) -> jinja.Expr:
         """The name of a body that is taken while the loops around it go on."""
         return jinja.Const(self.block(body, keeps_loops=True), lineno=line)
@@ -386,7 +391,7 @@ class _Emitter:
             name = self.block(body, keeps_loops=True)
             if kind:
                 handlers.append((kind, name))
-            else:
+            elif self._does_something(name):  # the toolkit forgets a plain CATCH without work
                 default = default or name
         final = self.block(node.final, keeps_loops=True) if node.final else ""
         rest = [jinja.Const(tuple(handlers)), jinja.Const(default), jinja.Const(final)]

@@ -213,7 +213,7 @@ def split_text(source: str, options: Options) -> Iterator[Chunk]:
     find = _Finder(*options.tags)
     tags_word = _TAGS_ANYCASE if options.ANYCASE else _TAGS_WORD
     position, line, blank = 0, 1, ""
-    while found := find(source, position):
+    while found := find(source, position, starts_line=not blank):
         start, inside, end = found
         before, height = blank + source[position:start], inside.count("\n")
         line_of_text, skipped = line, 0
@@ -248,19 +248,29 @@ class _Finder:
     def __init__(self, start: str, end: str, outline: str = "") -> None:
         self._start = re.compile(start, re.VERBOSE | re.ASCII | re.DOTALL)
         self._end = re.compile(end, re.VERBOSE | re.ASCII | re.DOTALL)
-        self._outline = outline and re.compile(
-            rf"(?:^|\G)(?:{outline})([^\n]*)\n?".replace(r"|\G", ""), re.ASCII | re.MULTILINE
+        self._outline = outline and re.compile(rf"(?:{outline})([^\n]*)\n?", re.ASCII)
+        self._outline_below = outline and re.compile(
+            rf"^(?:{outline})([^\n]*)\n?", re.ASCII | re.MULTILINE
         )
 
-    def __call__(self, source: str, position: int) -> tuple[int, str, int] | None:
+    def __call__(
+        self, source: str, position: int, *, starts_line: bool
+    ) -> tuple[int, str, int] | None:
+        """`starts_line`: an outline tag may stand right here."""
         opened = self._start.search(source, position)
         closed = self._end.search(source, opened.end()) if opened else None
-        line = self._outline and self._outline.search(source, position)
+        line = self._outline_tag(source, position, starts_line)
         if line and not (opened and closed and opened.start() < line.start()):
             return line.start(), line[1], line.end()
         if opened and closed:
             return opened.start(), source[opened.end() : closed.start()], closed.end()
         return None
+
+    def _outline_tag(self, source: str, position: int, starts_line: bool) -> re.Match[str] | None:
+        if not self._outline or not self._outline_below:
+            return None
+        here = self._outline.match(source, position) if starts_line else None
+        return here or self._outline_below.search(source, position + 1)
 
 
 def _new_tags(words: list[str], current: _Finder) -> _Finder:

@@ -175,7 +175,7 @@ class Machine:
         outer = self.stash.get("component")
         outputs = []
         for target in targets:
-            self.stash["component"] = _described(target, outer)
+            component = self.stash["component"] = _described(target, outer)
             if isinstance(target, Document) and not is_local:
                 self._blocks.update(self._components(target))
             self.budget.enter()
@@ -184,6 +184,7 @@ class Machine:
             finally:
                 self.budget.leave()
             outputs.append(trim(output) if self._trims else output)
+            _returned(component, outer)
         self.stash["component"] = outer
         joined = "".join(outputs)
         self.budget.fits(len(joined))
@@ -295,7 +296,7 @@ class BrokenTemplate(Fault):
     """A template that another one calls does not compile."""
 
     def __init__(self, error: TemplateError) -> None:
-        super().__init__("file", f"parse error - {error}")
+        super().__init__("file", Fault("parse", str(error)))
         self.error = error
 
 
@@ -308,13 +309,25 @@ def imported(variables: Stash) -> Stash:
 
 
 def _described(target: Document | Component | Callable_, outer: Value) -> Value:
-    """What `component` is while `target` runs."""
+    """What `component` is while `target` runs, called by `outer`."""
     name = target.name if isinstance(target, Component) else ""
     made: dict[str, Value] = {"name": name, "modtime": 0}
     if isinstance(outer, Document):
         facts = target.facts if isinstance(target, Document) else made
-        facts["caller"] = outer.facts["name"]
+        known = outer.facts.get("callers")
+        callers = known if isinstance(known, list) else []
+        callers.append(outer.facts["name"])
+        facts["caller"], facts["callers"] = outer.facts["name"], callers
     return target if isinstance(target, Document) else made
+
+
+def _returned(component: Value, outer: Value) -> None:
+    """`component` has run to its end: its `callers`, which all of them share, lose one."""
+    facts = component.facts if isinstance(component, Document) else component
+    if isinstance(outer, Document) and isinstance(facts, dict):
+        callers = facts.get("callers")
+        if isinstance(callers, list) and callers:
+            callers.pop()
 
 
 def place(trace: TracebackType | None) -> tuple[str, int]:

@@ -14,7 +14,9 @@ from jinja2.runtime import Context
 
 from pmgsync.render.perl import access
 from pmgsync.render.perl.faults import Fault, LoopExit
+from pmgsync.render.perl.hash_methods import HASH_METHODS
 from pmgsync.render.perl.iterator import Iterator as Walk
+from pmgsync.render.perl.list_methods import LIST_METHODS
 from pmgsync.render.perl.operators import (
     PerlDie,
     add,
@@ -91,9 +93,15 @@ class Later(Callable_):
         given = [*(self._given if isinstance(self._given, list) else []), *arguments]
         if not self._first:
             return self._tt.root(text(self._last), given)
-        if self._root is None:
+        if self._root is None or self._is_list_method():
             return ""
         return access.dot(self._tt.budget, self._root, self._last, given)
+
+    def _is_list_method(self) -> bool:
+        """A hash has no methods of lists here: this is the toolkit's Perl code, not its XS."""
+        name = text(self._last)
+        is_known = name in HASH_METHODS or name not in LIST_METHODS
+        return isinstance(self._root, dict) and self._root.get(name) is None and not is_known
 
 
 def pairs(keys_and_values: list[Value]) -> Value:
