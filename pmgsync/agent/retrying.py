@@ -54,7 +54,9 @@ class Trouble:
         return f"{self.words} (tried again by itself, at the latest after {MOST_S:g} s)"
 
     def failed(self, words: str) -> bool:
-        """It failed; is this another cause than the last time? (Then pauses begin short again.)"""
+        """It failed; is this another cause than the last time? (Then pauses begin short again,
+        after the one under way.)
+        """
         is_new = words != self.words
         self.words = words
         if is_new:
