@@ -24,6 +24,7 @@ from pmgsync.pmgconf.checks_people import mentioned_rules
 from pmgsync.pmgconf.configuration import Configuration
 from pmgsync.pmgconf.findings import Finding, Severity
 from pmgsync.ports import FileKind, Seen
+from pmgsync.render.lookup import JINJA
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = f"{PMG}/templates/"
 TEMPLATE_NAMES = (".in", ".in.demo", ".tt")
-"""How the names of PMG's templates end."""
+"""How the names of PMG's templates end; behind it, `.j2` makes it Jinja2."""
 RULE_FOLDERS = ("var/lib/spamassassin", "usr/share/spamassassin", "usr/share/spamassassin-extra")
 """Where SpamAssassin's own rules lie; the admin's are beside the scores."""
 
@@ -110,19 +111,25 @@ def _templates(files: Mapping[str, bytes]) -> Iterator[Located]:
 
     Names that PMG does not look for are no templates, whatever is in them.
     """
-    paths = [path for path in files if path.startswith(TEMPLATES) and path.endswith(TEMPLATE_NAMES)]
+    paths = [path for path in files if path.startswith(TEMPLATES) and _is_template(path)]
     if not paths:
         return
     # Only here: Jinja2 is slow to load, and most machines have no override.
     from pmgsync.render.compile import compile_template
     from pmgsync.render.errors import TemplateError
+    from pmgsync.render.jinja import check_jinja
 
     for path in paths:
+        compiled = check_jinja if path.endswith(JINJA) else compile_template
         try:
-            compile_template(files[path], path.removeprefix(TEMPLATES))
+            compiled(name=path.removeprefix(TEMPLATES), source=files[path])
         except TemplateError as error:
             mend = "correct it, or remove it: the packaged one counts then"
             yield Located(path, Finding(error.line, f"does not compile: {error.what}", mend=mend))
+
+
+def _is_template(path: str) -> bool:
+    return path.removesuffix(JINJA).endswith(TEMPLATE_NAMES)
 
 
 def _is_ours(seen: Seen) -> bool:

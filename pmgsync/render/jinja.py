@@ -1,176 +1,310 @@
 """PURE. Templates in plain Jinja2 (`NAME.j2`), with the same variables, in Jinja2's sandbox.
 
 Three things differ from Jinja2 as it comes: the last line keeps its end, for the output is a file;
-what is undefined as a value (None) prints nothing; and there are bounds. Loops and calls are
-counted and timed, the output is limited, and what makes long texts out of short ones
-(`'x' * 10 ** 9`, `center`, `format`) is refused. Templates and values are bytes, read as Latin-1.
+what is undefined as a value (None) prints nothing; and there are bounds, those of Template Toolkit
+(`perl.budget`). The bounds are put into the tree before Jinja2 compiles it: each round of a loop,
+each macro, block and template counts, and each value that is printed, put together, compared or
+made goes through `jinja_bounds`. What of Python is not bounded there cannot be called. Templates
+and values are bytes, read as Latin-1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from itertools import chain
+from typing import TypeVar
 
 from jinja2 import BaseLoader, TemplateError, TemplateNotFound, nodes
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
-from jinja2.runtime import Context
+from jinja2.filters import FILTERS, make_attrgetter
+from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from pmgsync.render.errors import LimitError
 from pmgsync.render.errors import TemplateError as OurError
-
-MOST_STEPS = 1_000_000
-MOST_SECONDS = 5.0
-MOST_OUTPUT = 16 << 20
-_STEPS_PER_LOOK = 256
-_GROWING_FILTERS = ("center", "format", "indent", "wordwrap", "pprint", "tojson", "urlize")
-_GROWING_METHODS = frozenset(
-    ["center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map", "replace", "join"]
+from pmgsync.render.jinja_bounds import (
+    FILTER_SIZES,
+    METHOD_SIZES,
+    METHODS,
+    Bounds,
+    RefusedError,
+    Value,
+    replaced_size,
 )
+from pmgsync.render.perl.budget import Budget, Limits
+from pmgsync.render.perl.faults import Exhausted
 
-_TURNS, _SIZED = "turns, counted", "text, counted"
+MOST_SOURCE = 2**20
+"""Bytes of one template's source."""
+
+_REFUSED_FILTERS = ("pprint", "random", "urlize")
+_COMPARING_TESTS = ("eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "le", "<=", "gt",
+                    "greaterthan", ">", "ge", ">=", "in")  # fmt: skip
+_CONTEXT_ONLY = ("_loop_vars", "_block_vars")
+"""What Jinja2 hands to each call for the context alone."""
+_ROUND, _TEXT, _WEIGHED, _MADE = "round, counted", "text, counted", "weighed", "made, counted"
 """Filters that no template can name."""
 
 Load = Callable[[str], bytes | None]
 """The source of a template by its name; None if there is none."""
-
-
-class _Bounds:
-    """Steps and time of one rendering."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._end = clock() + MOST_SECONDS
-        self._steps = self._made = 0
-
-    def step(self) -> None:
-        self._steps += 1
-        if self._steps > MOST_STEPS:
-            raise _ExhaustedError(f"takes more than {MOST_STEPS:,} steps")
-        if self._steps % _STEPS_PER_LOOK == 0 and self._clock() > self._end:
-            raise _ExhaustedError(f"takes longer than {MOST_SECONDS:g} seconds")
-
-    def produce(self, size: int) -> None:
-        """So much text more, printed or kept for later."""
-        self._made += size
-        if self._made > 4 * MOST_OUTPUT:
-            raise _ExhaustedError(f"makes more than {4 * MOST_OUTPUT >> 20} MiB of text")
-
-
-class _ExhaustedError(Exception):
-    """A bound was reached."""
+T = TypeVar("T", bound=nodes.Node)
 
 
 class _Bounding(NodeTransformer):
-    """Puts the bounds into the tree: each turn of a loop and each text put together is counted."""
+    """Puts the bounds into the tree."""
+
+    def _through(self, name: str, node: nodes.Expr) -> nodes.Expr:
+        return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+    def _round(self, node: nodes.Node, body: list[nodes.Node]) -> nodes.Expr:
+        """Counts one, and the plain text of `body`."""
+        size = sum(len(data.data) for part in body for data in part.find_all(nodes.TemplateData))
+        return self._through(_ROUND, nodes.Const(size, lineno=node.lineno))
+
+    def _counted(self, node: T) -> T:
+        body: list[nodes.Node] = node.body  # type: ignore[attr-defined]  # all that come here have one
+        begin = nodes.ExprStmt(self._round(node, body), lineno=node.lineno)
+        self.generic_visit(node)
+        body.insert(0, begin)
+        return node
+
+    def visit_Template(self, node: nodes.Template) -> nodes.Node:
+        return self._counted(node)
+
+    def visit_Block(self, node: nodes.Block) -> nodes.Node:
+        return self._counted(node)
+
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:
+        return self._counted(node)
+
+    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:
+        return self._counted(node)
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
-        text = sum(len(data.data) for data in node.find_all(nodes.TemplateData))
-        self.generic_visit(node)
-        if not node.recursive:
-            node.iter = nodes.Filter(node.iter, _TURNS, [nodes.Const(text)], [], None, None)
-        return node
+        if node.test is not None:  # what it leaves out takes time, too
+            node.test = nodes.And(self._round(node, []), node.test, lineno=node.lineno)
+        return self._counted(node)
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
-        return nodes.Filter(node, _SIZED, [], [], None, None, lineno=node.lineno)
+        node.nodes = [self._through(_TEXT, part) for part in node.nodes]
+        return self._through(_MADE, node)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        node.expr = self._through(_WEIGHED, node.expr)
+        for operand in node.ops:
+            operand.expr = self._through(_WEIGHED, operand.expr)
+        return node
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:
+        self.generic_visit(node)
+        if node.name in _COMPARING_TESTS:
+            node.node = self._through(_WEIGHED, node.node)
+            node.args = [self._through(_WEIGHED, argument) for argument in node.args or []]
+        return node
+
+    def _literal(self, node: nodes.Expr) -> nodes.Node:
+        self.generic_visit(node)
+        return self._through(_MADE, node)
+
+    visit_List = visit_Dict = _literal
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        return self._literal(node) if node.ctx == "load" else node
 
 
 class _Loader(BaseLoader):
     def __init__(self, load: Load) -> None:
         self._load = load
 
-    def get_source(self, environment: Any, template: str) -> Any:  # noqa: ANN401, ARG002 - Jinja2's
+    def get_source(self, environment: Value, template: str) -> Value:  # noqa: ARG002 - Jinja2's
         source = self._load(template)
         if source is None:
             raise TemplateNotFound(template)
+        if len(source) > MOST_SOURCE:
+            raise RefusedError(f"{template} is larger than {MOST_SOURCE >> 20} MiB")
         return source.decode("latin-1"), template, lambda: True
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    intercepted_binops = frozenset(["*", "**", "%", "+"])
+    intercepted_binops = frozenset(["*", "**", "%", "+", "-"])
 
-    def __init__(self, load: Load, bounds: _Bounds) -> None:
+    def __init__(self, load: Load, bounds: Bounds) -> None:
         super().__init__(
-            loader=_Loader(load),
-            keep_trailing_newline=True,
-            finalize=self._printed,
+            loader=_Loader(load), keep_trailing_newline=True, finalize=bounds.text, optimized=False
         )
         self._bounds = bounds
-        self.filters = {k: v for k, v in self.filters.items() if k not in _GROWING_FILTERS}
-        self.filters |= {_TURNS: self._turns, _SIZED: self._sized}
+        own = {"replace": self._replace, "join": self._join, "sum": self._sum}
+        own |= {"format": self._format, **dict.fromkeys(_REFUSED_FILTERS, _refused)}
+        self.filters = {name: self._filter(name, own.get(name, FILTERS[name])) for name in FILTERS}
+        self.filters |= {_ROUND: self._round, _TEXT: bounds.text}
+        self.filters |= {_WEIGHED: self._weighed, _MADE: bounds.made}
         self.globals.pop("lipsum", None)
 
-    def _printed(self, value: Any) -> Any:  # noqa: ANN401 - any value
-        text = "" if value is None else str(value)
-        self._bounds.produce(len(text))
-        return text
-
-    def _turns(self, values: Iterable[Any], text: int) -> Iterator[Any]:
-        for value in values:
-            self._bounds.step()
-            self._bounds.produce(text)
-            yield value
-
-    def _sized(self, value: Any) -> Any:  # noqa: ANN401 - any value
-        self._bounds.produce(len(value) if isinstance(value, str | list | tuple) else 0)
-        return value
-
-    def _generate(self, source: nodes.Template, *rest: Any, **named: Any) -> str:  # noqa: ANN401 - Jinja2's
+    def _generate(self, source: nodes.Template, *rest: Value, **named: Value) -> str:
         return super()._generate(_Bounding().visit(source), *rest, **named)
 
-    def call(self, context: Context, function: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - Jinja2's
-        self._bounds.step()
+    # --- what the tree calls ---
+
+    def _round(self, size: int) -> bool:
+        self._bounds.budget.step()
+        self._bounds.budget.produce(size)
+        return True
+
+    def _weighed(self, value: Value) -> Value:
+        self._bounds.weight(value)
+        return value
+
+    # --- filters ---
+
+    def _filter(self, name: str, function: Callable[..., Value]) -> Callable[..., Value]:
+        """The filter, reckoned before and counted after."""
+        bounds, size = self._bounds, FILTER_SIZES.get(name)
+        skipped = 1 if hasattr(function, "jinja_pass_arg") else 0
+
+        @wraps(function)
+        def bounded(*given: Value, **named: Value) -> Value:
+            bounds.budget.step()
+            for value in chain(given[skipped:], named.values()):
+                bounds.weight(value)
+            if size is not None:
+                bounds.budget.fits(size(*given[skipped:], **named))
+            return bounds.made(function(*given, **named))
+
+        return bounded
+
+    def _replace(self, s: Value, old: Value, new: Value, count: int | None = None) -> str:
+        text, wanted, other = map(self._bounds.text, (s, old, new))
+        self._bounds.budget.fits(replaced_size(text, wanted, other))
+        return text.replace(wanted, other, -1 if count is None else count)
+
+    def _join(self, value: Iterable[Value], d: Value = "", attribute: Value = None) -> str:
+        items = self._items(value, attribute)
+        between = self._bounds.text(d)
+        self._bounds.budget.fits(self._bounds.weight(items) + len(between) * len(items))
+        return between.join(map(self._bounds.text, items))
+
+    def _sum(self, iterable: Iterable[Value], attribute: Value = None, start: Value = 0) -> Value:
+        total = start
+        for item in self._items(iterable, attribute):
+            total = self._bounds.number(operator.add, total, item)
+        return total
+
+    def _items(self, items: Iterable[Value], attribute: Value) -> list[Value]:
+        get = make_attrgetter(self, attribute) if attribute is not None else None
+        return self._bounds.all_of(map(get, items) if get else items)
+
+    def _format(self, value: Value, *given: Value, **named: Value) -> str:
+        if given and named:
+            raise TypeError("can't handle positional and keyword arguments at the same time")
+        return self._bounds.formatted(self._bounds.text(value), named or given)
+
+    # --- calls, operators, attributes ---
+
+    def call(self, context: Context, function: Value, *given: Value, **named: Value) -> Value:
+        self._bounds.budget.step()
+        owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
         # Newer releases hand out `str.format` in a wrapping of their own, as safe.
         if getattr(function, "__qualname__", "").rpartition(".")[2] in ("format", "format_map"):
             raise SecurityError("`format` is not available here")
-        return super().call(context, function, *given, **named)
+        if isinstance(owner, str):
+            plain = {key: value for key, value in named.items() if key not in _CONTEXT_ONLY}
+            return self._method(owner, name, function, given, plain)
+        return self._bounds.made(super().call(context, function, *given, **named))
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - Jinja2's
-        if operator == "+":
-            return self._sized(left + right)
-        numbers = isinstance(left, int | float) and isinstance(right, int | float)
-        if not numbers or (operator == "**" and abs(right) > 64):  # noqa: PLR2004 - bits
-            raise SecurityError(f"`{operator}` is for small numbers only here")
-        return super().call_binop(context, operator, left, right)
+    def _method(
+        self,
+        owner: str,
+        name: str,
+        function: Callable[..., Value],
+        given: tuple[Value, ...],
+        named: Mapping[str, Value],
+    ) -> Value:
+        for value in (owner, *given, *named.values()):
+            self._bounds.weight(value)
+        if name == "join" and not named:
+            return self._join(*given, owner) if len(given) == 1 else function(*given)
+        if size := METHOD_SIZES.get(name):
+            self._bounds.budget.fits(size(owner, *given, **named))
+        return self._bounds.made(function(*given, **named))
 
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 - Jinja2's
-        if isinstance(obj, str) and attr in _GROWING_METHODS:
+    def call_binop(self, context: Context, sign: str, left: Value, right: Value) -> Value:
+        bounds = self._bounds
+        bounds.budget.step()
+        if isinstance(left, Undefined) or isinstance(right, Undefined):
+            return super().call_binop(context, sign, left, right)  # which is an error
+        if sign == "*":
+            return bounds.repeated(left, right)
+        if sign == "**":
+            return bounds.power(left, right)
+        if sign == "%" and isinstance(left, str):
+            return bounds.formatted(left, right)
+        if sign == "+" and isinstance(left, str | list | tuple):
+            bounds.budget.fits(bounds.weight(left) + bounds.weight(right))
+        return bounds.made(super().call_binop(context, sign, left, right))
+
+    def getitem(self, obj: Value, argument: Value) -> Value:
+        found = super().getitem(obj, argument)
+        return self._bounds.made(found) if isinstance(argument, slice) else found
+
+    def is_safe_attribute(self, obj: Value, attr: str, value: Value) -> bool:
+        if isinstance(obj, str) and attr not in METHODS:
+            return False
+        if isinstance(obj, bytes | int | float):  # `to_bytes(10 ** 10)`
             return False
         return super().is_safe_attribute(obj, attr, value)
 
 
+def _refused(*_given: Value, **_named: Value) -> Value:
+    raise RefusedError("this filter is not available here")
+
+
 def render_jinja(
-    name: str, variables: Mapping[str, Any], load: Load, clock: Callable[[], float]
+    name: str,
+    variables: Mapping[str, Value],
+    load: Load,
+    clock: Callable[[], float],
+    limits: Limits = Limits(),  # noqa: B008 - it never changes
 ) -> bytes:
     """The output of the template `name`. Raises `render.errors.TemplateError` with the line; then
     there is no output at all.
     """
-    environment = _Environment(load, _Bounds(clock))
-    parts, size = [], 0
+    budget = Budget(limits, clock)
+    environment = _Environment(load, Bounds(budget))
+    parts: list[str] = []
+    size = 0
     try:
-        for part in environment.get_template(name).generate(**variables):
+        stream: Value = environment.get_template(name).generate(**variables)
+        for part in stream:
             size += len(part)
-            if size > MOST_OUTPUT:
-                raise _ExhaustedError(f"makes more than {MOST_OUTPUT >> 20} MiB of text")
             parts.append(part)
+            try:
+                budget.grows_to(size)
+            except Exhausted as error:
+                stream.throw(error)  # so that it has the place in the template
         return "".join(parts).encode("latin-1")
-    except TemplateSyntaxError as error:
-        what = error.message or "is no Jinja2"
-        raise OurError(what, name=error.name or name, line=error.lineno) from None
-    except (_ExhaustedError, RecursionError, MemoryError) as error:
-        what = str(error) if isinstance(error, _ExhaustedError) else "goes too many levels deep"
-        where, line = _place(error, load, name)
-        raise LimitError(what, name=where, line=line) from None
     except _FAULTS as error:
-        where, line = _place(error, load, name)
-        what = str(error) or type(error).__name__
-        missing = isinstance(error, TemplateNotFound)
-        raise OurError(f"{what}: not found" if missing else what, name=where, line=line) from None
+        raise _located(error, load, name) from None
+
+
+def check_jinja(name: str, source: bytes) -> None:
+    """Compiles the template and runs nothing. Raises `render.errors.TemplateError`."""
+    load: Load = {name: source}.get
+    try:
+        _Environment(load, Bounds(Budget(Limits(), lambda: 0.0))).get_template(name)
+    except _FAULTS as error:
+        raise _located(error, load, name) from None
 
 
 _FAULTS = (
+    Exhausted,
+    RefusedError,
+    RecursionError,
+    MemoryError,
     TemplateError,
     SyntaxError,  # of what Jinja2 made: more levels than Python's compiler takes
     RuntimeError,  # of Jinja2's own objects, as `cycler()`
@@ -182,6 +316,19 @@ _FAULTS = (
     UnicodeError,
 )
 """What a template can do wrong while it runs; anything else would be a fault of ours."""
+
+
+def _located(error: Exception, load: Load, name: str) -> OurError:
+    if isinstance(error, TemplateSyntaxError):
+        what = error.message or "is no Jinja2"
+        return OurError(what, name=error.name or name, line=error.lineno)
+    where, line = _place(error, load, name)
+    if isinstance(error, Exhausted | RecursionError | MemoryError):
+        what = str(error) if isinstance(error, Exhausted) else "goes too many levels deep"
+        return LimitError(what, name=where, line=line)
+    what = str(error) or type(error).__name__
+    missing = isinstance(error, TemplateNotFound)
+    return OurError(f"{what}: not found" if missing else what, name=where, line=line)
 
 
 def _place(error: BaseException, load: Load, name: str) -> tuple[str, int]:

@@ -222,6 +222,24 @@ def test_a_template_that_does_not_compile(root: Path, capsys: pytest.CaptureFixt
     assert line.endswith("; correct it, or remove it: the packaged one counts then")
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("a\n{% if %}\n", "2: error: does not compile: Expected an expression"),
+        ("a\n\n{{ x | nonsense }}\n", "3: error: does not compile: No filter named 'nonsense'"),
+        ("x" * (2**20 + 1), "1: error: does not compile: main.cf.in.j2 is larger than 1 MiB"),
+    ],
+)
+def test_a_template_in_jinja_that_does_not_compile(
+    root: Path, capsys: pytest.CaptureFixture[str], source: str, said: str
+) -> None:
+    write(root, "etc/pmg/templates/main.cf.in.j2", source)
+    write(root, "etc/pmg/templates/local.cf.in.j2", "{% if pmg.mail.tls %}{{ 1 / 0 }}{% endif %}\n")
+    assert check(root) == 3
+    (line,) = lines(capsys)
+    assert line.startswith(f"{root}/etc/pmg/templates/main.cf.in.j2:{said}")
+
+
 SECRETS = {
     "etc/pmg/pmg.conf": f"section: admin\n\thttp_proxy ftp://u:{SECRET}@proxy\n{SECRET} http://u:{SECRET}@h\n",
     "etc/pmg/ldap.conf": f"ldap: a1\n\tbindpw {SECRET}!\n\tfoo {SECRET}\nbindpw {SECRET}\n",
