@@ -113,6 +113,16 @@ FILTERS = [
     "remove('a')",
     "none",
 ]
+PLUGINS: list[tuple[str, list[str]]] = [
+    ("USE t = table(l, rows=2)", ["t.rows.first.join", "t.row(1).join", "t.cols.size", "t.col(9)"]),
+    ("USE t = table(l, cols=2, pad=0)", ["t.cols.last.join", "t.col(0).size", "t.foo"]),
+    ("USE u = String(s)", ["u.upper", "u.center(9)", "u.push('x').chop", "u.split('').size", "u"]),
+    ("USE u = String(x, filter='html')", ["u", "u.text.length", "u.pop('a')", "u ? 1 : 2"]),
+    ("USE wrap", ["wrap(text, 9)", "wrap(x, 5, '* ', '  ')", "text | wrap(12)"]),
+    ("USE d = Dumper(indent=1)", ["d.dump([1, s, { a => [] }])", "d.dump_html('<', 'x')"]),
+    ("USE m = Math", ["m.int(2.5)", "m.hex('ff')", "m.oct(zero)", "m.srand(7) + m.rand"]),
+]
+"""What is used, and what is shown of it."""
 WORDS = ["foo", "Bar baz", "1", "0", "10", "-3", "2.5", "a,b", " x ", "<&>", "", "z9", "é"]
 TEXTS = ["text", " ", "\n", "a\n", "\n  b", "  \n\n", "<p>", "$x", "${y}", "%", "0", "\t"]
 TEST_OPERATORS = ["==", "!=", "<", ">", "<=", ">=", "&&", "||", "and", "or"]
@@ -147,6 +157,7 @@ class Writer:
             self.default,
             self.meta,
             self.several,
+            self.use,
         ]
 
     def one_of(self, choices: list[str]) -> str:
@@ -254,6 +265,10 @@ class Writer:
 
     def several(self) -> str:
         return self.tag(f"{self.expression(1)}; x = {self.expression(1)}; x")
+
+    def use(self) -> str:
+        made, shown = self.random.choice(PLUGINS)
+        return self.tag(made) + self.tag(self.one_of(shown))
 
     def if_(self) -> str:
         word = self.one_of(["IF", "UNLESS"])
