@@ -15,7 +15,6 @@ mends them. Until keys are changed for the first time there is no such file.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -161,8 +160,13 @@ def _read_pairs(current: Identity) -> tuple[Identity, ...]:
 
 def _read_rows(path: Path) -> Iterable[tuple[SigningKey, bytes, bytes]]:
     data = read_file(path)
-    if data is None:
-        return []
+    return [] if data is None else pairs_in(data, path)
+
+
+def pairs_in(data: bytes, path: Path) -> list[tuple[SigningKey, bytes, bytes]]:
+    """Identity key, TLS key and certificate of each pair in `data`, newest first;
+    `StoreDamagedError` naming `path` for anything else.
+    """
     try:
         return [
             (
@@ -172,7 +176,7 @@ def _read_rows(path: Path) -> Iterable[tuple[SigningKey, bytes, bytes]]:
             )
             for row in json.loads(data)
         ]
-    except (ValueError, binascii.Error, KeyError, TypeError, AttributeError, MalformedError):
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, MalformedError):
         raise StoreDamagedError(
             "holds no keys",
             where=str(path),

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pmgsync.errors import MalformedError, PeerError, PmgsyncError
+from pmgsync.host.keyring import pairs_in
 from pmgsync.model import canonical
 from pmgsync.model.changeset import ChangeSet, Position
 from pmgsync.model.envelope import Envelope, seal
@@ -18,9 +20,11 @@ from pmgsync.model.keys import PublicKey, SigningKey
 from pmgsync.model.manifest import FileEntry, Manifest, parse_digest
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.paths import ManagedPath, printable
+from pmgsync.model.rekeying import KeyChange
 from pmgsync.model.report import Report
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 from pmgsync.model.trust import genesis_of
+from pmgsync.wire.certificates import ends_at, make_certificate, to_der
 from tests.property.values import (
     KEYS,
     change_sets,
@@ -163,6 +167,13 @@ def _signed(kind: str, read: Callable[[Envelope], object]) -> Callable[[bytes], 
     return lambda data: read(seal(kind, data, sample.MASTER))
 
 
+_KEYS = sample.member(2).keys
+assert _KEYS is not None
+_KEY_CHANGE = KeyChange(sample.CLUSTER, 2, sample.STATES[0].digest, _KEYS)
+_SPARE_KEYS = json.dumps(
+    [{"identity": "AQ" * 21 + "A=", "tls_key": "key", "tls_certificate": "certificate"}]
+).encode()
+
 READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "canonical": (_from_json, b'{"a":1}'),
     "envelope": (Envelope.from_bytes, sample.ENVELOPES[1].to_bytes()),
@@ -192,6 +203,9 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     ),
     "position": (_of_text(Position.parse), b"1.42"),
     "path": (_of_text(ManagedPath), b"etc/pmg/domains"),
+    "key change": (KeyChange.from_bytes, _KEY_CHANGE.to_bytes()),
+    "spare keys": (lambda data: pairs_in(data, Path("spare-keys.json")), _SPARE_KEYS),
+    "certificate's end": (ends_at, to_der(make_certificate("mx1", 1_800_000_000_000)[1])),
     "token": (_of_text(Token.from_text), TOKEN.to_text().encode()),
     "key": (_of_text(PublicKey.from_text), sample.MASTER.public_key.to_text().encode()),
 }
