@@ -23,7 +23,13 @@ from pmgsync.model.keys import Signer
 from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member
 from pmgsync.model.messages import Memberships
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Vote
-from pmgsync.model.promotion import MOST_CHAIN_BYTES, promoted, require_promotion, voters
+from pmgsync.model.promotion import (
+    MOST_CHAIN_BYTES,
+    has_room,
+    promoted,
+    require_promotion,
+    voters,
+)
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import AgentEnd, Clock, Store
 
@@ -265,7 +271,7 @@ class Candidate:
             require_promotion(history.membership, history.chain[-1], self._by_key(document))
         except PeerError as error:
             raise _refused(str(error)) from None
-        if sum(len(link.to_bytes()) for link in (*history.chain, document)) > MOST_CHAIN_BYTES:
+        if not has_room(history.chain, document):
             raise NoMasterError(
                 f"the membership chain would be larger than {MOST_CHAIN_BYTES >> 20} MiB",
                 mend="`pmgsync promote --force-new-cluster` begins a new one; see docs/adr/0007",

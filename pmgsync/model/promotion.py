@@ -38,7 +38,7 @@ from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member, Membership, 
 from pmgsync.model.paths import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pmgsync.model.envelope import Envelope
 
@@ -198,6 +198,11 @@ def require_promotion(
         raise MalformedError("a promotion changes more than the master")
     envelope.require(MEMBERSHIP_TYPE, candidate.master_key)
     return candidate
+
+
+def has_room(chain: Sequence[Envelope], link: Envelope, most: int = MOST_CHAIN_BYTES) -> bool:
+    """Is `chain` with `link` of `most` bytes at most?"""
+    return sum(len(one.to_bytes()) for one in (*chain, link)) <= most
 
 
 def _require_base(previous: Membership, candidate: Membership) -> Base:

@@ -179,6 +179,9 @@ def test_the_recovery_key_decides_where_no_majority_is_left(
     done = heir.pmgsync("promote", "--recovery-key", str(key))
     assert "the recovery key signs for mail2(2)" in done.err
     lead(cluster, heir)
+    again = heir.pmgsync("promote", "--recovery-key", str(key))
+    assert "mail2(2) is the master: the recovery key lets it begin epoch 3" in again.err
+    assert "mail2(2) is the master, epoch 3" in again.out
     lost.start()
     new_master_works(cluster, heir, lost)
 

@@ -26,7 +26,7 @@ from pmgsync.agent.voting import ballot_in
 from pmgsync.cli import orphaned
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.peering_ports import PeeringParts
-from pmgsync.errors import PmgsyncError, TransportError
+from pmgsync.errors import OperatorError, PmgsyncError, TransportError
 from pmgsync.host.identity import require_newer
 from pmgsync.master.cluster_file import ClusterFile
 from pmgsync.master.feed import Feeds
@@ -88,6 +88,7 @@ class SimNode:
         self.master: SimMaster | None = None
         self.peering: Peering | None = None
         self.busy = asyncio.Lock()
+        self.port_is_taken = False
         self.source = MemorySource()
         self._epoch = 0
         self._roles: asyncio.Task[None] | None = None
@@ -110,7 +111,7 @@ class SimNode:
             agent.recover()
         self.agent, self.master = agent, master
         self._epoch = history.membership.epoch
-        await peering.listen(self.me, needed=True)
+        await peering.listen(self.me, needed=master is not None)
         self._roles = asyncio.create_task(self._run_roles(peering, agent))
 
     def _leads(self, membership: Membership) -> bool:
@@ -306,6 +307,8 @@ class SimPort:
 
     async def open(self, me: Member) -> None:
         """See `MemberPort`. Open again after the network has dropped it with a change of roles."""
+        if self._node.port_is_taken:
+            raise OperatorError("is taken by another program", where="member port")
         history = self._peering.history
         self._node.cluster.network.serve(
             me, self._peering, lambda fingerprint: history().membership.holder_of(fingerprint)

@@ -8,11 +8,15 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from pmgsync.agent.campaign import Way
+from pmgsync.agent.voting import NOTE, ballot_in
 from pmgsync.errors import NoMasterError, OperatorError
+from pmgsync.model.ballot import Ballot
 from pmgsync.model.envelope import seal
+from pmgsync.model.manifest import Manifest
 from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Membership
 from pmgsync.model.peers import Propose, Refusal, StepDown
-from pmgsync.model.promotion import promoted
+from pmgsync.model.promotion import MOST_SKIPPED, promoted
+from tests.sim.author import CLUSTER
 from tests.sim.cluster import RECOVERY, SimCluster, SimNode
 from tests.sim.virtual import run_virtually
 
@@ -139,3 +143,38 @@ async def test_a_master_yields_to_whom_it_was_told(cluster: SimCluster) -> None:
     assert proof is not None
     answer = await peering.answer(asking.me, Propose(document.to_bytes(), proof.to_bytes()))
     assert answer == Refusal("is the master, and has not been asked to hand over")
+
+
+@in_a_cluster
+async def test_a_node_whose_port_is_taken_is_not_promoted(cluster: SimCluster) -> None:
+    node = cluster.nodes[2]
+    await node.crash()
+    node.port_is_taken = True
+    await node.begin()
+    await asyncio.sleep(2)
+    assert node.peering is not None
+    assert "other members cannot reach this node" in node.peering.listening_trouble
+    with pytest.raises(OperatorError, match="is taken by another program"):
+        await node.promote()
+    assert {newest(one) for one in cluster.nodes.values()} == {(1, 1)}
+    node.port_is_taken = False
+    await node.promote()
+    assert newest(node) == (2, 2)
+    assert node.peering.listening_trouble == ""
+
+
+@in_a_cluster
+async def test_what_no_node_would_take_in_costs_no_promise(cluster: SimCluster) -> None:
+    """All epochs that votes can reach are used up on this node; the recovery key can go on."""
+    node, used_up = cluster.nodes[2], Ballot(2 * MOST_SKIPPED, Manifest().digest, 3)
+    await node.crash()
+    node.store.write_note(NOTE, {"cluster": CLUSTER, "ballot": used_up.to_json()})
+    await cluster.nodes[1].crash()
+    await node.begin()
+    await asyncio.sleep(6)
+    with pytest.raises(NoMasterError, match="skips more than 1000000000 epochs"):
+        await node.promote()
+    assert ballot_in(node.store, CLUSTER) == used_up
+    await node.promote(RECOVERY)
+    await asyncio.sleep(3)
+    assert newest(node) == newest(cluster.nodes[3]) == (2 * MOST_SKIPPED + 1, 2)
