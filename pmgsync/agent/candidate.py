@@ -270,7 +270,13 @@ class Candidate:
         try:
             require_promotion(history.membership, history.chain[-1], self._by_key(document))
         except PeerError as error:
-            raise _refused(str(error)) from None
+            if self._recovery is None:
+                raise _refused(str(error)) from None
+            raise NoMasterError(
+                f"this node cannot be the master: {error}",
+                mend="start a node that has newer versions, or go on without them: `pmgsync "
+                "promote --force-new-cluster`",
+            ) from None
         if not has_room(history.chain, document):
             raise NoMasterError(
                 f"the membership chain would be larger than {MOST_CHAIN_BYTES >> 20} MiB",

@@ -351,10 +351,13 @@ class Peering:
 
     async def _run(self, candidate: Candidate, only: Way | None = None) -> Won:
         won = await candidate.run(only)
+        await self._begin(won)
+        return won
+
+    async def _begin(self, won: Won) -> None:
         self.take(Memberships((won.document.to_bytes(),)))
         # The others are told by the gossip of the new role, at once.
         await self._node.roles_changed()
-        return won
 
     async def renew_forever(self) -> None:
         """As the master: when somebody has signed for an epoch that never began, begin a newer one.
@@ -370,8 +373,11 @@ class Peering:
                 continue
             try:
                 async with self._node.busy:
-                    await self._run(self.candidate())
-                self._hearsay.acted(asks, clock.monotonic())
+                    won = await self.candidate().run()
+                    # Before the roles change, which ends this loop.
+                    self._hearsay.acted(asks, clock.monotonic())
+                    log.warning("begins a newer epoch, as cid %d has signed for one", asks)
+                    await self._begin(won)
             except PmgsyncError as error:
                 if str(error) != said:
                     said = str(error)
