@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pmgsync.agent.voting import Voting
 from pmgsync.model.ballot import Ballot, Refused, with_signatures
 from pmgsync.model.envelope import Envelope
+from pmgsync.model.keys import PublicKey, Signer
 from pmgsync.model.membership import Membership
 from pmgsync.model.promotion import half, signed_by, voters
 from pmgsync.model.trust import Branch, TrustedHistory
@@ -29,11 +30,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RivalParts:
-    """`history` is what this node believes, `may_concede` whether it is a master that hands over
-    to whoever asks.
+    """`signer` is what this node signs with, `history` what it believes, `may_concede` whether it
+    is a master that hands over to whoever asks.
     """
 
-    cid: int
+    signer: Signer
     voting: Voting
     history: Callable[[], TrustedHistory]
     may_concede: Callable[[], bool]
@@ -61,7 +62,9 @@ class Rivals:
         """
         history = self._parts.history()
         branch, own = history.branch(links), history.membership
-        document = concession(branch, self._parts.cid) if self._parts.may_concede() else None
+        document = (
+            concession(branch, self._parts.signer.public_key) if self._parts.may_concede() else None
+        )
         signed = self._sign(document, own) if document else None
         if document is None or signed is None:
             if branch.memberships[-1] != self._standing:
@@ -82,22 +85,22 @@ class Rivals:
         return None if isinstance(signature, Refused) else with_signatures(document, signature)
 
 
-def concession(branch: Branch, cid: int) -> Envelope | None:
-    """The newest promotion in `branch` that the master `cid` should sign as well; None if there is
-    none: it must be the master of all that is displaced, and so must half of the members of each
-    have signed, and the new master be one of them.
+def concession(branch: Branch, key: PublicKey) -> Envelope | None:
+    """The newest promotion in `branch` that the master with `key` should sign as well; None if
+    there is none: it must be the master, by that key, of all that is displaced, half of the members
+    of each must have signed, and the new master be one of them.
     """
     for document in reversed(branch.promotions):
-        if all(_gives_way(membership, document, cid) for membership in branch.displaced):
+        if all(_gives_way(membership, document, key) for membership in branch.displaced):
             return document
     return None
 
 
-def _gives_way(membership: Membership, document: Envelope, cid: int) -> bool:
+def _gives_way(membership: Membership, document: Envelope, key: PublicKey) -> bool:
     signers = signed_by(membership, document)
     leader = Membership.from_bytes(document.payload).master_key
     return (
-        membership.master == cid
+        membership.master_key == key
         and len(signers) >= half(membership)
         and any(member.keys and member.keys.identity == leader for member in signers)
     )

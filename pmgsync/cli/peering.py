@@ -81,7 +81,7 @@ class Peering:
         self._hearsay = Hearsay()
         self._rivals = Rivals(
             RivalParts(
-                cid=parts.cid,
+                signer=parts.signer,
                 voting=self.voting,
                 history=self.history,
                 may_concede=lambda: node.master is not None and not parts.only_here(),

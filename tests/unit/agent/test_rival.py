@@ -40,30 +40,30 @@ def met(history: TrustedHistory, count: int, to: int, *signers: int, epoch: int 
 def test_it_gives_way_where_half_of_its_own_members_have_signed() -> None:
     history = changed(3, gone=[3])
     branch = met(history, 3, 2, 3)
-    document = concession(branch, 1)
+    document = concession(branch, key(1).public_key)
     assert document is not None
     assert Membership.from_bytes(document.payload).master == 2
     # With its signature, the promotion stands here, too.
     signed = promotion(cluster(3), 2, key(3), key(1))
     assert history.accept_membership(signed).master == 2
-    assert concession(met(changed(3, more=[4]), 3, 2, 3), 1) is not None
+    assert concession(met(changed(3, more=[4]), 3, 2, 3), key(1).public_key) is not None
 
 
 def test_not_where_a_majority_may_be_on_its_side() -> None:
-    assert concession(met(changed(3, more=[4, 5, 6]), 3, 2, 3), 1) is None
+    assert concession(met(changed(3, more=[4, 5, 6]), 3, 2, 3), key(1).public_key) is None
 
 
 def test_nor_to_those_whom_it_has_removed() -> None:
     """Members 4 and 5 were removed; with 3 they were the majority of the genesis."""
     history = changed(5, gone=[4, 5])
-    assert concession(met(history, 5, 4, 5, 3), 1) is None
-    assert concession(met(history, 5, 3, 4, 5), 1) is None
+    assert concession(met(history, 5, 4, 5, 3), key(1).public_key) is None
+    assert concession(met(history, 5, 3, 4, 5), key(1).public_key) is None
     # The new master must belong to it still, even where half of the others have signed.
-    assert concession(met(changed(3, gone=[3]), 3, 3, 2), 1) is None
+    assert concession(met(changed(3, gone=[3]), 3, 3, 2), key(1).public_key) is None
 
 
 def test_nor_where_another_than_this_node_was_the_master_meanwhile() -> None:
-    assert concession(met(changed(3, gone=[3]), 3, 2, 3), 2) is None
+    assert concession(met(changed(3, gone=[3]), 3, 2, 3), key(2).public_key) is None
 
 
 def test_who_gives_way_leaves_no_majority_behind() -> None:
@@ -84,7 +84,7 @@ def judge(history: TrustedHistory, count: int, signers: Sequence[int]) -> bool:
     """Does the master give way, or need not even be asked? Then no majority is left."""
     document = promotion(cluster(count), signers[0], *map(key, signers[1:]))
     branch = history.branch([document])
-    gives_way = concession(branch, 1) is not None
+    gives_way = concession(branch, key(1).public_key) is not None
     if gives_way:
         for membership in branch.displaced:
             left = len(voters(membership)) - len(signed_by(membership, document))
