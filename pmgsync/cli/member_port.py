@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.peering_ports import PeeringParts
 from pmgsync.cli.settings import HERE
-from pmgsync.wire.certificates import check_proven
+from pmgsync.wire.certificates import check_proven, renewal_objection
 from pmgsync.wire.peers import GrpcPeers
 from pmgsync.wire.server import Listen, MemberServer, probe
 
@@ -33,6 +33,7 @@ def over_grpc(node: Node, cid: int, cluster: str) -> Peering:
         clock=own.clock,
         peers=GrpcPeers(own.all_tls),
         check_key=check_proven,
+        objection=renewal_objection,
         only_here=lambda: node.settings.promotion.hand_over == HERE,
         require_ports=lambda: probe(join_port(node, node.me)),
     )

@@ -171,6 +171,7 @@ class Peering:
             request,
             proof,
             check_key=parts.check_key,
+            objection=parts.objection,
             limiter=self._changes,
             clock=parts.clock,
         )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pmgsync.errors import PmgsyncError
     from pmgsync.master.feed import Feeds
     from pmgsync.master.register import Register
-    from pmgsync.master.requests import CheckKey
+    from pmgsync.master.requests import CheckKey, Objection
     from pmgsync.master.role import MasterRole
     from pmgsync.model.keys import Signer
     from pmgsync.model.membership import Member, Membership
@@ -85,6 +85,8 @@ class PeeringParts:
     peers: Peers
     check_key: CheckKey = lambda _certificate, _proof, _message: None
     """Has somebody the key of that certificate? Raises if not."""
+    objection: Objection = lambda _before, _after, _moments: ""
+    """Why a certificate must not replace another one."""
     only_here: Callable[[], bool] = lambda: False
     """Does the master hand over only to whom an admin names on it?"""
     require_ports: Callable[[], None] = lambda: None

@@ -10,7 +10,7 @@ gossip, or from its chain file after a crash. So no step has to be undone, and n
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from pmgsync.cli.version_format import day
 from pmgsync.errors import (
     DeadlineError,
     HostError,
+    InvalidError,
     MalformedError,
     OperatorError,
     PeerError,
@@ -26,6 +27,7 @@ from pmgsync.errors import (
 from pmgsync.model.fingerprint import fingerprint
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.messages import Memberships
+from pmgsync.model.promotion import voters
 from pmgsync.model.rekeying import (
     REPLACED_BEFORE_MS,
     KeyChange,
@@ -33,7 +35,7 @@ from pmgsync.model.rekeying import (
     is_due,
     sign_change,
 )
-from pmgsync.wire.certificates import ends_at
+from pmgsync.wire.certificates import ends_at, renewal_objection, to_der
 
 if TYPE_CHECKING:
     from pmgsync.cli.master_side import MasterSide
@@ -137,11 +139,19 @@ def replace_recovery(master: MasterSide) -> Mapping[str, Any]:
 
 
 async def rotate_when_due(node: Node) -> None:
-    """Replace the certificate of this node before it runs out; looks once a minute."""
+    """Replace the certificate of this node before it runs out; looks once a minute.
+
+    Only while TLS with others works: a node's with its master, a master's with the most of its
+    members. So nothing is replaced by a clock that is so wrong that theirs have ended, too.
+    """
     clock, said = node.parts.clock, ""
     while True:
         await clock.sleep(1.0)
-        reachable = node.master is not None or (node.agent is not None and node.agent.link.up)
+        reachable = (
+            hears_most(node.history.membership, node.master.feeds.connected)
+            if node.master is not None
+            else node.agent is not None and node.agent.link.up
+        )
         ends = ends_at(node.parts.identity.keys.certificate)
         if reachable and is_due(ends, clock.now()):
             try:
@@ -154,6 +164,12 @@ async def rotate_when_due(node: Node) -> None:
                         "the certificate ends on %s, and is not replaced: %s", day(ends), said
                     )
         await clock.sleep(CHECK_EVERY_S)
+
+
+def hears_most(membership: Membership, connected: Collection[int]) -> bool:
+    """Are most of the members that have joined the master, or `connected` to it?"""
+    joined = {member.cid for member in voters(membership)}
+    return 2 * len(joined & {membership.master, *connected}) > len(joined)
 
 
 def certificate_lines(membership: Membership, now_ms: int) -> list[str]:
@@ -179,10 +195,31 @@ def _ends(member: Member) -> int | None:
 
 
 def _prepare(node: Node, *, identity: bool) -> Identity:
+    """The pair to come. `InvalidError` where this node's clock is so wrong that the certificate it
+    makes would count for nobody.
+    """
     from pmgsync.wire.certificates import make_certificate
 
-    name, now = node.me.name, node.parts.clock.now()
-    return node.parts.keyring.prepare(lambda: make_certificate(name, now), identity=identity)
+    me, now = node.me, node.parts.clock.now()
+
+    def make() -> tuple[bytes, bytes]:
+        made = make_certificate(me.name, now)
+        if why := _objection(node, to_der(made[1])):
+            raise InvalidError(why, where=me.label, mend="set its clock, and try again")
+        return made
+
+    return node.parts.keyring.prepare(
+        make, identity=identity, fits=lambda certificate: not _objection(node, certificate)
+    )
+
+
+def _objection(node: Node, certificate: bytes) -> str:
+    """Why this node must not show `certificate`; empty if it may, or nobody is there to see it."""
+    membership = node.history.membership
+    if len(voters(membership)) <= 1:
+        return ""
+    moments = [membership.created] if membership.created is not None else []
+    return renewal_objection(node.parts.identity.keys.certificate, certificate, moments)
 
 
 async def _ask_master(node: Node, pair: Identity) -> None:

@@ -34,7 +34,7 @@ from pmgsync.model.membership import Membership
 from pmgsync.model.scope import STATE_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pmgsync.model.envelope import Envelope
 
@@ -82,14 +82,24 @@ class Keyring:
         """All of them: the one that counts, then the others, newest first."""
         return (self._current, *(pair for pair in self._pairs if pair.keys != self._current.keys))
 
-    def prepare(self, make_certificate: MakeCertificate, *, identity: bool) -> Identity:
+    def prepare(
+        self,
+        make_certificate: MakeCertificate,
+        *,
+        identity: bool,
+        fits: Callable[[bytes], bool] = lambda _certificate: True,
+    ) -> Identity:
         """A pair to come, durable; with a new identity key where `identity` is wanted.
 
-        One that was made before and never came to count is taken again: the answer to the first
-        request may have been lost.
+        One that was made before and never came to count is taken again if its certificate (DER)
+        still `fits`: the answer to the first request may have been lost. Not where its identity key
+        counted before: that one is dead.
         """
+        counted = {pair.key.public_key for pair in self._pairs[len(self._to_come()) :]}
         for pair in self._to_come():
-            if (pair.key.public_key != self.public_key) == identity:
+            is_kind = (pair.key.public_key != self.public_key) == identity
+            is_dead = identity and pair.key.public_key in counted
+            if is_kind and not is_dead and fits(pair.keys.certificate):
                 return pair
         tls_key, certificate = make_certificate()
         key = SigningKey.generate() if identity else self._current.key

@@ -1,8 +1,8 @@
 """What members may ask of the master besides the follow stream (`join_ports.MemberRequests`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from pmgsync.errors import MalformedError, NotAllowedError, NotMemberError
+from pmgsync.errors import InvalidError, MalformedError, NotAllowedError, NotMemberError
 from pmgsync.master.limiter import PeerLimiter
 from pmgsync.master.register import Register
 from pmgsync.model.envelope import Envelope
@@ -13,6 +13,10 @@ from pmgsync.ports import Clock
 CheckKey = Callable[[bytes, bytes, bytes], None]
 """Raises unless the certificate (DER, the first) is of the right kind, and the second is what its
 key made of the third."""
+
+Objection = Callable[[bytes, bytes, Sequence[int]], str]
+"""Why the second certificate (DER) must not replace the first, which must be valid at those moments
+(milliseconds since 1970); empty if it may."""
 
 CHANGES_AT_ONCE = 5
 CHANGES_PER_S = 1 / 600
@@ -49,6 +53,7 @@ def change_keys(
     proof: bytes,
     *,
     check_key: CheckKey,
+    objection: Objection,
     limiter: PeerLimiter,
     clock: Clock,
 ) -> bytes:
@@ -58,6 +63,10 @@ def change_keys(
     envelope = Envelope.from_bytes(request)
     keys = accept_change(envelope, register.membership, register.last, member)
     check_key(keys.certificate, proof, envelope.payload)
+    if member.keys is not None:
+        moments = [clock.now(), *filter(None, [register.membership.created])]
+        if why := objection(member.keys.certificate, keys.certificate, moments):
+            raise InvalidError(why, where=member.label, mend="set the clocks of it and the master")
     if not limiter.allow(str(member.cid), clock.monotonic()):
         raise NotAllowedError(
             "changes its keys too often", where=member.label, mend="try again in ten minutes"

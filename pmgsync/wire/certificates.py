@@ -6,8 +6,8 @@ grpc (OpenSSL in Debian's package, BoringSSL in PyPI's) take as a pinned root, a
 takes as an issuer of others:
 
 * ECDSA P-256 with SHA-256: Ed25519 certificates fail on BoringSSL.
-* The common name is unique for each key, `NODE-XXXXXXXX` with 8 hex digits of the key's hash: of
-  two pinned roots with the same name, BoringSSL sees only the first.
+* The common name is unique for each key, `NODE-XXXX` with 32 hex digits of the key's hash: of two
+  pinned roots with the same name, BoringSSL sees only the first.
 * One fixed name in the SAN, for which every client asks: addresses may change, and who is at the
   other end is told by the exact bytes, not by a name.
 * CA:FALSE, critical, and KeyUsage digitalSignature, critical: without the latter BoringSSL lets the
@@ -25,6 +25,7 @@ import binascii
 import hashlib
 import ssl
 import warnings
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -44,7 +45,8 @@ CLOCKS_DIFFER = timedelta(days=3653)
 """A clock that is years behind must not end the connection: no time authorises anything here."""
 LIFE = timedelta(days=3653)
 _COMMON_NAME_CHARACTERS = 64  # X.509's own limit
-_KEY_HASH_DIGITS = 8
+_KEY_HASH_DIGITS = 32
+"""So many that nobody finds a key with the name of another's: 128 bits."""
 _PROVEN = b"pmgsync tls key\0"
 """In front of what is signed with a TLS key, so that it is nothing that TLS signs."""
 _FIELDS_BEFORE_VALIDITY = 4
@@ -162,9 +164,31 @@ def check_proven(der: bytes, proof: bytes, message: bytes) -> None:
         raise BadSignatureError("does not have the key of that certificate") from None
 
 
-@lru_cache(maxsize=1024)
 def ends_at(der: bytes) -> int:
     """When the certificate `der`, which is of the recipe, runs out, in milliseconds since 1970.
+    `MalformedError` where that is not in it.
+    """
+    return valid_from_to(der)[1]
+
+
+def renewal_objection(before: bytes, after: bytes, moments: Iterable[int]) -> str:
+    """Why the certificate `after` must not replace `before`; empty if it may.
+
+    It must be valid when `before` was made and at `moments` (milliseconds since 1970): one that was
+    made by a clock that is ten years wrong would count for nobody whose clock is right.
+    """
+    start, end = valid_from_to(after)
+    made = valid_from_to(before)[0] + int(CLOCKS_DIFFER.total_seconds() * 1000)
+    if all(start < moment < end for moment in (made, *moments)):
+        return ""
+    first, last = (datetime.fromtimestamp(at // 1000, tz=UTC).date() for at in (start, end))
+    return f"the new certificate would be valid from {first} to {last} only: a clock is wrong"
+
+
+@lru_cache(maxsize=1024)
+def valid_from_to(der: bytes) -> tuple[int, int]:
+    """From when to when the certificate `der`, which is of the recipe, is valid, in milliseconds
+    since 1970.
 
     Read by hand (RFC 5280, 4.1): a daemon asks it of each member and need not load x509 for it.
     `MalformedError` where that is not in it.
@@ -173,8 +197,11 @@ def ends_at(der: bytes) -> int:
     at = _value(der, _value(der, 0)[0])[0]
     for _ in range(_FIELDS_BEFORE_VALIDITY):
         at = _value(der, at)[1]
-    start, _ = _value(der, at)
-    start, end = _value(der, _value(der, start)[1])
+    first = _value(der, _value(der, at)[0])
+    return _moment(der, *first), _moment(der, *_value(der, first[1]))
+
+
+def _moment(der: bytes, start: int, end: int) -> int:
     try:
         text = der[start:end].decode("ascii")
         # UTCTime has two digits for the year, GeneralizedTime four.

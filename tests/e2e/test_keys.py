@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pmgsync.cli.rotating import certificate_lines
+from pmgsync.cli.rotating import certificate_lines, hears_most
 from pmgsync.host.identity import SPARE_KEYS
 from pmgsync.master.founding import recovery_key
 from pmgsync.model.membership import MemberKeys
@@ -183,6 +183,15 @@ def test_status_names_node_date_and_mend_a_year_before_the_end() -> None:
     assert certificate_lines(membership, now - 2 * DAY_MS) == []
     (ended,) = certificate_lines(membership, now + 366 * DAY_MS)
     assert "mx2(2) ended on" in ended
+
+
+def test_a_master_replaces_its_certificate_by_itself_only_while_most_are_there() -> None:
+    """TLS with them has shown that its clock is not years wrong."""
+    three = replace(genesis(), members=(member(1), member(2), member(3)))
+    assert hears_most(three, {2})
+    assert not hears_most(three, {1, 9})
+    assert not hears_most(three, ())
+    assert hears_most(replace(three, members=(member(1), member(2, joined=False))), ())
 
 
 def test_another_recovery_key_is_the_only_one_that_counts(cluster: Cluster) -> None:

@@ -106,6 +106,26 @@ def test_the_same_keys_are_asked_for_again_and_of_each_kind_there_is_one(root: P
     assert place.again().prepare(new, identity=False).keys == tls.keys
 
 
+def test_a_pair_with_a_dead_identity_key_is_not_taken_again(root: Path) -> None:
+    """The second of two tries came to nothing: its identity key is the one of before the first."""
+    place = Place(root)
+    first = place.keyring.prepare(new, identity=True)
+    second = place.keyring.prepare(new, identity=False)
+    place.keyring.follow(place.name(first.keys))
+    third = place.keyring.prepare(new, identity=True)
+    assert third.key.public_key not in {first.key.public_key, second.key.public_key}
+    assert place.keyring.prepare(new, identity=True).keys == third.keys
+
+
+def test_a_pair_whose_certificate_does_not_fit_is_not_taken_again(root: Path) -> None:
+    """A clock that was wrong when it was made, and is right now."""
+    place = Place(root)
+    pair = place.keyring.prepare(new, identity=False)
+    bad = pair.keys.certificate
+    anew = place.keyring.prepare(new, identity=False, fits=lambda one: one != bad)
+    assert anew.keys != pair.keys
+
+
 def test_what_the_membership_names_counts(root: Path) -> None:
     place = Place(root)
     pair = place.keyring.prepare(new, identity=True)

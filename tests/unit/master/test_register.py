@@ -1,6 +1,7 @@
 """The master's pen: what it writes, whom it finds, and what members may ask of it."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -154,6 +155,7 @@ class Counter(Desk):
             request,
             proof,
             check_key=_require_proof,
+            objection=_object_to_one_of_the_future,
             limiter=self.limiter,
             clock=self.clock,
         )
@@ -163,6 +165,18 @@ class Counter(Desk):
 def _require_proof(_certificate: bytes, proof: bytes, _message: bytes) -> None:
     if proof != b"proof":
         raise BadSignatureError("does not have the key of that certificate")
+
+
+def _object_to_one_of_the_future(before: bytes, after: bytes, moments: Sequence[int]) -> str:
+    is_asked_right = before == b"certificate 2" and moments[0] == START_MS
+    return "begins too late" if after == b"future" and is_asked_right else ""
+
+
+def test_a_certificate_that_counts_at_another_time_is_refused() -> None:
+    desk = Counter()
+    with pytest.raises(InvalidError, match="begins too late"):
+        desk.ask(2, desk.request(2, sample.NODE, sample.key(22), b"future"))
+    assert (len(desk.history.chain), desk.announced) == (1, 0)
 
 
 def test_a_member_gets_other_keys_and_the_ones_before_are_dead() -> None:

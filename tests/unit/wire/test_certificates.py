@@ -5,7 +5,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,6 +25,7 @@ from pmgsync.wire.certificates import (
     ends_at,
     make_certificate,
     prove,
+    renewal_objection,
     to_der,
     to_pem,
 )
@@ -135,7 +136,7 @@ class Variant:
         info = self.key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        return hashlib.sha256(info).hexdigest()[:8]
+        return hashlib.sha256(info).hexdigest()[:32]
 
 
 def _name(common_name: str) -> x509.Name:
@@ -170,6 +171,12 @@ def _names(*names: str) -> x509.SubjectAlternativeName:
     return x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
 
 
+def _short_named() -> Variant:
+    """Named after its key by 32 bits: another key with that name is found in hours."""
+    variant = Variant(_p256())
+    return replace(variant, common_name=f"node1-{variant._key_hash()[:8]}")
+
+
 VARIANTS: dict[str, Callable[[], Variant]] = {
     "CA:TRUE": lambda: _with(x509.BasicConstraints, x509.BasicConstraints(True, None)),
     "no BasicConstraints": lambda: _with(x509.BasicConstraints, None),
@@ -196,6 +203,7 @@ VARIANTS: dict[str, Callable[[], Variant]] = {
     "Ed25519": lambda: Variant(ed25519.Ed25519PrivateKey.generate()),
     "SHA-512": lambda: Variant(_p256(), hash=hashes.SHA512()),
     "another key's name": lambda: Variant(_p256(), common_name="node1-00000000"),
+    "too few digits of its key": _short_named,
     "no name": lambda: Variant(_p256(), common_name="node1"),
     "issued by another": lambda: Variant(_p256(), issuer="node2-00000000"),
     "signed by another": lambda: Variant(_p256(), signer=_p256()),
@@ -259,6 +267,27 @@ def test_the_end_is_read_without_the_library(years: int) -> None:
         warnings.simplefilter("ignore")
         end = x509.load_der_x509_certificate(der).not_valid_after
     assert ends_at(der) == int(end.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("years", "fits"), [(8, True), (9, True), (11, False), (-9, True), (-11, False)]
+)
+def test_a_certificate_of_a_clock_that_is_ten_years_wrong_replaces_none(
+    good: bytes, years: int, fits: bool
+) -> None:
+    made = NOW_MS + years * 365 * 24 * 3600 * 1000
+    other = to_der(make_certificate("node1", made)[1])
+    objection = renewal_objection(good, other, [])
+    assert ("a clock is wrong" not in objection) == fits
+    assert bool(objection) != fits
+
+
+def test_a_certificate_is_valid_when_the_link_before_was_made(good: bytes) -> None:
+    """The node's own clock was wrong already when it made the one before."""
+    later = NOW_MS + 9 * 365 * 24 * 3600 * 1000
+    ahead = to_der(make_certificate("node1", later)[1])
+    assert not renewal_objection(good, ahead, [NOW_MS])
+    assert "valid from 2026-01" in renewal_objection(good, ahead, [NOW_MS - 2 * 366 * 86_400_000])
 
 
 def test_what_is_cut_short_has_no_end(good: bytes) -> None:
