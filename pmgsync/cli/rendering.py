@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING
 from pmgsync import render
 from pmgsync.agent.maps import MapBuilder
 from pmgsync.agent.reactions import Teller
-from pmgsync.agent.service_checks import ServiceChecks
 from pmgsync.agent.service_files import ServiceFiles
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.facts import gather_facts, resolve
 from pmgsync.host.process import SystemRunner
-from pmgsync.host.scratch import laid_out
 from pmgsync.model.scope import CLUSTER_CONF, SPAMASSASSIN
-from pmgsync.model.steady_facts import SteadyFacts, difference
 from pmgsync.render.plan import Renderer
 from pmgsync.render.targets import PACKAGED, Places, Reaction, folders
 
@@ -27,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pmgsync.agent.in_the_way import Tree
+    from pmgsync.agent.service_checks import ServiceChecks
     from pmgsync.agent.service_files import Contents
     from pmgsync.cli.settings import Settings
     from pmgsync.model.facts import HostFacts
+    from pmgsync.model.steady_facts import SteadyFacts
     from pmgsync.render.compile import Templates
     from pmgsync.render.lookup import Lookup, Template
     from pmgsync.render.plan import Run
@@ -92,6 +91,8 @@ class CurrentFacts:
         return replace(facts, address=next(named, None) or facts.address)
 
     def _own(self) -> HostFacts:
+        from pmgsync.model.steady_facts import SteadyFacts, difference
+
         found = gather_facts(self._root)
         found = replace(found, address=resolve(found.hostname))
         before = self._steady or SteadyFacts(found)
@@ -118,6 +119,10 @@ def service_folders(root: Path, facts: HostFacts | None = None) -> tuple[str, ..
 
 def service_checks(root: Path) -> ServiceChecks:
     """The checks of service files on this machine, in a folder below `root`."""
+    # Only here, and others below: `pmgsync sync --dry-run` must start fast.
+    from pmgsync.agent.service_checks import ServiceChecks
+    from pmgsync.host.scratch import laid_out
+
     return ServiceChecks(SystemRunner(), partial(laid_out, root))
 
 
