@@ -113,7 +113,12 @@ class Candidate:
 
     async def _ask_all(self) -> Survey:
         parts, history = self._parts, self._parts.history()
-        membership, me = history.membership, parts.me()
+        membership, me = history.known_membership, parts.me()
+        if all(member.cid != me.cid for member in membership.members):
+            raise NoMasterError(
+                f"this node was removed from the cluster by {membership.master_member.label}",
+                mend="`pmgsync join` makes it a member again",
+            )
         others = [member for member in voters(membership) if member.cid != me.cid]
         question = Ask(membership.epoch, membership.serial)
         said = await _all(*(self._say(member, question, ASK_SECONDS) for member in others))
@@ -131,7 +136,8 @@ class Candidate:
 
     def _take_links(self, survey: Survey) -> bool:
         """Take in what is newer; whether anything was. `NoMasterError` if an epoch has begun."""
-        history, before = self._parts.history(), self._parts.history().membership
+        history = self._parts.history()
+        before, known = history.membership, history.known_chain[-1]
         for heard in survey.answered:
             if heard.standing is not None and heard.standing.links:
                 self._take(Memberships(heard.standing.links), heard.member)
@@ -141,7 +147,7 @@ class Candidate:
                 f"epoch {now.epoch} has begun meanwhile, with {now.master_member.label} as master",
                 mend="this node follows it by itself; see `pmgsync status`",
             )
-        return now.serial != before.serial
+        return history.known_chain[-1] != known
 
     def _take(self, message: Memberships, who: Member) -> None:
         try:
@@ -256,7 +262,7 @@ class Candidate:
             raise _refused(f"this node itself is not done with version {head.position}")
         membership = promoted(
             survey.membership,
-            history.chain[-1],
+            history.known_chain[-1],
             survey.me.cid,
             epoch=made.epoch,
             base=Base(head.position, head.manifest.digest),
@@ -268,7 +274,8 @@ class Candidate:
         """What no node would take in must not cost this node a promise."""
         history = self._parts.history()
         try:
-            require_promotion(history.membership, history.chain[-1], self._by_key(document))
+            known = history.known_membership, history.known_chain
+            require_promotion(known[0], known[1][-1], self._by_key(document))
         except PeerError as error:
             if self._recovery is None:
                 raise _refused(str(error)) from None
@@ -277,7 +284,7 @@ class Candidate:
                 mend="start a node that has newer versions, or go on without them: `pmgsync "
                 "promote --force-new-cluster`",
             ) from None
-        if not has_room(history.chain, document):
+        if not has_room(known[1], document):
             raise NoMasterError(
                 f"the membership chain would be larger than {MOST_CHAIN_BYTES >> 20} MiB",
                 mend="`pmgsync promote --force-new-cluster` begins a new one; see docs/adr/0007",

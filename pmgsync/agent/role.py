@@ -110,7 +110,7 @@ class AgentRole:
         self.link = Link(
             dialer=parts.dialer,
             clock=parts.clock,
-            master=lambda: self._history.membership.master_member,
+            master=lambda: self._history.known_membership.master_member,
             opening=self._opening,
             on_message=self._on_message,
             on_up=self._on_up,

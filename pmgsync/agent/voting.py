@@ -114,8 +114,8 @@ class Voting:
         parts, history = self._parts, self._parts.history()
         return Voter(
             cid=parts.cid,
-            chain=history.chain,
-            membership=history.membership,
+            chain=history.known_chain,
+            membership=history.known_membership,
             head=self.head,
             ballot=self._ballot,
             live=parts.live(),

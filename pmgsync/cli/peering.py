@@ -186,12 +186,14 @@ class Peering:
         from pmgsync.master.feed import Feeds
         from pmgsync.master.roster import Roster
 
+        self._require_member(member)
         parts = self._parts
         feeds = Feeds(parts.store, self.history(), parts.signer, parts.clock, Roster())
         await feeds.follow(member, stream)
 
     async def answer(self, member: Member, question: Question) -> Answer:
         """See `wire.peer_service.PeerHandler`."""
+        self._require_member(member)
         match question:
             case Ask(epoch, serial):
                 return self._standing(self._links_after(epoch, serial))
@@ -206,6 +208,12 @@ class Peering:
                 return await self._step_down(member)
         return await self._take_over()
 
+    def _require_member(self, member: Member) -> None:
+        """Who was removed by a link that this node has set aside is no member any more, either."""
+        members = self.history().known_membership.members
+        if all(one.cid != member.cid for one in members):
+            raise TransportError("this node has heard that you were removed from the cluster")
+
     async def _until_written(self) -> None:
         """Wait a moment for a version that is being written down, so that it is voted on, too."""
         clock = self._parts.clock
@@ -214,7 +222,7 @@ class Peering:
             await clock.sleep(WRITTEN_POLL_S)
 
     def _standing(self, links: tuple[bytes, ...] = ()) -> Standing:
-        membership, head = self.history().membership, self.voting.head
+        membership, head = self.history().known_membership, self.voting.head
         return Standing(
             epoch=membership.epoch,
             serial=membership.serial,
@@ -449,7 +457,9 @@ class Peering:
         if agent is None:
             return ()
         others = [
-            m for m in self.history().membership.members if m.keys and m.cid != self._parts.cid
+            m
+            for m in self.history().known_membership.members
+            if m.keys and m.cid != self._parts.cid
         ]
         if node.master is not None:
             connected = node.master.feeds.connected

@@ -19,6 +19,10 @@ epoch stands and *displaces* what follows on their common link (`VERDICTS`), but
 that hold in every membership that it displaces: those who were removed meanwhile cannot come back
 by signing an old link's successor, nor can the few members of a young cluster take over the many of
 today. `docs/adr/0010` has the reasons.
+
+Who has signed for a newer epoch takes in no link of its own any more, for the epoch that it has
+signed for may begin before that link. It *sets it aside*: votes, and an epoch that begins on it,
+are judged as if it had been taken in.
 """
 
 from __future__ import annotations
@@ -73,6 +77,7 @@ class Fit(Enum):
     """Which link of this node's chain an offered one names as its parent."""
 
     TIP = "the newest"
+    ASIDE = "one that was set aside after the newest"
     EARLIER = "an earlier one"
     NOWHERE = "none"
 
@@ -81,22 +86,27 @@ class Verdict(Enum):
     """What becomes of an offered link, if its signatures are good."""
 
     EXTEND = "it is the next link"
+    SET_ASIDE = "it counts once a newer epoch begins on it"
     DISPLACE = "it takes the place of what follows on its parent"
     STALE = "it is not newer"
     GAP = "links between are missing"
 
 
 VERDICTS: Mapping[tuple[Era, Fit], Verdict] = {
-    (Era.FENCED, Fit.TIP): Verdict.STALE,
+    (Era.FENCED, Fit.TIP): Verdict.SET_ASIDE,
+    (Era.FENCED, Fit.ASIDE): Verdict.SET_ASIDE,
     (Era.FENCED, Fit.EARLIER): Verdict.STALE,
-    (Era.FENCED, Fit.NOWHERE): Verdict.STALE,
+    (Era.FENCED, Fit.NOWHERE): Verdict.GAP,
     (Era.OLDER, Fit.TIP): Verdict.STALE,
+    (Era.OLDER, Fit.ASIDE): Verdict.STALE,
     (Era.OLDER, Fit.EARLIER): Verdict.STALE,
     (Era.OLDER, Fit.NOWHERE): Verdict.STALE,
     (Era.SAME, Fit.TIP): Verdict.EXTEND,
+    (Era.SAME, Fit.ASIDE): Verdict.GAP,
     (Era.SAME, Fit.EARLIER): Verdict.STALE,
     (Era.SAME, Fit.NOWHERE): Verdict.GAP,
     (Era.NEWER, Fit.TIP): Verdict.EXTEND,
+    (Era.NEWER, Fit.ASIDE): Verdict.EXTEND,
     (Era.NEWER, Fit.EARLIER): Verdict.DISPLACE,
     (Era.NEWER, Fit.NOWHERE): Verdict.GAP,
 }

@@ -20,7 +20,8 @@ or raises a `PeerError` and leaves everything as it was. The rules:
 * The base of the epoch may be taken in although it is of an older one: the membership names its
   very state.
 * Whoever has signed for an epoch (`promise`) takes in nothing of an older one, and finishes
-  nothing that it has not written down (`fences`).
+  nothing that it has not written down (`fences`). Links of its own epoch it sets aside: they count
+  where a newer epoch begins on them, and for who may ask for its vote (`known_membership`).
 * A heartbeat must be the master's, of this cluster and epoch, and count upwards.
 * A report must be signed by the member that it speaks of.
 
@@ -125,6 +126,7 @@ class TrustedHistory:
         """
         if not chain:
             raise GapError("the membership chain is empty")
+        self._aside: list[tuple[Membership, Envelope]] = []
         self._chain = [chain[0]]
         self._memberships = [genesis_of(chain[0])]
         for link in chain[1:]:
@@ -143,6 +145,16 @@ class TrustedHistory:
     def chain(self) -> tuple[Envelope, ...]:
         """All memberships, oldest first."""
         return tuple(self._chain)
+
+    @property
+    def known_chain(self) -> tuple[Envelope, ...]:
+        """The same, and the links that this node has set aside: what the next epoch begins on."""
+        return (*self._chain, *(link for _, link in self._aside))
+
+    @property
+    def known_membership(self) -> Membership:
+        """The newest of `known_chain`."""
+        return self._aside[-1][0] if self._aside else self.membership
 
     @property
     def head(self) -> Head:
@@ -171,14 +183,14 @@ class TrustedHistory:
 
     def links_after(self, epoch: int, serial: int) -> tuple[Envelope, ...]:
         """The links that somebody lacks whose newest membership is that one, oldest first."""
-        pairs = zip(self._memberships, self._chain, strict=True)
+        pairs = zip(self._known(), self.known_chain, strict=True)
         return tuple(link for m, link in pairs if (m.epoch, m.serial) > (epoch, serial))
 
     def places_back(self) -> Iterator[tuple[int, int]]:
         """(epoch, serial) of the newest link, then of earlier ones in growing steps, down to before
         the first: where to ask others from until what they know attaches here.
         """
-        places = [(m.epoch, m.serial) for m in self._memberships]
+        places = [(m.epoch, m.serial) for m in self._known()]
         back = 1
         while back <= len(places):
             yield places[-back]
@@ -196,12 +208,18 @@ class TrustedHistory:
         self._promised = max(self._promised, epoch)
 
     def accept_membership(self, envelope: Envelope) -> Membership:
-        """Move on to the next membership, or to one that displaces the newest ones."""
+        """Move on to the next membership, or to one that displaces the newest ones.
+
+        `StaleError` also for one that is set aside.
+        """
         offered, own = Membership.from_bytes(envelope.payload), self.membership
         era = era_of(offered.epoch, own=own.epoch, promised=self._promised)
         match VERDICTS[era, self._fit_of(offered)]:
             case Verdict.DISPLACE:
                 self._displace([envelope])
+            case Verdict.SET_ASIDE:
+                self._aside = self._way_to(envelope)
+                raise StaleError(f"membership {offered.epoch}.{offered.serial} is {era.value}")
             case Verdict.STALE if era is not Era.SAME:
                 raise StaleError(f"membership {offered.epoch}.{offered.serial} is {era.value}")
             case _:  # what is wrong with it, if anything, `next_link` knows best
@@ -215,7 +233,7 @@ class TrustedHistory:
         Links that lead away from an earlier link of this chain are judged as a whole: where they
         end in a newer epoch, they displace what follows on that link here.
         """
-        known = {link.digest for link in self._chain}
+        known = {link.digest for link in self.known_chain}
         fresh = [envelope for envelope in envelopes if envelope.digest not in known]
         if len(fresh) > 1 and self._leads_away(fresh):
             self._displace(fresh)
@@ -236,13 +254,29 @@ class TrustedHistory:
     def _fit_of(self, offered: Membership) -> Fit:
         if offered.parent == self._chain[-1].digest:
             return Fit.TIP
+        if any(link.digest == offered.parent for _, link in self._aside):
+            return Fit.ASIDE
         earlier = any(link.digest == offered.parent for link in self._chain)
         return Fit.EARLIER if earlier else Fit.NOWHERE
 
+    def _known(self) -> list[Membership]:
+        return [*self._memberships, *(membership for membership, _ in self._aside)]
+
+    def _way_to(self, envelope: Envelope) -> list[tuple[Membership, Envelope]]:
+        """The link in `envelope`, legal after the one before it; and before it those that had been
+        set aside and lead there.
+        """
+        parent = Membership.from_bytes(envelope.payload).parent
+        count = next((n for n, (_, link) in enumerate(self._aside, 1) if link.digest == parent), 0)
+        way = self._aside[:count]
+        membership, link = way[-1] if way else (self.membership, self._chain[-1])
+        return [*way, (next_link(membership, link, envelope), envelope)]
+
     def _extend(self, envelope: Envelope) -> None:
-        membership = next_link(self.membership, self._chain[-1], envelope)
-        self._chain.append(envelope)
-        self._memberships.append(membership)
+        for membership, link in self._way_to(envelope):
+            self._chain.append(link)
+            self._memberships.append(membership)
+        self._aside = []
 
     def _displace(self, envelopes: Sequence[Envelope]) -> None:
         """Put `envelopes` in the place of what follows on the parent of the first. One of them must
@@ -256,6 +290,7 @@ class TrustedHistory:
         kept = len(self._chain) - len(branch.displaced)
         self._chain = [*self._chain[:kept], *envelopes]
         self._memberships = [*self._memberships[:kept], *branch.memberships]
+        self._aside = []
 
     def branch(self, envelopes: Sequence[Envelope]) -> Branch:
         """What `accept_memberships` has refused with `RivalError`, link by link."""
@@ -301,7 +336,7 @@ class TrustedHistory:
 
     def accept_heartbeat(self, envelope: Envelope) -> Heartbeat:
         """The master's newest word. `new_stream` forgets the last count when a stream begins."""
-        payload = envelope.require(HEARTBEAT_TYPE, self.membership.master_key)
+        payload = envelope.require(HEARTBEAT_TYPE, self.known_membership.master_key)
         heartbeat = Heartbeat.from_bytes(payload)
         self._require_cluster(heartbeat.cluster)
         self._require_epoch(heartbeat.position, "a heartbeat")
@@ -325,7 +360,8 @@ class TrustedHistory:
         return report
 
     def _authentic(self, envelope: Envelope) -> ChangeSet:
-        base, signer = self.membership.base, self._signer(envelope)
+        membership = self.known_membership
+        base, signer = membership.base, self._signer(envelope)
         change_set = ChangeSet.from_bytes(envelope.require(CHANGE_SET_TYPE, signer))
         position = change_set.position
         if base is None or Base(position, change_set.result) != base:
@@ -333,7 +369,7 @@ class TrustedHistory:
             self._require_epoch(position, "a change set")
             if base is not None and position.version <= base.position.version:
                 raise StaleError(f"version {position} does not follow {base.position}")
-            envelope.require(CHANGE_SET_TYPE, self.membership.master_key)
+            envelope.require(CHANGE_SET_TYPE, membership.master_key)
         if self.promised:
             raise StaleError(f"version {position}: this node has signed for epoch {self.promised}")
         if not self.is_forked and position.version <= self._head.position.version:
@@ -344,10 +380,10 @@ class TrustedHistory:
         """Whose word it is that this might be: this epoch's master's; or, if it has not signed,
         that of the master of the epoch in which the base was made, by whichever of its keys.
         """
-        membership = self.membership
+        membership = self.known_membership
         if membership.base is None or envelope.signers([membership.master_key]):
             return membership.master_key
-        keys = keys_of(membership.base.position.epoch, self._memberships)
+        keys = keys_of(membership.base.position.epoch, self._known())
         return next(iter(envelope.signers(keys)), membership.master_key)
 
     def _move_to(

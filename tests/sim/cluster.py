@@ -343,6 +343,7 @@ class SimPeers:
         peering = self._cluster.nodes[member.cid].peering
         if peering is None or self._cluster.nodes[member.cid].agent is None:
             raise TransportError("connection refused", where=member.label)
+        self._require_trusted(peering)
         try:
             answer = await peering.answer(
                 self._caller.me, decode_question(encode_question(question))
@@ -360,11 +361,18 @@ class SimPeers:
         if network.is_parted(self._caller.cid, member.cid):
             raise TransportError("cannot be reached", where=member.label)
 
+    def _require_trusted(self, peering: Peering) -> None:
+        """As the member port does: only who has the keys that its newest membership names."""
+        keys = self._caller.me.keys
+        if keys and not peering.history().membership.holder_of(keys.fingerprint):
+            raise TransportError("this certificate is no member's")
+
     async def catch_up(self, member: Member) -> AgentEnd:
         await self._pass(member)
         peering = self._cluster.nodes[member.cid].peering
         if peering is None:
             raise TransportError("connection refused", where=member.label)
+        self._require_trusted(peering)
         link = Link(self._cluster.clock, self._cluster.network.delay)
 
         async def serve() -> None:

@@ -320,8 +320,8 @@ class World:
                 self._take_head(self.sites[made.source.cid], me)
             asked = [cid, *asked]
         membership = promoted(
-            me.history.membership,
-            me.history.chain[-1],
+            me.history.known_membership,
+            me.history.known_chain[-1],
             cid,
             epoch=made.epoch,
             base=me.base,
