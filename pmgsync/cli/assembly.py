@@ -86,6 +86,10 @@ class NodeParts:
         """Its TLS key and certificate."""
         return _tls_of(self.identity)
 
+    def face(self, turn: int) -> TlsIdentity:
+        """See `Keyring.face`."""
+        return _tls_of(self.keyring.face(turn))
+
     def all_tls(self) -> tuple[TlsIdentity, ...]:
         """What counts, and then what somebody may know who has not heard of it."""
         return tuple(map(_tls_of, self.keyring.pairs))

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pmgsync.model.membership import Member, Membership
 
 
+TURN_SECONDS = 3.0
+"""So long each pair is shown: for a round of questions from whoever is up."""
+
+
 def join_port(node: Node, me: Member) -> Listen:
     """Where `me` listens for nodes that join, as master."""
     return Listen(me.address, node.settings.network.join_port, "[network] join_port")
@@ -68,6 +72,13 @@ class _GrpcPort:
         self._server.show(self._node.parts.tls)
         keys = [member.keys for member in membership.members]
         self._server.trust(known.certificate for known in keys if known is not None)
+
+    def take_turns(self) -> None:
+        """See `MemberPort`."""
+        node = self._node
+        alone = node.master is None and (node.agent is None or not node.agent.link.up)
+        turn = int(node.parts.clock.monotonic() / TURN_SECONDS) if alone else 0
+        self._server.show(node.parts.face(turn))
 
     def end_streams(self, error: PmgsyncError) -> None:
         """See `MemberPort`."""

@@ -307,15 +307,15 @@ class Node:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.agent.run())
             group.create_task(self._prune_now_and_then())
-            group.create_task(self._every_second())
+            group.create_task(self._every_second(peering))
             group.create_task(peering.gossip.run())
             group.create_task(rotate_when_due(self))
             if self.master is not None:
                 group.create_task(self.master.role.run())
                 group.create_task(peering.renew_forever())
 
-    async def _every_second(self) -> None:
-        """Two small duties in one loop: each wake-up is what an idle daemon costs."""
+    async def _every_second(self, peering: Peering) -> None:
+        """Small duties in one loop: each wake-up is what an idle daemon costs."""
         said = ""
         while True:
             if said != self.status_line:
@@ -323,6 +323,7 @@ class Node:
                 self.on_status(said)
             if self.parts.store.log_is_long:
                 await self._write_back()
+            peering.take_turns()
             await self.parts.clock.sleep(SECOND)
 
     async def _write_back(self) -> None:

@@ -133,6 +133,10 @@ class Peering:
         """Let in the members of `membership`, and cut off who is none any more."""
         self._port.trust(membership)
 
+    def take_turns(self) -> None:
+        """See `MemberPort`."""
+        self._port.take_turns()
+
     def end_streams(self, why: str) -> None:
         """The master here is none any more: its nodes follow another one."""
         self._port.end_streams(TransportError(why))

@@ -66,6 +66,11 @@ class MemberPort(Protocol):
     def trust(self, membership: Membership) -> None:
         """Let in these members, and cut off who is none any more."""
 
+    def take_turns(self) -> None:
+        """Without a master, show each pair of keys that may have come to count, one after the
+        other: who knows only that one can tell this node so. Called once a second.
+        """
+
     def end_streams(self, error: PmgsyncError) -> None:
         """End all follow streams."""
 

@@ -82,6 +82,13 @@ class Keyring:
         """All of them: the one that counts, then the others, newest first."""
         return (self._current, *(pair for pair in self._pairs if pair.keys != self._current.keys))
 
+    def face(self, turn: int) -> Identity:
+        """What to show in this turn to those who connect, while nobody tells this node which of its
+        pairs counts: each of the pairs to come, and the one that counts.
+        """
+        faces = (self._current, *self._to_come())
+        return faces[turn % len(faces)]
+
     def prepare(
         self,
         make_certificate: MakeCertificate,

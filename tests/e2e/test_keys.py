@@ -91,15 +91,21 @@ def test_they_start_again_with_them(three: Cluster) -> None:
 
 
 def test_a_crash_before_the_answer_leaves_a_node_that_comes_in_again(three: Cluster) -> None:
-    """The master has named the new keys, and the node knows nothing of it but the keys."""
-    _, node, _ = three.nodes
+    """The master has named the new keys, and the node knows nothing of it but the keys. Then the
+    master takes others, too, and nobody else is up: neither knows what the other shows.
+    """
+    master, node, other = three.nodes
+    other.stop()
     folder = node.root / STATE_FOLDER
     before = {name: (folder / name).read_bytes() for name in (*KEY_FILES, "chain.json")}
     done = rotate(node)
     node.kill()
     for name, content in before.items():
         (folder / name).write_bytes(content)
+    rotate(master, "--tls")
     node.start()
+    edit(three, master, node)
+    other.start()
     edit(three)
     assert fingerprints(node)[node.name] == done["fingerprint"]
     assert keys_of(node)["identity.key"] != before["identity.key"]

@@ -317,6 +317,9 @@ class SimPort:
     def trust(self, membership: Membership) -> None:
         """See `MemberPort`."""
 
+    def take_turns(self) -> None:
+        """Nobody has keys to come here."""
+
     def end_streams(self, error: PmgsyncError) -> None:
         """See `MemberPort`."""
 

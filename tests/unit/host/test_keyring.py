@@ -126,6 +126,19 @@ def test_a_pair_whose_certificate_does_not_fit_is_not_taken_again(root: Path) ->
     assert anew.keys != pair.keys
 
 
+def test_each_pair_that_may_count_is_shown_in_turn(root: Path) -> None:
+    place = Place(root)
+    first = place.keyring.current
+    assert {place.keyring.face(turn).keys.fingerprint for turn in range(4)} == {
+        first.keys.fingerprint
+    }
+    pair = place.keyring.prepare(new, identity=True)
+    shown = [place.keyring.face(turn).keys for turn in range(4)]
+    assert shown == [first.keys, pair.keys, first.keys, pair.keys]
+    place.keyring.follow(place.name(pair.keys))
+    assert place.keyring.face(1).keys == pair.keys
+
+
 def test_what_the_membership_names_counts(root: Path) -> None:
     place = Place(root)
     pair = place.keyring.prepare(new, identity=True)
