@@ -350,4 +350,19 @@ CASES: list[tuple[str, str | None]] = [
     ("[% l[0] %]", None),
     ("[% x -> y %]", None),
     ("[% END %]", None),
+    (
+        "[% TRY; THROW a.b 'x'; CATCH; h = {}; h.${error} = 1; h.keys.join; '|'; h.${error}; END %]",
+        "a.b error - x|1",
+    ),
+    ("[% h = { 'a error - x' => 5 }; TRY; THROW a 'x'; CATCH; h.${error}; END %]", "5"),
+    ("[% TRY; THROW a 'x'; CATCH; x = 'abc'; x.${error}; '|'; ${error}; END %]", "|"),
+    ("[% FOREACH x IN [1,2,3]; TRY; NEXT IF x == 2; x; CATCH; 'c'; END; '-'; END %]", "1-3-"),
+    (
+        "[% FOREACH x IN [1,2,3]; TRY; x; LAST IF x == 2; CATCH; 'c'; FINAL; 'f'; END; '-'; END %]",
+        "1f-",
+    ),
+    (
+        "[% FOREACH x IN [1,2,3]; BLOCK b; FOREACH y IN [1,2]; y; LAST; END; END; x; PROCESS b; END %]",
+        "112131",
+    ),
 ]

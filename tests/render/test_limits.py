@@ -200,3 +200,16 @@ def test_an_error_in_another_template_names_that_one() -> None:
     with pytest.raises(TemplateError) as caught:
         render("a\nb\n[% INCLUDE missing %]")
     assert (caught.value.name, caught.value.line) == ("t", 3)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("[% FOREACH x IN l; BLOCK b; LAST; END; PROCESS b; END %]", "in a BLOCK inside of a loop"),
+        ("[% WHILE x; BLOCK b; IF x; NEXT; END; END; END %]", "in a BLOCK inside of a loop"),
+        ("[% 300 | format('%c') %]", "beyond 255 is not supported"),
+    ],
+)
+def test_what_would_be_something_else_is_refused(template: str, said: str) -> None:
+    with pytest.raises(TemplateError, match=f"^t line 1: .*{said}"):
+        render(template, l=[1])

@@ -52,9 +52,9 @@ def _exact(
 
 
 def _operand(value: Value) -> int | float:
-    """A number for `+ - * /`. A string with more in it than a number counts as a float."""
+    """A number for `+ - * /`. A string with a point, or with more than a number, is a float."""
     found = number(value)
-    if isinstance(value, str) and not looks_like_number(value):
+    if isinstance(value, str) and ("." in value or not looks_like_number(value)):
         return float(found)
     return as_integer(found)
 

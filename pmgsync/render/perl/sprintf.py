@@ -98,7 +98,7 @@ def _narrowed(value: int, bits: int, is_signed: bool) -> int:
 
 def _character(code: int) -> str:
     if not 0 <= code <= 0xFF:  # noqa: PLR2004 - a byte
-        raise PerlDie(f"{code} is no byte")
+        raise PerlDie(f"%c of {code}: a character beyond 255 is not supported, templates are bytes")
     return chr(code)
 
 

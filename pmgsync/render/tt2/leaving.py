@@ -37,6 +37,11 @@ def leaves_nearest_block(switch: Switch) -> bool:
     return any(_leaves((switch,), False))
 
 
+def leaves_block(body: Body) -> bool:
+    """Whether a LAST or NEXT stands in this body, outside of loops inside it."""
+    return any(_leaves(body, False))
+
+
 def _leaves(body: Body, is_taken: bool) -> Iterator[tuple[Leave, bool]]:
     for statement in body:
         if isinstance(statement, Leave):

@@ -60,6 +60,8 @@ def named(tt: Machine, name: Value) -> Value:
 
 
 def _steps(name: Value) -> access.Path:
+    if isinstance(name, Fault):  # its text, which is no name
+        return [text(name), None]
     if isinstance(name, dict | Thing):
         raise PerlDie("the name of a variable must be a text or a list")
     if isinstance(name, list):  # names and arguments in turn, as the toolkit's own code passes them

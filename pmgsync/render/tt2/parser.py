@@ -26,6 +26,7 @@ from pmgsync.render.tt2.expressions import (
     split_arguments,
     term,
 )
+from pmgsync.render.tt2.leaving import leaves_block
 from pmgsync.render.tt2.lexer import Token
 from pmgsync.render.tt2.nodes import (
     AnonymousBlock,
@@ -78,6 +79,7 @@ class _Parser:
         self.at = at
         self.blocks: dict[str, Body] = {}
         self.metadata: dict[str, str] = {}
+        self._loops = 0
         self._block_names: list[str] = []
         self._directives: dict[str, Callable[[], Statement]] = {
             "CALL": self._call,
@@ -121,10 +123,12 @@ class _Parser:
                     self.at.take(";")
         return tuple(found)
 
-    def _closed(self) -> Body:
-        """`; block END`."""
+    def _closed(self, *, loops: int = 0) -> Body:
+        """`; block END`, inside of so many loops more."""
         self.at.take(";")
+        self._loops += loops
         body = self.block()
+        self._loops -= loops
         self.at.take("END")
         return body
 
@@ -326,7 +330,7 @@ class _Parser:
     def _foreach_block(self) -> Statement:
         line = self.at.take().line
         variable, values = self._loop_variable()
-        return Foreach(line, variable, values, self._closed())
+        return Foreach(line, variable, values, self._closed(loops=1))
 
     def _loop_variable(self) -> tuple[str, Expression]:
         variable = ""
@@ -339,7 +343,7 @@ class _Parser:
 
     def _while_block(self) -> Statement:
         line = self.at.take().line
-        return While(line, expression(self.at), self._closed())
+        return While(line, expression(self.at), self._closed(loops=1))
 
     def _wrapper_block(self) -> Statement:
         line = self.at.take().line
@@ -394,6 +398,8 @@ class _Parser:
         self._block_names.append(block_name)
         self.at.take(";")
         body = self.block()
+        if self._loops and leaves_block(body):  # which loop that ends depends on who calls it
+            raise self.at.error("LAST or NEXT in a BLOCK inside of a loop is not supported")
         self.at.take("END")
         self.blocks["/".join(self._block_names)] = body
         self._block_names.pop()
