@@ -20,7 +20,7 @@ from pmgsync.model.ballot import Ballot, Proposal, Refused, sign, with_signature
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, Signature, seal
 from pmgsync.model.keys import Signer
-from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member, Membership
 from pmgsync.model.messages import Memberships
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Vote
 from pmgsync.model.promotion import (
@@ -28,6 +28,7 @@ from pmgsync.model.promotion import (
     has_room,
     promoted,
     require_promotion,
+    signed_by,
     voters,
 )
 from pmgsync.model.trust import TrustedHistory
@@ -202,6 +203,8 @@ class Candidate:
         own = self._own_signature(document, proof, made)
         document = with_signatures(document, *own)
         document, given = await self._collect(survey, made, document, proof)
+        if made.way is Way.MAJORITY:
+            self._parts.voting.asked_for = document
         if is_enough(made.way, survey.membership, document):
             return Won(document, made, given)
         if any(refusal.behind for refusal in self._refusals):
@@ -268,7 +271,24 @@ class Candidate:
             base=Base(head.position, head.manifest.digest),
             now=parts.clock.now(),
         )
+        if made.way is Way.MAJORITY and (again := self._again(survey, membership)):
+            return again, proof
         return seal(MEMBERSHIP_TYPE, membership.to_bytes(), parts.signer), proof
+
+    def _again(self, survey: Survey, wanted: Membership) -> Envelope | None:
+        """The document of the last attempt, if it says the same and all who have signed for its
+        epoch have signed it: with that, trying again uses up no epoch.
+        """
+        voting = self._parts.voting
+        last = voting.asked_for
+        if last is None or last.digest != voting.ballot.document:
+            return None
+        offered = Membership.from_bytes(last.payload)
+        if offered != replace(wanted, epoch=offered.epoch, created=offered.created):
+            return None
+        signed = {member.cid for member in signed_by(survey.membership, last)}
+        free = (h.member.cid in signed or _promised(h) < offered.epoch for h in survey.answered)
+        return last if all(free) else None
 
     def _require_legal(self, document: Envelope) -> None:
         """What no node would take in must not cost this node a promise."""
@@ -374,6 +394,10 @@ def _is_of(member: Member, vote: Vote, document: Envelope) -> bool:
         document.payload_type, document.payload, (Signature(vote.key_id, vote.signature),)
     )
     return member.keys is not None and bool(signed.signers([member.keys.identity]))
+
+
+def _promised(heard: Heard) -> int:
+    return heard.standing.promised if heard.standing is not None else 0
 
 
 def _own(given: Signature | Refused) -> Signature:

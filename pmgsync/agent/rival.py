@@ -107,11 +107,15 @@ def _gives_way(membership: Membership, document: Envelope, key: PublicKey) -> bo
 
 
 def undone(own: Membership, other: Membership) -> str:
-    """Whom `own` has and `other` has not, and the reverse, and what to do about it."""
-    here = {member.keys.identity: member for member in voters(own) if member.keys}
-    there = {member.keys.identity: member for member in voters(other) if member.keys}
-    let_in = ", ".join(here[key].label for key in here if key not in there)
-    removed = ", ".join(there[key].label for key in there if key not in here)
+    """Whom `own` has and `other` has not, the reverse, and who has other keys there; and what to do
+    about it.
+    """
+    here = {member.cid: member for member in voters(own)}
+    there = {member.cid: member for member in voters(other)}
+    let_in = ", ".join(here[cid].label for cid in here if cid not in there)
+    removed = ", ".join(there[cid].label for cid in there if cid not in here)
+    both = here.keys() & there.keys()
+    new_keys = ", ".join(here[c].label for c in here if c in both and here[c].keys != there[c].keys)
     lines = []
     if let_in:
         lines.append(
@@ -122,6 +126,11 @@ def undone(own: Membership, other: Membership) -> str:
         lines.append(
             f"removed here while another master was made, and a member again: {removed}; "
             "`pmgsync delete` on the master"
+        )
+    if new_keys:
+        lines.append(
+            f"has the keys again that it had before another master was made: {new_keys}; `pmgsync "
+            "rotate-keys` there, or join it again if it had joined anew"
         )
     return "; ".join(lines)
 

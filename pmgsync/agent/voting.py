@@ -60,6 +60,8 @@ class Voting:
     def __init__(self, parts: VotingParts) -> None:
         self._parts = parts
         self._ballot = ballot_in(parts.store, parts.cluster)
+        self.asked_for: Envelope | None = None
+        """What this node, as a candidate, has asked for signatures on last; with those it got."""
 
     @property
     def ballot(self) -> Ballot:

@@ -46,6 +46,8 @@ YIELD_SECONDS = 10.0
 """So long a master publishes nothing for a candidate that asked it to step down."""
 AGREED_SECONDS = 60.0
 RENEW_EVERY_S = 1.0
+RENEW_AGAIN_MOST_S = 60.0
+"""A master that finds too few for a newer epoch tries again more and more rarely, up to this."""
 WRITTEN_SECONDS = 1.0
 """So long a vote waits for a version that is being written down."""
 WRITTEN_POLL_S = 0.01
@@ -79,6 +81,7 @@ class Peering:
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
         self._hearsay = Hearsay()
+        self._renew_wait = self._renew_at = 0.0
         self._rivals = Rivals(
             RivalParts(
                 signer=parts.signer,
@@ -377,12 +380,11 @@ class Peering:
 
         Until then, whoever has signed takes in no version.
         """
-        clock = self._parts.clock
-        said = ""
+        clock, said = self._parts.clock, ""
         while True:
             await clock.sleep(RENEW_EVERY_S)
             asks = self._who_has_signed()
-            if asks is None or self._node.busy.locked():
+            if asks is None or self._node.busy.locked() or clock.monotonic() < self._renew_at:
                 continue
             try:
                 async with self._node.busy:
@@ -391,7 +393,10 @@ class Peering:
                     self._hearsay.acted(asks, clock.monotonic())
                     log.warning("begins a newer epoch, as cid %d has signed for one", asks)
                     await self._begin(won)
+                self._renew_wait = 0.0
             except PmgsyncError as error:
+                self._renew_wait = min(RENEW_AGAIN_MOST_S, 2 * self._renew_wait or RENEW_EVERY_S)
+                self._renew_at = clock.monotonic() + self._renew_wait
                 if str(error) != said:
                     said = str(error)
                     log.warning("members have signed for a newer epoch: %s", error)
@@ -399,6 +404,7 @@ class Peering:
     def heard_of_promise(self, member: Member, epoch: int) -> None:
         """A node that follows has signed for `epoch`, which has not begun; 0: for none."""
         self._hearsay.heard(member.cid, epoch)
+        self._renew_at = 0.0  # somebody follows again, and may sign
 
     def _who_has_signed(self) -> int | None:
         """The member, or this master, that waits for a newer epoch; None where it is not time."""

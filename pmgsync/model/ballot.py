@@ -31,7 +31,7 @@ from pmgsync.model.trust import keys_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pmgsync.model.keys import Signer
+    from pmgsync.model.keys import PublicKey, Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +192,22 @@ def _proven(candidate: Membership, proof: Envelope | None, chain: Sequence[Envel
         raise MalformedError("the candidate shows another version than it says it has")
     if change_set.cluster != candidate.cluster and not _is_inherited(base, chain):
         raise MalformedError("the candidate shows a version of another cluster")
-    keys = keys_of(base.position.epoch, _memberships(chain))
+    keys = _keys_for(base.position, _memberships(chain))
     if keys:
         proof.require(CHANGE_SET_TYPE, next(iter(proof.signers(keys)), keys[-1]))
     elif not _is_inherited(base, chain):
         raise MalformedError(f"the candidate shows a version of epoch {base.position.epoch}")
     return base
+
+
+def _keys_for(position: Position, memberships: Sequence[Membership]) -> tuple[PublicKey, ...]:
+    """The keys that may have signed the version there: above the base that a master has moved with
+    a new key, only that one.
+    """
+    newest = memberships[-1]
+    if newest.epoch == position.epoch and newest.base and position > newest.base.position:
+        return (newest.master_key,)
+    return keys_of(position.epoch, memberships)
 
 
 def _is_inherited(base: Base, chain: Sequence[Envelope]) -> bool:

@@ -8,12 +8,13 @@ import pytest
 from pmgsync.agent.rival import concession, undone
 from pmgsync.errors import GapError, RivalError
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.membership import Membership, admit, remove
+from pmgsync.model.membership import MemberKeys, Membership, admit, remove
 from pmgsync.model.promotion import majority, signed_by, voters
+from pmgsync.model.rekeying import rekeyed
 from pmgsync.model.trust import Branch, TrustedHistory
 from tests.unit.model import sample
 from tests.unit.model.sample import key
-from tests.unit.model.test_promotion import cluster, promotion
+from tests.unit.model.test_promotion import EMPTY, cluster, promotion
 
 
 def changed(count: int, *, gone: Sequence[int] = (), more: Sequence[int] = ()) -> TrustedHistory:
@@ -100,6 +101,16 @@ def test_it_is_named_what_did_not_happen() -> None:
         "let in here while another master was made, and no member: mx4(4); `pmgsync leave` there, "
         "then join again; removed here while another master was made, and a member again: mx3(3); "
         "`pmgsync delete` on the master"
+    )
+
+
+def test_a_member_with_other_keys_is_neither_let_in_nor_removed() -> None:
+    before = cluster(3)
+    keys = MemberKeys(key(42).public_key, b"another certificate")
+    own = rekeyed(*before, 2, keys, head=EMPTY, now=7)
+    assert undone(own, before[0]) == (
+        "has the keys again that it had before another master was made: mx2(2); `pmgsync "
+        "rotate-keys` there, or join it again if it had joined anew"
     )
 
 

@@ -16,10 +16,11 @@ from pmgsync.model.ballot import (
     with_signatures,
 )
 from pmgsync.model.changeset import NOWHERE, Position
-from pmgsync.model.envelope import Envelope
+from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.manifest import Manifest
-from pmgsync.model.membership import Base, admit
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, MemberKeys, admit
 from pmgsync.model.promotion import MOST_VOTED, Ground, grounds_of
+from pmgsync.model.rekeying import rekeyed
 from tests.unit.model import sample
 from tests.unit.model.sample import ENVELOPES, STATES, key
 from tests.unit.model.test_promotion import EMPTY, cluster, promotion
@@ -152,6 +153,20 @@ def test_a_candidate_shows_the_version_that_it_says_it_has() -> None:
     assert "shows another version" in why(decide(shown_another, voter(version=0)))
     forged = sample.seal_version(sample.HISTORY[2], key(2))
     assert "no valid signature" in why(decide(replace(asked, proof=forged), voter(version=0)))
+
+
+@pytest.mark.parametrize(("version", "counts"), [(2, True), (3, True), (4, False)])
+def test_a_dead_key_of_the_master_proves_what_it_signed_before_it_was_replaced(
+    version: int, counts: bool
+) -> None:
+    genesis, first = cluster(3)
+    keys = MemberKeys(key(41).public_key, b"another certificate")
+    made = rekeyed(genesis, first, 1, keys, head=at(3), now=7)
+    link = seal(MEMBERSHIP_TYPE, made.to_bytes(), key(1), key(41))
+    document = promotion((made, link), 2, base=at(version))
+    knows = voter(version=2, chain=[first, link], membership=made)
+    given = decide(Proposal(document, proof(version)), knows)
+    assert isinstance(given, Ballot) is counts
 
 
 def test_a_version_of_another_cluster_is_no_proof() -> None:
