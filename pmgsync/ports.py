@@ -82,11 +82,12 @@ class TreeReader(Protocol):
     def stat(self, path: str) -> Seen | None:
         """What lies at `path`, None if nothing does."""
 
-    def read(self, path: str, *, limit: int) -> tuple[bytes, Seen]:
+    def read(self, path: str, *, limit: int, ask_for_writers: bool = False) -> tuple[bytes, Seen]:
         """The content of the file at `path` and what it was when it was read, both of one moment.
 
         A file that changes while it is read is read again; `HostError` if it never holds still, is
         no file, cannot be read, or is larger than `limit` bytes (before anything is allocated).
+        Only if asked it says whether somebody has the file open for writing (`being_written`).
         """
 
     def staged(self) -> Sequence[str]:

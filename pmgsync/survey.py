@@ -139,8 +139,8 @@ class Survey:
         if known is not None and not dirty and known.still(seen):
             return known.entry
         read_ns = self.clock.now() * 1_000_000
-        data, seen = self.tree.read(path, limit=MAX_FILE_BYTES)
-        if self.finished and seen.being_written and _is_new(seen, read_ns):
+        data, seen = self.tree.read(path, limit=MAX_FILE_BYTES, ask_for_writers=self.finished)
+        if seen.being_written and _is_new(seen, read_ns):
             raise _BeingWrittenError(
                 "is being written",
                 where=path,

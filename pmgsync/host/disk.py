@@ -115,7 +115,7 @@ class DiskReader(TreeReader):
         except OSError as error:
             raise host_error(error, path) from None
 
-    def read(self, path: str, *, limit: int) -> tuple[bytes, Seen]:
+    def read(self, path: str, *, limit: int, ask_for_writers: bool = False) -> tuple[bytes, Seen]:
         """See the port."""
         folder, name = split(path)
         try:
@@ -123,7 +123,7 @@ class DiskReader(TreeReader):
                 for attempt in range(_READ_TRIES):
                     if attempt:
                         pause(_READ_PAUSE_S)
-                    got = self._read_once(path, name, handle, limit)
+                    got = self._read_once(path, name, handle, limit, ask=ask_for_writers)
                     if got is not None:
                         return got
         except OSError as error:
@@ -135,7 +135,7 @@ class DiskReader(TreeReader):
         )
 
     def _read_once(
-        self, path: str, name: str, handle: int, limit: int
+        self, path: str, name: str, handle: int, limit: int, *, ask: bool
     ) -> tuple[bytes, Seen] | None:
         """Content and stat of one moment; None if the file changed meanwhile."""
         # Looked at before it is opened: opening some devices has effects.
@@ -152,7 +152,7 @@ class DiskReader(TreeReader):
                 )
             data = _read_at_most(opened, before.size + 1)
             # Before the second look, which sees what a writer has done who is gone by now.
-            being_written = has_writer(opened)
+            being_written = ask and has_writer(opened)
             after = self._seen(path, os.fstat(opened))
             if before != after or len(data) != after.size:
                 return None

@@ -349,7 +349,7 @@ def test_who_opens_a_file_to_write_while_it_is_read_harms_nobody(tree: DiskTree,
         writer.start()
     try:
         for _ in range(100_000):
-            seen.add(tree.read(DOMAINS, limit=99)[1].being_written)
+            seen.add(tree.read(DOMAINS, limit=99, ask_for_writers=True)[1].being_written)
             if broken and len(seen) == 2:
                 break
     finally:

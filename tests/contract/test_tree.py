@@ -193,9 +193,9 @@ def test_read_returns_content_and_what_it_was(world: World) -> None:
 def test_read_tells_whether_somebody_is_writing(world: World) -> None:
     world.put(DOMAINS, b"half")
     with world.writer(DOMAINS):
-        content, seen = world.tree.read(DOMAINS, limit=LIMIT)
+        content, seen = world.tree.read(DOMAINS, limit=LIMIT, ask_for_writers=True)
         assert (content, seen.being_written) == (b"half", True)
-    assert not world.tree.read(DOMAINS, limit=LIMIT)[1].being_written
+    assert not world.tree.read(DOMAINS, limit=LIMIT, ask_for_writers=True)[1].being_written
 
 
 def test_read_of_an_empty_file(world: World) -> None:

@@ -59,8 +59,8 @@ class SteppedTree(Tree):
     def stat(self, path: str) -> Seen | None:
         return self._tree.stat(path)
 
-    def read(self, path: str, *, limit: int) -> tuple[bytes, Seen]:
-        return self._tree.read(path, limit=limit)
+    def read(self, path: str, *, limit: int, ask_for_writers: bool = False) -> tuple[bytes, Seen]:
+        return self._tree.read(path, limit=limit, ask_for_writers=ask_for_writers)
 
     def staged(self) -> Sequence[str]:
         return self._tree.staged()

@@ -146,7 +146,7 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
         node = self._nodes.get(path)
         return None if node is None else self._seen(path, node)
 
-    def read(self, path: str, *, limit: int) -> tuple[bytes, Seen]:
+    def read(self, path: str, *, limit: int, ask_for_writers: bool = False) -> tuple[bytes, Seen]:
         seen = self.stat(path)
         if seen is None:
             raise HostError("cannot read it: does not exist", where=path, mend="retried")
@@ -158,7 +158,7 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
             raise HostError("cannot read it: permission denied", where=path, mend="mend it")
         if path in self.restless:
             raise HostError("keeps changing while it is read", where=path, mend="wait")
-        if path in self.writers:
+        if ask_for_writers and path in self.writers:
             seen = replace(seen, being_written=True, modified_ns=self.written_ns)
         return self._nodes[path].content, seen
 

@@ -37,9 +37,9 @@ class Counting(TreeReader):
     def staged(self) -> Sequence[str]:
         return self.tree.staged()
 
-    def read(self, path: str, *, limit: int) -> tuple[bytes, Seen]:
+    def read(self, path: str, *, limit: int, ask_for_writers: bool = False) -> tuple[bytes, Seen]:
         self.reads.append(path)
-        return self.tree.read(path, limit=limit)
+        return self.tree.read(path, limit=limit, ask_for_writers=ask_for_writers)
 
 
 @dataclass
@@ -385,9 +385,10 @@ class Still(TreeReader):
     def stat(self, path: str) -> Seen | None:
         return self.seen
 
-    def read(self, path: str, *, limit: int) -> tuple[bytes, Seen]:
+    def read(self, path: str, *, limit: int, ask_for_writers: bool = False) -> tuple[bytes, Seen]:
         self.reads += 1
-        return self.content, self.seen
+        being_written = ask_for_writers and self.seen.being_written
+        return self.content, replace(self.seen, being_written=being_written)
 
     def staged(self) -> list[str]:
         return []

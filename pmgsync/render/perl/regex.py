@@ -18,8 +18,6 @@ from functools import lru_cache
 
 from pmgsync.render.perl.budget import Budget
 from pmgsync.render.perl.operators import PerlDie
-from pmgsync.render.perl.pattern import translated
-from pmgsync.render.perl.pattern_source import PatternError
 
 MOST_PATTERN = 2**15
 """Bytes of one pattern; the library compiles that many in half a second."""
@@ -38,7 +36,10 @@ class _Expression:
     """A pattern of the library."""
 
     def __init__(self, pattern: str) -> None:
-        import regex
+        import regex  # with what translates for it: most templates have words only
+
+        from pmgsync.render.perl.pattern import translated
+        from pmgsync.render.perl.pattern_source import PatternError
 
         form = translated(pattern)
         try:
@@ -108,7 +109,7 @@ def compiled(pattern: str, budget: Budget) -> Pattern:
     budget.time_left()
     try:
         found = _kept(pattern) if len(pattern) <= _MOST_KEPT else _made(pattern)
-    except (PatternError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a PatternError is a ValueError
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise PerlDie(f"{what} in regex: {pattern[:200]}") from None
     return Pattern(found, budget)

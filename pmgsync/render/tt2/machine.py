@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,12 @@ from pmgsync.render.perl.filters import Filters
 from pmgsync.render.perl.operators import PerlDie, increment, subtract
 from pmgsync.render.perl.text_methods import trim
 from pmgsync.render.perl.values import Callable_, Value, text
-from pmgsync.render.tt2.plugins import Plugins
 from pmgsync.render.tt2.program import MAIN, Document, Lookup, Program
 
 if TYPE_CHECKING:
     from jinja2.runtime import Context
+
+    from pmgsync.render.tt2.plugins import Plugins
 
 Stash = dict[str, Value]
 _PREFIX = re.compile(r"(\w+):", re.ASCII)
@@ -76,7 +78,6 @@ class Machine:
         self.budget = budget
         self.buffers: list[list[str]] = []
         self.filters = Filters(budget)
-        self.plugins = Plugins(budget, self.filters)
         self.kept: list[Value] = []  # operands of `||` and `&&` on their way
         self._load = load
         self._lookup = lookup
@@ -84,6 +85,13 @@ class Machine:
         self._blocks: dict[str, Component] = {}
         self._block_stack: list[dict[str, Component]] = []
         self._documents: dict[str, tuple[Document, Context]] = {}
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """Those of this rendering. Most templates use none, and then none is loaded."""
+        from pmgsync.render.tt2.plugins import Plugins
+
+        return Plugins(self.budget, self.filters)
 
     def render(self, name: str) -> str:
         """The output of the template `name`."""

@@ -192,8 +192,10 @@ class Shifty(MemoryTree):
         super().__init__()
         self.after_read: list[tuple[str, bytes | None]] = []
 
-    def read(self, path: str, *, limit: int):  # type: ignore[no-untyped-def]  # noqa: ANN201
-        answer = super().read(path, limit=limit)
+    def read(  # type: ignore[no-untyped-def]  # noqa: ANN201
+        self, path: str, *, limit: int, ask_for_writers: bool = False
+    ):
+        answer = super().read(path, limit=limit, ask_for_writers=ask_for_writers)
         if self.after_read:
             edited, content = self.after_read.pop(0)
             self.drop(edited)
