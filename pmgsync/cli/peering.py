@@ -24,7 +24,7 @@ from pmgsync.errors import (
     RivalError,
     TransportError,
 )
-from pmgsync.master.requests import Requests, change_keys, changes_limiter
+from pmgsync.master.requests import Requests, change_keys
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer
@@ -76,7 +76,6 @@ class Peering:
             )
         )
         self._yields = (0, 0.0)
-        self._changes = changes_limiter()
         self._agreed = (0, 0.0)
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
@@ -179,7 +178,6 @@ class Peering:
             proof,
             check_key=parts.check_key,
             objection=parts.objection,
-            limiter=self._changes,
             clock=parts.clock,
         )
 

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 MAX_CHAIN_BYTES = 48 << 20
 """Below what can be read back from the file and what a joining node takes (64 MiB each)."""
+SHARE, SHARE_OF_CHANGES = 0.9, 0.5
+"""How far the chain is filled: the rest is for removals. A member that changes its keys fills no
+more than the half."""
 
 
 class Register:
@@ -73,9 +76,11 @@ class Register:
         """Another node is the master: nothing is written here any more."""
         self._closed = True
 
-    def draft(self, membership: Membership, where: str, *more: Signer) -> Envelope:
+    def draft(
+        self, membership: Membership, where: str, *more: Signer, share: float = SHARE
+    ) -> Envelope:
         """The new link, signed (by `more` keys, too) and tried on. `InvalidError` naming `where` if
-        the chain is full, or this master has signed for a newer epoch, or is none any more.
+        its `share` of the chain is full, or this master has signed for a newer epoch, or is none.
         """
         self._require_open(where)
         if self._history.promised:
@@ -86,11 +91,12 @@ class Register:
             )
         envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer, *more)
         follows(self.membership, self.last, envelope)
-        if sum(len(link.to_bytes()) for link in (*self.chain, envelope)) > MAX_CHAIN_BYTES:
+        limit = int(MAX_CHAIN_BYTES * share)
+        if sum(len(link.to_bytes()) for link in (*self.chain, envelope)) > limit:
             raise InvalidError(
-                f"the membership chain would be larger than {MAX_CHAIN_BYTES >> 20} MiB",
+                f"the membership chain would be larger than {limit >> 20} MiB",
                 where=where,
-                mend="this cluster takes in no more nodes; see docs/adr/0007",
+                mend="it takes in no more of this kind; members can be removed; see docs/adr/0007",
             )
         return envelope
 
@@ -133,7 +139,8 @@ class Register:
         Raises `InvalidError` for the master.
         """
         now = self._clock.now()
-        envelope = self.draft(remove(self.membership, self.last, member.cid, now=now), member.label)
+        removed = remove(self.membership, self.last, member.cid, now=now)
+        envelope = self.draft(removed, member.label, share=1.0)
         self.enter(envelope)
         log.info("%s is removed by membership %d", member.label, self.membership.serial)
         self.announce()
@@ -159,7 +166,9 @@ class Register:
         base = Base(head.position, head.manifest.digest)
         changed = rekeyed(self.membership, self.last, member.cid, keys, head=base, now=now)
         is_new = new is not None and changed.master_key != self.membership.master_key
-        envelope = self.draft(changed, member.label, *([new] if new and is_new else []))
+        share = SHARE if member.cid == changed.master else SHARE_OF_CHANGES
+        more = [new] if new and is_new else []
+        envelope = self.draft(changed, member.label, *more, share=share)
         self.enter(envelope)
         log.info("%s has new keys by membership %d", member.label, self.membership.serial)
         self.announce()

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from pmgsync.errors import InvalidError, MalformedError, NotAllowedError, NotMemberError
-from pmgsync.master.limiter import PeerLimiter
 from pmgsync.master.register import Register
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member, MemberKeys
-from pmgsync.model.rekeying import MAX_KEY_CHANGE_BYTES, accept_change
+from pmgsync.model.rekeying import DAY_MS, MAX_KEY_CHANGE_BYTES, accept_change
 from pmgsync.ports import Clock
 
 CheckKey = Callable[[bytes, bytes, bytes], None]
@@ -18,14 +17,10 @@ Objection = Callable[[bytes, bytes, Sequence[int]], str]
 """Why the second certificate (DER) must not replace the first, which must be valid at those moments
 (milliseconds since 1970); empty if it may."""
 
-CHANGES_AT_ONCE = 5
-CHANGES_PER_S = 1 / 600
-"""Of one member; each change makes the chain longer for ever."""
-
-
-def changes_limiter() -> PeerLimiter:
-    """How often a member may change its keys. It must outlive the calls."""
-    return PeerLimiter(CHANGES_PER_S, CHANGES_AT_ONCE, all_times=10_000)
+CHANGES = 5
+CHANGES_WITHIN_DAYS = 30
+"""A member may change its keys so often in that time, as the chain has it: each change makes the
+chain longer for ever."""
 
 
 class Requests:
@@ -54,7 +49,6 @@ def change_keys(
     *,
     check_key: CheckKey,
     objection: Objection,
-    limiter: PeerLimiter,
     clock: Clock,
 ) -> bytes:
     """See `join_ports.MemberRequests.rekey`."""
@@ -67,8 +61,11 @@ def change_keys(
         moments = [clock.now(), *filter(None, [register.membership.created])]
         if why := objection(member.keys.certificate, keys.certificate, moments):
             raise InvalidError(why, where=member.label, mend="set the clocks of it and the master")
-    if not limiter.allow(str(member.cid), clock.monotonic()):
+    since = clock.now() - CHANGES_WITHIN_DAYS * DAY_MS
+    if register.lineage().changes_since(member.cid, since) >= CHANGES:
         raise NotAllowedError(
-            "changes its keys too often", where=member.label, mend="try again in ten minutes"
+            f"has changed its keys {CHANGES} times within {CHANGES_WITHIN_DAYS} days",
+            where=member.label,
+            mend="try again later; or `pmgsync delete` it on the master, and let it join again",
         )
     return register.rekey(member, keys).to_bytes()

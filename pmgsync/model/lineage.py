@@ -42,6 +42,7 @@ class Lineage:
         self.links = 0
         self._holders: dict[bytes, int] = {}
         self._keys: dict[int, MemberKeys | None] = {}
+        self._changed: dict[int, list[int]] = {}
         self._before: Membership | None = None
         for envelope in chain:
             self.add(envelope)
@@ -59,12 +60,20 @@ class Lineage:
         for cid, held in keys.items():
             for name in _names(held):
                 self._holders[name] = cid
+            if held is not None and self._keys.get(cid) not in (None, held):
+                self._changed.setdefault(cid, []).append(membership.created or 0)
         self._keys, self._before, self.newest = keys, membership, origin
         self.links += 1
 
     def holder_of(self, keys: MemberKeys) -> int | None:
         """The cid of who has these keys, or had them last; None where nobody ever did."""
         return next((self._holders[name] for name in _names(keys) if name in self._holders), None)
+
+    def changes_since(self, cid: int, moment: int) -> int:
+        """How often that member's keys were replaced by others since `moment` (milliseconds since
+        1970), by the clocks of the masters.
+        """
+        return sum(created >= moment for created in self._changed.get(cid, ()))
 
     def is_dead(self, keys: MemberKeys) -> bool:
         """Did somebody have one of the two, and is that over? A dead key never lives again."""
