@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pmgsync.cli import orphaned, rotating, versions
 from pmgsync.cli.node import Node
 from pmgsync.errors import OperatorError, UsageError
+from pmgsync.model.keys import PublicKey
 
 if TYPE_CHECKING:
     from pmgsync.cli.petitioning import Asking
@@ -265,8 +266,9 @@ class Api:
     async def _rotate_keys(self, call: Call) -> Mapping[str, Any]:
         return await rotating.rotate_keys(self._node, identity=not call.flag("tls"))
 
-    async def _replace_recovery(self, _call: Call) -> Mapping[str, Any]:
-        return rotating.replace_recovery(self._node.require_master())
+    async def _replace_recovery(self, call: Call) -> Mapping[str, Any]:
+        key = PublicKey.from_text(call.required("recovery"))
+        return rotating.replace_recovery(self._node.require_master(), key)
 
     async def _hold(self, call: Call) -> Mapping[str, Any]:
         session = call.connection if call.flag("session") else None

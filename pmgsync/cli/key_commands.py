@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ControlClient
 from pmgsync.cli.version_format import day
-from pmgsync.errors import ExitCode
+from pmgsync.errors import ExitCode, PmgsyncError
 from pmgsync.model.canonical import Fields
 from pmgsync.model.paths import printable
 
@@ -40,8 +41,7 @@ def _rotate_keys(options: argparse.Namespace, place: Place) -> int:
             answer = client.get("/v1/keys")
             text = _prospect_text(answer, tls=options.tls, recovery=options.recovery)
         elif options.recovery:
-            answer = client.post("/v1/keys/recovery", {})
-            text = _recovery_text(answer)
+            return _replace_recovery(client, as_json=options.json)
         else:
             answer = client.post("/v1/keys", {"tls": options.tls})
             text = _rotated_text(answer)
@@ -49,8 +49,31 @@ def _rotate_keys(options: argparse.Namespace, place: Place) -> int:
         print_json(answer)
     else:
         print(text)
-        if options.recovery and not options.dry_run:
-            say("Nobody can show it again: write it down now, and keep it off these machines.")
+    return ExitCode.FINE
+
+
+def _replace_recovery(client: ControlClient, *, as_json: bool) -> int:
+    """The key is made here and shown before its public half counts: so a terminal that goes away
+    leaves no cluster with a key that nobody has seen.
+    """
+    from pmgsync.master.founding import recovery_text
+    from pmgsync.model.keys import SigningKey
+
+    here = Fields(client.get("/v1/keys"), "the answer")
+    is_master = here.take("master", str) == f"{here.take('name', str)}({here.count('cid')})"
+    key = SigningKey.generate()
+    if is_master and as_json:
+        print_json({"recovery_key": recovery_text(key), "recovery": key.public_key.key_id})
+    elif is_master:
+        print(f"another recovery key, shown this once:\n\n    {recovery_text(key)}\n")
+    sys.stdout.flush()
+    try:
+        answer = client.post("/v1/keys/recovery", {"recovery": key.public_key.to_text()})
+    except PmgsyncError:
+        if is_master:
+            say("Keep the recovery key of before, too: `pmgsync members` shows which one counts.")
+        raise
+    say(_recovery_text(answer))
     return ExitCode.FINE
 
 
@@ -89,15 +112,20 @@ def _rotated_text(answer: dict[str, Any]) -> str:
 
 def _recovery_text(answer: dict[str, Any]) -> str:
     fields = Fields(answer, "the answer")
-    return "\n".join(
-        [
-            f"another recovery key counts, by membership {printable(fields.take('link', str))}; "
-            "shown this once:",
-            "",
-            f"    {printable(fields.take('recovery_key', str))}",
-            "",
-        ]
-    )
+    away = ", ".join(printable(str(label)) for label in fields.take("away", list))
+    lines = [
+        f"It counts, by membership {printable(fields.take('link', str))}. Nobody can show it "
+        "again: write it down now, and keep it off these machines.",
+        *(
+            [
+                f"Not connected now: {away}. Until they are, only the key of before counts there: "
+                "keep it so long."
+            ]
+            if away
+            else []
+        ),
+    ]
+    return "\n".join(lines)
 
 
 ROTATE_KEYS = Command(

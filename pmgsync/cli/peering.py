@@ -341,7 +341,10 @@ class Peering:
         """
         node = self._node
         if node.busy.locked():
-            raise OperatorError("this node is joining, or being promoted, already")
+            raise OperatorError(
+                "this node is joining, being promoted or changing its keys already",
+                mend="try again in a moment",
+            )
         async with node.busy:
             if node.master is None:
                 await self.listen(node.me, needed=True)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pmgsync.cli.master_side import MasterSide
     from pmgsync.cli.node import Node
     from pmgsync.host.identity import Identity
+    from pmgsync.model.keys import PublicKey
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,10 @@ async def rotate_keys(node: Node, *, identity: bool) -> Mapping[str, Any]:
     """
     node.require_agent()
     if node.busy.locked():
-        raise OperatorError("this node is joining, or being promoted", mend="try again in a moment")
+        raise OperatorError(
+            "this node is joining, leaving, being promoted or changing its keys",
+            mend="try again in a moment",
+        )
     async with node.busy:
         before, pair = node.parts.identity.keys, _prepare(node, identity=identity)
         if node.master is not None:
@@ -123,18 +127,17 @@ async def _let_nodes_have_the_newest(master: MasterSide) -> None:
         await master.role.wait_settled(head.version, SETTLE_SECONDS)
 
 
-def replace_recovery(master: MasterSide) -> Mapping[str, Any]:
-    """Make another recovery key count; it is in the answer, and nowhere else."""
-    from pmgsync.master.founding import recovery_text
-    from pmgsync.model.keys import SigningKey
-
-    key = SigningKey.generate()
-    master.register.replace_recovery(key.public_key)
+def replace_recovery(master: MasterSide, key: PublicKey) -> Mapping[str, Any]:
+    """Make another recovery key count, of which only the public half is known here; and who is not
+    connected, and so has not heard of it.
+    """
+    master.register.replace_recovery(key)
     membership = master.register.membership
+    there = {membership.master, *master.feeds.connected}
     return {
-        "recovery_key": recovery_text(key),
-        "recovery": key.public_key.key_id,
+        "recovery": key.key_id,
         "link": f"{membership.epoch}.{membership.serial}",
+        "away": [member.label for member in voters(membership) if member.cid not in there],
     }
 
 
@@ -178,12 +181,23 @@ def certificate_lines(membership: Membership, now_ms: int) -> list[str]:
     for member in membership.members:
         ends = _ends(member)
         if ends is not None and ends_soon(ends, now_ms):
-            ended = "ended" if ends <= now_ms else "ends"
-            lines.append(
-                f"the certificate of {member.label} {ended} on {day(ends)}, and was not replaced "
-                f"by itself: `pmgsync rotate-keys --tls` on {member.name} replaces it"
-            )
+            lines.append(_certificate_line(membership, member, ends, has_ended=ends <= now_ms))
     return lines
+
+
+def _certificate_line(membership: Membership, member: Member, ends: int, *, has_ended: bool) -> str:
+    """TLS refuses one that has ended, so its holder cannot ask for another any more."""
+    if not has_ended:
+        mend = f"`pmgsync rotate-keys --tls` on {member.name} replaces it"
+    elif member.cid == membership.master:
+        mend = "promote another node (`pmgsync promote` on it); then leave and join again"
+    else:
+        mend = f"on {member.name}, `pmgsync leave`, and join again"
+    ended = "ended" if has_ended else "ends"
+    return (
+        f"the certificate of {member.label} {ended} on {day(ends)}, and was not replaced by "
+        f"itself: {mend}"
+    )
 
 
 def _ends(member: Member) -> int | None:

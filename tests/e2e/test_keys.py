@@ -189,6 +189,9 @@ def test_status_names_node_date_and_mend_a_year_before_the_end() -> None:
     assert certificate_lines(membership, now - 2 * DAY_MS) == []
     (ended,) = certificate_lines(membership, now + 366 * DAY_MS)
     assert "mx2(2) ended on" in ended
+    assert "on mx2, `pmgsync leave`, and join again" in ended  # TLS refuses it: it cannot ask
+    (ended,) = certificate_lines(replace(membership, master=2), now + 366 * DAY_MS)
+    assert "promote another node" in ended
 
 
 def test_a_master_replaces_its_certificate_by_itself_only_while_most_are_there() -> None:
@@ -206,6 +209,12 @@ def test_another_recovery_key_is_the_only_one_that_counts(cluster: Cluster) -> N
     assert "pmgsync rotate-keys" not in node.attention()
     refused = node.pmgsync("rotate-keys", "--recovery", code=6)
     assert "not the master" in refused.err
+    assert not refused.out  # a key that does not come to count is not shown
+    shown = master.pmgsync("rotate-keys", "--recovery")
+    assert "It counts, by membership 1.3" in shown.err
+    node.stop()
+    until(lambda: "mail2(2)" in master.pmgsync("rotate-keys", "--recovery").err, "its absence")
+    node.start()
     shown = master.pmgsync("rotate-keys", "--recovery")
     text = next(line.strip() for line in shown.out.splitlines() if line.startswith("    "))
     key = recovery_key(text)
