@@ -138,8 +138,11 @@ class AgentRole:
     @property
     def unfinished(self) -> Position | None:
         """The version that is being applied at this moment, while the log has not got it."""
-        logged = self._parts.store.head()[0].position
-        return self._writing if self._writing and self._writing > logged else None
+        return self._writing if self._writing and self._writing > self._logged else None
+
+    @property
+    def _logged(self) -> Position:
+        return self._parts.store.head()[0].position
 
     async def ask_view(self, timeout_s: float) -> tuple[bytes, int] | None:
         """The master's view and when it came; a fresh one if it answers within `timeout_s`."""
@@ -200,14 +203,11 @@ class AgentRole:
 
     def _troubles(self) -> tuple[Trouble, Trouble]:
         trouble = partial(Trouble, self._parts.clock, self._config.retry_s)
-        return trouble(self._apply_again), trouble(self._look_everywhere)
+        return trouble(self._apply_again), trouble(partial(self._want_look, Look(everywhere=True)))
 
     def _apply_again(self) -> None:
         self._refused = None
         self._ready.set()
-
-    def _look_everywhere(self) -> None:
-        self._want_look(Look(everywhere=True))
 
     async def _watch_forever(self) -> None:
         while True:
@@ -372,7 +372,7 @@ class AgentRole:
         """Apply `advance` and report how it went; False if it must wait."""
         try:
             async with self._turn:
-                if self._history.fences(advance.position, self._parts.store.head()[0].position):
+                if self._history.promised and self._history.fences(advance.position, self._logged):
                     return False
                 self._writing = advance.position
                 await self._apply(advance)
