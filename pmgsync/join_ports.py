@@ -27,8 +27,10 @@ class MemberRequests(Protocol):
         for keys that it cannot have.
         """
 
-    def notice(self, keys: MemberKeys) -> bytes:
-        """The signed notice that these keys are no member's any more; empty where they are."""
+    def notice(self, keys: MemberKeys) -> bytes | None:
+        """The signed notice that these keys are no member's any more; empty where they are, or
+        where their holder has others. None where they are no member's and nobody can sign it here.
+        """
 
 
 @dataclass(frozen=True, slots=True)

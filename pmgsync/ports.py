@@ -247,8 +247,10 @@ class History(Protocol):
         just before the power went.
         """
 
-    def withdraw(self) -> None:
-        """Forget what was written ahead; nothing if nothing was. Does not wait for the disk."""
+    def withdraw(self, *, durable: bool = False) -> None:
+        """Forget what was written ahead; nothing if nothing was. Does not wait for the disk, except
+        where it is to be `durable`: then an earlier call is durable, too, when this returns.
+        """
 
     def after(self, version: int, *, most: int = 1000) -> Sequence[LogRecord]:
         """The records above `version`, oldest first; empty also if the next one is not here any

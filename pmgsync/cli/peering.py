@@ -28,6 +28,7 @@ from pmgsync.master.requests import Requests, change_keys
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer
+from pmgsync.model.lineage import Lineage
 from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.messages import BATCH_BYTES, Memberships, ToAgent
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Tell
@@ -181,10 +182,12 @@ class Peering:
             clock=parts.clock,
         )
 
-    def notice(self, keys: MemberKeys) -> bytes:
-        """See `join_ports.MemberRequests`."""
+    def notice(self, keys: MemberKeys) -> bytes | None:
+        """See `join_ports.MemberRequests`: only a master can sign one."""
         master = self._node.master
-        return Requests(master.register).notice(keys) if master is not None else b""
+        if master is not None:
+            return Requests(master.register).notice(keys)
+        return b"" if Lineage(self.history().chain).has_others(keys) else None
 
     async def catch_up(self, member: Member, stream: MasterEnd) -> None:
         """See `wire.peer_service.PeerHandler`: what this node's log holds, by a feed of its own."""

@@ -99,13 +99,16 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
                 )
             self._ahead = envelope
 
-    def withdraw(self) -> None:
+    def withdraw(self, *, durable: bool = False) -> None:
         """See the port."""
         with self._turn():
-            if self._ahead:
-                with self._not_waiting(), self._transaction():
-                    self._database.execute("delete from ahead")
-                self._ahead = b""
+            if not self._ahead and not durable:
+                return
+            with nullcontext() if durable else self._not_waiting(), self._transaction():
+                self._database.execute("delete from ahead")
+                if durable:  # a commit that changes nothing waits for no disk
+                    self._database.execute("update state set head = head")
+            self._ahead = b""
 
     def _append_ahead(self) -> None:
         """At the opening: what was written ahead may have been published."""

@@ -183,7 +183,7 @@ class Publisher:
         """What was drafted must not be published, also after a crash: the key that sealed it
         counts no longer in a moment. `StoreError` if that cannot be written down.
         """
-        self._store.withdraw()
+        self._store.withdraw(durable=True)
 
     def commit(self, observed: Observed, message: str = "") -> Published | None:
         """Publish what was observed, if it is new and nothing holds it, or held it then."""

@@ -194,7 +194,6 @@ class Register:
         """The signed word that these keys are no member's any more; empty while they are, and
         where their holder is a member with others.
         """
-        holder = self.lineage().holder_of(keys)
-        if any(m.keys is not None and m.cid == holder for m in self.membership.members):
+        if self.lineage().has_others(keys):
             return b""
         return removal_notice(self.membership, keys.identity, self._signer)

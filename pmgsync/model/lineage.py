@@ -69,6 +69,11 @@ class Lineage:
         """The cid of who has these keys, or had them last; None where nobody ever did."""
         return next((self._holders[name] for name in _names(keys) if name in self._holders), None)
 
+    def has_others(self, keys: MemberKeys) -> bool:
+        """Is who had these keys last a member, with these or with others?"""
+        holder = self.holder_of(keys)
+        return holder is not None and self._keys.get(holder) is not None
+
     def changes_since(self, cid: int, moment: int) -> int:
         """How often that member's keys were replaced by others since `moment` (milliseconds since
         1970), by the clocks of the masters.

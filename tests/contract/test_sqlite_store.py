@@ -380,6 +380,23 @@ def test_what_was_written_ahead_waits_for_the_disk_once(path: Path) -> None:
         assert not _relaxed(said)
 
 
+def test_what_is_withdrawn_for_good_waits_for_the_disk(path: Path) -> None:
+    """Also where it was withdrawn before, without waiting: a commit of nothing waits for none."""
+    author, said = Author(), list[str]()
+    wal = path.with_name(path.name + "-wal")
+    with closing(SqliteStore(path)) as store:
+        store._database.set_trace_callback(said.append)
+        drafted = author.edit({DOMAINS: b"a"})
+        store.write_ahead(drafted, author.contents_of(drafted))
+        store.withdraw()
+        assert _relaxed(said)
+        said.clear()
+        before = wal.read_bytes()
+        store.withdraw(durable=True)
+        assert not _relaxed(said)
+        assert wal.read_bytes() != before
+
+
 def _relaxed(said: list[str]) -> bool:
     """Was there a commit that does not wait?"""
     modes = [line for line in said if "synchronous" in line or line.lower() == "commit"]

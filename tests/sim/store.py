@@ -78,7 +78,7 @@ class MemoryStore(Store):
         self._add(disk, contents)
         disk.ahead = record
 
-    def withdraw(self) -> None:
+    def withdraw(self, *, durable: bool = False) -> None:
         if self._read().ahead is not None:
             self._write("withdraw").ahead = None
 

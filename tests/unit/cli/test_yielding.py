@@ -4,9 +4,11 @@ import asyncio
 
 from pmgsync.cli.peering import YIELD_SECONDS
 from pmgsync.model.changeset import Position
+from pmgsync.model.membership import MemberKeys, Membership
 from pmgsync.model.peers import Answer, Refusal, Standing, StepDown
 from tests.sim.cluster import SimCluster
 from tests.sim.virtual import run_virtually
+from tests.unit.model.sample import STRANGER
 
 
 async def begun(count: int = 3) -> SimCluster:
@@ -36,6 +38,22 @@ def test_it_publishes_what_was_edited_and_then_nothing_for_a_while() -> None:
         assert master.runs == Position(1, 2)
         await asyncio.sleep(YIELD_SECONDS)
         assert master.runs == Position(1, 3)
+        await cluster.end()
+
+    run_virtually(main())
+
+
+def test_a_node_without_the_masters_key_tells_a_removed_member_from_one_with_other_keys() -> None:
+    """It can sign no notice; but it does not say to who was removed that it comes again."""
+
+    async def main() -> None:
+        cluster = await begun()
+        peering, chain = cluster.nodes[2].peering, cluster.nodes[2].chain
+        assert peering is not None
+        known = Membership.from_bytes(chain[-1].payload).member(3).keys
+        assert known is not None
+        assert peering.notice(known) == b""
+        assert peering.notice(MemberKeys(STRANGER.public_key, b"never seen")) is None
         await cluster.end()
 
     run_virtually(main())
