@@ -10,11 +10,14 @@ import asyncio
 import logging
 import os
 import random
+from contextlib import suppress
 
 import pytest
 
+from pmgsync.errors import InvalidError
 from pmgsync.model.changeset import ChangeSet
-from pmgsync.model.membership import Membership
+from pmgsync.model.membership import Member, Membership
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.model.promotion import majority
 from tests.sim.cluster import SimCluster, SimNode
 from tests.sim.virtual import run_virtually
@@ -30,7 +33,7 @@ class Schedule:
     def __init__(self, count: int, dice: random.Random) -> None:
         self.cluster, self.dice = SimCluster(count), dice
         self.script: list[str] = []
-        self.edits = 0
+        self.edits = self.changes = 0
         self.acknowledged: set[int] = set()
         self.signers: dict[int, str] = {}
 
@@ -50,7 +53,8 @@ class Schedule:
         nodes = list(self.cluster.nodes.values())
         node = self.dice.choice(nodes)
         kind = self.dice.choices(
-            ["edit", "promote", "crash", "start", "part", "heal", "delay"], [8, 5, 2, 3, 2, 2, 1]
+            ["edit", "promote", "crash", "start", "part", "heal", "delay", "change"],
+            [8, 5, 2, 3, 2, 2, 1, 2],
         )[0]
         self.script.append(f"{kind} {node.cid}")
         if kind == "edit":
@@ -70,12 +74,24 @@ class Schedule:
             self.cluster.part(some)
         elif kind == "heal":
             self.cluster.heal()
+        elif kind == "change":
+            self._change(self.dice.choice([n for n in nodes if n.master] or nodes))
         elif kind == "delay":
             self.cluster.network.delay = self.dice.choice([0.0, 0.02, 0.2])
 
     def _edit(self, node: SimNode) -> None:
         self.edits += 1
         node.edit(f"acme/{self.edits}", "x")
+
+    def _change(self, node: SimNode) -> None:
+        """A master writes a link: a place for a node that is to come."""
+        if node.master is None:
+            return
+        register, cid = node.master.register, node.master.register.membership.max_cid + 1
+        reserved = Member(cid, f"node{cid}", f"127.0.0.{cid}", 26, PmgKeys("", "", ""))
+        with suppress(InvalidError):
+            register.change((*register.membership.members, reserved), cid, "a place")
+            self.changes += 1
 
     def _look(self) -> None:
         for node in self.cluster.nodes.values():
