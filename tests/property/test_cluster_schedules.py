@@ -16,10 +16,10 @@ import pytest
 
 from pmgsync.errors import InvalidError
 from pmgsync.model.changeset import ChangeSet
-from pmgsync.model.membership import Member, Membership
+from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.pmg_node import PmgKeys
-from pmgsync.model.promotion import majority
-from tests.sim.cluster import SimCluster, SimNode
+from pmgsync.model.promotion import majority, voters
+from tests.sim.cluster import RECOVERY, SimCluster, SimNode
 from tests.sim.virtual import run_virtually
 
 SCHEDULES = int(os.environ.get("CLUSTER_SCHEDULES", "24"))
@@ -33,7 +33,10 @@ class Schedule:
     def __init__(self, count: int, dice: random.Random) -> None:
         self.cluster, self.dice = SimCluster(count), dice
         self.script: list[str] = []
-        self.edits = self.changes = 0
+        self.edits = 0
+        self.removed = False
+        self.by_key = False
+        """Were there two masters that only the recovery key could bring together?"""
         self.acknowledged: set[int] = set()
         self.signers: dict[int, str] = {}
 
@@ -84,14 +87,24 @@ class Schedule:
         node.edit(f"acme/{self.edits}", "x")
 
     def _change(self, node: SimNode) -> None:
-        """A master writes a link: a place for a node that is to come."""
+        """A master writes a link: a place for a node to come, another certificate, or (once, so
+        that any two majorities still have a member in common) one member less.
+        """
         if node.master is None:
             return
-        register, cid = node.master.register, node.master.register.membership.max_cid + 1
-        reserved = Member(cid, f"node{cid}", f"127.0.0.{cid}", 26, PmgKeys("", "", ""))
+        register = node.master.register
+        cid = register.membership.max_cid + 1
+        other = self.dice.choice([m for m in voters(register.membership) if m.cid != node.cid])
+        kind = self.dice.choice(["remove", "rekey", "admit"])
         with suppress(InvalidError):
-            register.change((*register.membership.members, reserved), cid, "a place")
-            self.changes += 1
+            if kind == "remove" and not self.removed and len(voters(register.membership)) > 2:
+                register.remove(other)
+                self.removed = True
+            elif kind == "rekey" and other.keys:
+                certificate = b"certificate %d, again" % cid
+                register.rekey(other, MemberKeys(other.keys.identity, certificate))
+            place = Member(cid, f"node{cid}", f"127.0.0.{cid}", 26, PmgKeys("", "", ""))
+            register.change((*register.membership.members, place), cid, "a place")
 
     def _look(self) -> None:
         for node in self.cluster.nodes.values():
@@ -130,12 +143,15 @@ class Schedule:
         for node in self.cluster.nodes.values():
             if not node.is_up:
                 await node.begin()
-        for _ in range(20):
+        for number in range(20):
             await asyncio.sleep(5)
             if self.cluster.is_level:
                 break
+            if number == 10 and self.removed:
+                self.by_key = True
+                await self.cluster.leader.promote(RECOVERY)
         assert self.cluster.is_level, "it does not converge"
-        files = self.cluster.nodes[1].tree.files()
+        files = self.cluster.leader.tree.files()
         lost = {n for n in self.acknowledged if f"etc/pmg/acme/{n}" not in files}
         assert not lost, f"acknowledged and lost: {lost}"
 
@@ -145,7 +161,7 @@ def test_one_master_an_epoch_nothing_acknowledged_is_lost_and_all_converge(
     count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    acknowledged, epochs = 0, 0
+    acknowledged, epochs, links = 0, 0, 0
     for number in range(SCHEDULES // 4):
         schedule = Schedule(count, random.Random(f"{SEED} {count} {number}"))
         try:
@@ -155,6 +171,9 @@ def test_one_master_an_epoch_nothing_acknowledged_is_lost_and_all_converge(
             raise
         acknowledged += len(schedule.acknowledged)
         link = schedule.cluster.nodes[1].chain[-1]
-        epochs += Membership.from_bytes(link.payload).epoch - 1
+        newest = Membership.from_bytes(link.payload)
+        epochs += newest.epoch - 1
+        links += newest.max_cid - count  # each change gives a cid
     assert acknowledged > SCHEDULES // 4
     assert epochs > SCHEDULES // 16
+    assert links > SCHEDULES // 16

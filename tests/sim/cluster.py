@@ -39,6 +39,7 @@ from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer, SigningKey
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.peers import Answer, Question
+from pmgsync.model.promotion import voters
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import AgentEnd
 from pmgsync.survey import Survey
@@ -87,7 +88,7 @@ class SimNode:
         self.agent: AgentRole | None = None
         self.master: SimMaster | None = None
         self.peering: Peering | None = None
-        self.busy = asyncio.Lock()
+        self.busy, self._changing = asyncio.Lock(), asyncio.Lock()
         self.port_is_taken = False
         self.source = MemorySource()
         self._epoch = 0
@@ -156,7 +157,7 @@ class SimNode:
         return SimMaster(feeds, history, role, register, roster)
 
     def _new_agent(self, master: SimMaster | None) -> AgentRole:
-        clock, dialer = self.cluster.clock, self.cluster.network.dialer(self.me)
+        clock, dialer = self.cluster.clock, SimDialer(self)
         maps = MapBuilder(FakeCommands(), "/", "/etc/postfix")
         return AgentRole(
             AgentParts(
@@ -209,17 +210,18 @@ class SimNode:
             self._change.add_done_callback(self.cluster.came_to_grief)
 
     async def _change_roles(self) -> None:
-        agent = self.require_agent()
-        if agent.history.membership.epoch == self._epoch:
-            return
-        master, self.master = self.master, None
-        if master is not None:
-            await self.cluster.network.stop(self.me)
-            master.register.close()
-            with suppress(PmgsyncError):
-                await master.role.publish_now("edited while another node was the master")
-        await self._end()
-        await self.begin()
+        async with self._changing:
+            agent = self.require_agent()
+            if agent.history.membership.epoch == self._epoch:
+                return
+            master, self.master = self.master, None
+            if master is not None:
+                await self.cluster.network.stop(self.me)
+                master.register.close()
+                with suppress(PmgsyncError):
+                    await master.role.publish_now("edited while another node was the master")
+            await self._end()
+            await self.begin()
 
     async def _end(self) -> None:
         if self._roles is not None:
@@ -230,7 +232,8 @@ class SimNode:
 
     @property
     def me(self) -> Member:
-        return Membership.from_bytes(self.chain[-1].payload).member(self.cid)
+        memberships = (Membership.from_bytes(link.payload) for link in reversed(self.chain))
+        return next(m for one in memberships for m in one.members if m.cid == self.cid)
 
     @property
     def is_up(self) -> bool:
@@ -261,7 +264,7 @@ class SimNode:
             await self.peering.stop()
         await self.cluster.network.stop(self.me)
         self.peering, self._change, self._roles = None, None, None
-        self.busy = asyncio.Lock()
+        self.busy, self._changing = asyncio.Lock(), asyncio.Lock()
         self.store = self.store.crash()
 
     def edit(self, name: str, text: str) -> None:
@@ -296,6 +299,17 @@ class SimNode:
 
     def text_of(self, name: str) -> str:
         return self.tree.files().get(f"etc/pmg/{name}", b"(none)").decode().strip()
+
+
+class SimDialer:
+    """A `Dialer` with the keys that count now."""
+
+    def __init__(self, node: SimNode) -> None:
+        self._node = node
+
+    async def dial(self, master: Member) -> AgentEnd:
+        """See `ports.Dialer`."""
+        return await self._node.cluster.network.dialer(self._node.me).dial(master)
 
 
 class SimPort:
@@ -365,9 +379,11 @@ class SimPeers:
             raise TransportError("cannot be reached", where=member.label)
 
     def _require_trusted(self, peering: Peering) -> None:
-        """As the member port does: only who has the keys that its newest membership names."""
-        keys = self._caller.me.keys
-        if keys and not peering.history().membership.holder_of(keys.fingerprint):
+        """As the member port does: only members. Who calls tries all pairs of keys that it has, of
+        which here the identity key is the same.
+        """
+        keys = {m.keys.identity for m in voters(peering.history().membership) if m.keys}
+        if self._caller.key.public_key not in keys:
             raise TransportError("this certificate is no member's")
 
     async def catch_up(self, member: Member) -> AgentEnd:
@@ -436,17 +452,26 @@ class SimCluster:
                     self.network.heal(one, other)
 
     @property
+    def leader(self) -> SimNode:
+        """The master of the newest epoch that any node knows of."""
+        chains = (node.chain[-1].payload for node in self.nodes.values())
+        newest = max(map(Membership.from_bytes, chains), key=lambda m: (m.epoch, m.serial))
+        return self.nodes[newest.master]
+
+    @property
     def is_level(self) -> bool:
-        """Do all run the same state under the same master?"""
+        """Do all members run the same state under the same master?"""
+        newest = Membership.from_bytes(self.leader.chain[-1].payload)
+        members = [self.nodes[member.cid] for member in voters(newest)]
         seen = {
             (
                 node.chain[-1].digest,
                 node.store.active().position,
                 node.store.active().manifest.digest,
             )
-            for node in self.nodes.values()
+            for node in members
         }
-        files = {tuple(sorted(node.tree.files().items())) for node in self.nodes.values()}
+        files = {tuple(sorted(node.tree.files().items())) for node in members}
         return len(seen) == len(files) == 1
 
 
