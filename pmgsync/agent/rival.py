@@ -132,6 +132,11 @@ def undone(own: Membership, other: Membership) -> str:
             f"has the keys again that it had before another master was made: {new_keys}; `pmgsync "
             "rotate-keys` there, or join it again if it had joined anew"
         )
+    if own.recovery != other.recovery:
+        lines.append(
+            f"the recovery key {own.recovery.key_id[:16]}… that was made here does not count, but "
+            f"{other.recovery.key_id[:16]}… does: `pmgsync rotate-keys --recovery` on the master"
+        )
     return "; ".join(lines)
 
 

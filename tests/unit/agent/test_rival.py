@@ -1,6 +1,7 @@
 """A master that changed the membership while the others made another one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -112,6 +113,15 @@ def test_a_member_with_other_keys_is_neither_let_in_nor_removed() -> None:
         "has the keys again that it had before another master was made: mx2(2); `pmgsync "
         "rotate-keys` there, or join it again if it had joined anew"
     )
+
+
+def test_a_recovery_key_that_came_to_nothing_is_named() -> None:
+    """Else an admin keeps the new one only, and it opens nothing."""
+    before = cluster(3)[0]
+    own = replace(before, recovery=sample.STRANGER.public_key)
+    said = undone(own, before)
+    assert f"{sample.STRANGER.public_key.key_id[:16]}… that was made here does not count" in said
+    assert f"{before.recovery.key_id[:16]}… does" in said
 
 
 def test_links_that_attach_nowhere_are_no_branch() -> None:
