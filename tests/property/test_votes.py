@@ -29,16 +29,16 @@ def random_step(world: World, dice: random.Random) -> Step:
     kind = dice.choices(
         [
             *("publish", "replicate", "gossip", "start", "ask", "lose", "finish", "crash"),
-            *("restart", "isolate", "heal", "resume", "late", "write"),
+            *("restart", "isolate", "heal", "resume", "late", "write", "change"),
         ],
-        [6, 8, 2, 3, 9, 1, 4, 1, 2, 2, 1, 1, 4, 3],
+        [6, 8, 2, 3, 9, 1, 4, 1, 2, 2, 1, 1, 4, 3, 2],
     )[0]
     candidates = [cid for cid in cids if world.sites[cid].campaign is not None]
     if kind in {"ask", "lose", "finish"} and candidates:
         one = dice.choice(candidates)
     if kind == "write":
         one = dice.choice([cid for cid in cids if world.sites[cid].wanted] or cids)
-    if kind in {"publish", "replicate", "late"}:
+    if kind in {"publish", "replicate", "late", "change"}:
         one = dice.choice([c for c in cids if world.sites[c].is_master] or cids)
         other = dice.choice([cid for cid in cids if cid != one])
     if kind == "isolate":
@@ -55,6 +55,7 @@ def do(world: World, step: Step) -> None:
         "replicate": lambda: world.replicate(one, rest[0]),
         "late": lambda: world.replicate(one, rest[0], late=True),
         "write": lambda: world.write(one),
+        "change": lambda: world.change(one),
         "gossip": lambda: world.gossip(one, rest[0]),
         "start": lambda: world.start(one),
         "ask": lambda: world.ask(one),

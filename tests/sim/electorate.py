@@ -38,9 +38,10 @@ from pmgsync.model.changeset import CHANGE_SET_TYPE, ChangeSet, Position, diff
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Digest, FileEntry, Manifest
-from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Membership
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member, Membership, successor
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.peers import Standing
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.model.promotion import majority, promoted
 from pmgsync.model.trust import Head, TrustedHistory
 from tests.sim.author import CLUSTER, Author
@@ -263,6 +264,16 @@ class World:
 
     # --- links ---
 
+    def change(self, cid: int) -> None:
+        """A site that believes to be the master keeps a place for a node that is to come."""
+        site = self.sites[cid]
+        if not site.publishes:
+            return
+        before, new = site.history.membership, site.history.membership.max_cid + 1
+        place = Member(new, f"node{new}", f"127.0.0.{new}", 26, PmgKeys("", "", ""))
+        after = successor(before, site.history.chain[-1], (*before.members, place), now=None)
+        site.history.accept_membership(_sealed(MEMBERSHIP_TYPE, after.to_bytes(), cid))
+
     def gossip(self, one: int, other: int) -> None:
         """Each hands over the links that the other lacks."""
         if self.reach(one, other):
@@ -328,10 +339,12 @@ class World:
             now=None,
         )
         document = _sealed(MEMBERSHIP_TYPE, membership.to_bytes(), cid)
-        me.campaign = Campaign(made.way, me.history.membership, document, me.log[-1][0], asked)
+        me.campaign = Campaign(
+            made.way, me.history.known_membership, document, me.log[-1][0], asked
+        )
 
     def _survey(self, me: Site, others: list[int]) -> Survey:
-        membership = me.history.membership
+        membership = me.history.known_membership
         heard = tuple(
             Heard(membership.member(other), self._standing(other), "no answer")
             if self.reach(me.cid, other)
@@ -342,7 +355,7 @@ class World:
 
     def _standing(self, cid: int) -> Standing:
         site = self.sites[cid]
-        membership = site.history.membership
+        membership = site.history.known_membership
         return Standing(
             membership.epoch,
             membership.serial,
@@ -382,8 +395,8 @@ class World:
     def _voter(self, site: Site) -> Voter:
         return Voter(
             cid=site.cid,
-            chain=site.history.chain,
-            membership=site.history.membership,
+            chain=site.history.known_chain,
+            membership=site.history.known_membership,
             head=site.base,
             ballot=site.ballot,
             live=self.is_live(site.cid),
@@ -470,6 +483,7 @@ def _state_of(site: Site) -> object:
     campaign = site.campaign
     return (
         site.history.chain[-1].digest,
+        site.history.known_chain[-1].digest,
         site.history.head.position,
         _version(site.head),
         site.ballot,
