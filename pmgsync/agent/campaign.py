@@ -115,6 +115,8 @@ def plan(survey: Survey, *, recovery: bool = False, handover: bool = True) -> Pl
         lost=_lost(survey.announced, until) if way is not Way.HANDOVER else None,
         lost_known=way is Way.HANDOVER or survey.announced is not None or _leads(survey),
     )
+    if behind := _before_the_base(made, membership):
+        return replace(made, hindrance=behind)
     return made if way is Way.RECOVERY else _with_hindrance(made, survey)
 
 
@@ -160,6 +162,19 @@ def _lost(announced: Position | None, until: Position) -> tuple[Position, Positi
     if announced is None or announced.version <= until.version:
         return None
     return Position(announced.epoch, until.version + 1), announced
+
+
+def _before_the_base(made: Plan, membership: Membership) -> str:
+    """Why no key helps: nobody who answers has what the epoch of today began on."""
+    base, until = membership.base, made.until
+    if base is None or made.way is Way.HANDOVER or until.epoch == membership.epoch:
+        return ""
+    if until == base.position:
+        return ""
+    return (
+        f"the newest version of those who answer is {until}, and epoch {membership.epoch} began on "
+        f"{base.position}, which nobody of them has"
+    )
 
 
 def _with_hindrance(made: Plan, survey: Survey) -> Plan:

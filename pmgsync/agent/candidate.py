@@ -184,6 +184,8 @@ class Candidate:
                     f"{survey.membership.master_member.label} does not answer as the master",
                     mend="`pmgsync promote` on the node that is to be master asks the others",
                 )
+            if made.hindrance and made.way is Way.RECOVERY:
+                raise _no_way(made.hindrance)
             if made.hindrance:
                 raise _refused(made.hindrance)
             won = await self._try(survey, made)
@@ -299,11 +301,7 @@ class Candidate:
         except PeerError as error:
             if self._recovery is None:
                 raise _refused(str(error)) from None
-            raise NoMasterError(
-                f"this node cannot be the master: {error}",
-                mend="start a node that has newer versions, or go on without them: `pmgsync "
-                "promote --force-new-cluster`",
-            ) from None
+            raise _no_way(str(error)) from None
         if not has_room(known[1], document):
             raise NoMasterError(
                 f"the membership chain would be larger than {MOST_CHAIN_BYTES >> 20} MiB",
@@ -410,6 +408,14 @@ def _words(answer: Answer | None, why: str) -> str:
     if isinstance(answer, Refusal):
         return answer.why
     return why or "gave an answer that is none"
+
+
+def _no_way(why: str) -> NoMasterError:
+    return NoMasterError(
+        f"this node cannot be the master: {why}",
+        mend="start a node that has newer versions, or go on without them: `pmgsync promote "
+        "--force-new-cluster`",
+    )
 
 
 def _refused(why: str) -> NoMasterError:

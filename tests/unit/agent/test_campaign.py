@@ -137,6 +137,20 @@ def test_a_master_may_ask_for_a_newer_epoch_of_its_own() -> None:
     assert (made.way, made.epoch, made.hindrance) == (Way.MAJORITY, 3, "")
 
 
+@pytest.mark.parametrize("recovery", [True, False])
+def test_nobody_goes_on_from_before_what_the_epoch_began_on(recovery: bool) -> None:
+    """So the answer is `--force-new-cluster`, and the recovery key is none."""
+    asked = survey(None, standing(3))
+    began = replace(asked.membership, epoch=2, base=Base(Position(1, 5), asked.head.manifest))
+    made = plan(replace(asked, membership=began), recovery=recovery)
+    assert made.hindrance == (
+        "the newest version of those who answer is 1.4, and epoch 2 began on 1.5, which nobody of "
+        "them has"
+    )
+    rekeyed = replace(began, epoch=1)  # the master's word on its own epoch binds nobody
+    assert not plan(replace(asked, membership=rekeyed), recovery=recovery).hindrance
+
+
 def test_what_is_enough_depends_on_the_way() -> None:
     before = cluster(5)
     membership = before[0]
