@@ -7,6 +7,7 @@ fetch from the same mailboxes are worse than none. What is not as it should be i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
@@ -14,7 +15,7 @@ from pmgsync.errors import HostError
 from pmgsync.model.scope import PMG
 from pmgsync.pmgconf import fetchmailrc
 from pmgsync.ports import CommandRunner
-from pmgsync.render.program_words import MOST_WORDS, said
+from pmgsync.render.program_words import said
 
 ACCOUNTS = f"{PMG}/fetchmailrc"
 SWITCH = "etc/default/fetchmail"
@@ -46,8 +47,8 @@ def refusal(
     runner: CommandRunner,
     lay_out: Callable[[Mapping[str, bytes], str], AbstractContextManager[str]],
 ) -> tuple[str, ...]:
-    """What fetchmail itself does not understand in its file, as the master runs it: in its words,
-    credentials masked; nothing where it is not installed. `HostError` if it cannot be run.
+    """What fetchmail itself does not understand in its file, as the master runs it: by the line;
+    nothing where it is not installed. `HostError` if it cannot be run.
     """
     if not runner.available(PROGRAM):
         return ()
@@ -59,5 +60,7 @@ def refusal(
         raise HostError(f"was ended by signal {-result.status}", where=PROGRAM)
     if result.status != _SYNTAX_ERROR:
         return ()
-    words = next((line for line in lines if f"/{ACCOUNTS}:" in line), "a syntax error")
-    return (f"{ACCOUNTS}: fetchmail refuses it: {words[:MOST_WORDS]}; mend it",)
+    # Only the line's number: what fetchmail stumbled over may be a password.
+    places = (found for line in lines if (found := re.search(rf"/{ACCOUNTS}:(\d+):", line)))
+    place = next((f" line {found[1]}" for found in places), "")
+    return (f"{ACCOUNTS}{place}: fetchmail refuses it, a syntax error; mend it",)

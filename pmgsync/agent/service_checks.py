@@ -20,6 +20,8 @@ from pmgsync.render.targets import CHECKS, Check, Service
 LayOut = Callable[[Mapping[str, bytes], str], AbstractContextManager[str]]
 """Puts files (by name) into a folder of their own, and beside them what else lies in a folder of
 the tree (empty: nothing); gives its absolute path, and takes it away."""
+Synced = Callable[[str], bytes | None]
+"""What a synced file (by its path) will hold; None where there will be none."""
 Warned = Mapping[Service, tuple[str, ...]]
 """What the programs warn of, of each service that was checked."""
 TIMEOUT_S = 20.0
@@ -35,10 +37,15 @@ class ServiceChecks:
     lay_out: LayOut
 
     def check(
-        self, rendered: Iterable[Rendered], found: Iterable[Change], *, postgres: str | None = None
+        self,
+        rendered: Iterable[Rendered],
+        found: Iterable[Change],
+        *,
+        postgres: str | None = None,
+        synced: Synced = lambda _: None,
     ) -> Warned:
         """Have every service whose files change read all of its files as they will be; what they
-        warn of. `postgres` is the version of PostgreSQL here.
+        warn of. `postgres` is the version of PostgreSQL here, `synced` what synced files will hold.
 
         Raises `CheckFailedError` in the words of the first program that refuses them, `HostError`
         where one cannot be run. A service that is not installed checks nothing.
@@ -51,20 +58,27 @@ class ServiceChecks:
             program = check.argv[0].format(postgres=postgres)
             if check.service in affected and self.runner.available(program):
                 files = [file for file in rendered if file.target.service is check.service]
-                fresh = self._run(check, program, files)
+                fresh = self._run(check, program, files, synced)
                 known = dict.fromkeys((*warned[check.service], *fresh))
                 warned[check.service] = tuple(known)[:MOST_WARNINGS]
         return warned
 
-    def _run(self, check: Check, program: str, files: list[Rendered]) -> tuple[str, ...]:
+    def _run(
+        self, check: Check, program: str, files: list[Rendered], synced: Synced
+    ) -> tuple[str, ...]:
         """What the program warns of."""
         place = files[0].path.rpartition("/")[0]
+        beside = {
+            path.rpartition("/")[2]: data
+            for path in check.synced
+            if (data := synced(path)) is not None
+        }
         contents = {file.path.rpartition("/")[2]: file.data for file in files}
-        status, lines = self._ask(check, program, contents, place)
+        status, lines = self._ask(check, program, beside | contents, place)
         name = program.rpartition("/")[2]
         fine = warnings(lines)
         if status and check.forgives:
-            before, known = self._ask(check, program, {}, place)
+            before, known = self._ask(check, program, beside, place)
             lines = new_complaints(lines, known) if before else lines
             status = status if lines else 0
         if status == 0:
@@ -83,7 +97,10 @@ class ServiceChecks:
         """How the program ended, and its words."""
         with self.lay_out(contents, place if check.with_others else "") as folder:
             argv = [program, *(word.format(folder=folder) for word in check.argv[1:])]
-            result = self.runner.run(argv, timeout=TIMEOUT_S)
+            try:
+                result = self.runner.run(argv, timeout=TIMEOUT_S)
+            except HostError as error:  # the same words each time: the folder has another name
+                raise HostError(error.what, where=program, mend=error.mend) from None
         if result.status < 0:  # its files are not to blame
             raise HostError(
                 f"was ended by signal {-result.status}",

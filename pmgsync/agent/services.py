@@ -58,7 +58,10 @@ class Services:
         """
         outlook = self.files.look(contents, alone=False)
         self._found = self.checks.check(
-            outlook.rendered, outlook.changes, postgres=outlook.facts.postgres_version
+            outlook.rendered,
+            outlook.changes,
+            postgres=outlook.facts.postgres_version,
+            synced=contents,
         )
         self._prepared = outlook.digests
         self._left = (*outlook.left, *self._about_fetchmail(contents))

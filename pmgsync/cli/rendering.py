@@ -13,10 +13,12 @@ from pmgsync import render
 from pmgsync.agent.maps import MapBuilder
 from pmgsync.agent.reactions import Teller
 from pmgsync.agent.service_files import ServiceFiles
+from pmgsync.errors import PmgsyncError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.facts import gather_facts, resolve
 from pmgsync.host.process import SystemRunner
 from pmgsync.model.scope import CLUSTER_CONF, SPAMASSASSIN
+from pmgsync.render.errors import TemplateError
 from pmgsync.render.plan import Renderer
 from pmgsync.render.targets import PACKAGED, Places, Reaction, folders
 
@@ -178,11 +180,17 @@ def template_runner() -> Run:
             found = template if name == template.name else lookup.find(name)
             return found.source if found else None
 
-        if template.is_jinja:
-            from pmgsync.render.jinja import render_jinja
+        try:
+            if template.is_jinja:
+                from pmgsync.render.jinja import render_jinja
 
-            return render_jinja(template.name, variables, load, clock.monotonic)
-        return templates().render(template.name, variables, load, clock.monotonic)
+                return render_jinja(template.name, variables, load, clock.monotonic)
+            return templates().render(template.name, variables, load, clock.monotonic)
+        except PmgsyncError:
+            raise
+        except Exception as error:  # daemon edge: a template ends no daemon
+            what = f"cannot be rendered: {type(error).__name__}: {error}"
+            raise TemplateError(what[:500], name=template.name) from error
 
     return run
 

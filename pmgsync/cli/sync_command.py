@@ -20,6 +20,7 @@ from pmgsync.errors import ExitCode, HostError
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.process import SystemRunner
 from pmgsync.model.scope import CLUSTER_CONF, STATE_FOLDER
+from pmgsync.ports import FileKind
 from pmgsync.render.plan import in_order, reactions
 from pmgsync.render.targets import MAPPED
 
@@ -114,7 +115,9 @@ def _stale_maps(tree: DiskTree, outlook: Outlook) -> tuple[str, ...]:
 
 def _is_stale(tree: DiskTree, path: str) -> bool:
     source, built = tree.stat(path), tree.stat(map_of(path))
-    return built is None if source is None else is_older(built, source)
+    if source is None:
+        return built is None
+    return source.kind is FileKind.FILE and is_older(built, source)
 
 
 SYNC = Command(

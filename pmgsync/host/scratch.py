@@ -47,7 +47,9 @@ def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
             path.write_bytes(content)
             os.utime(path, (0, 0))
         except OSError as error:
-            raise HostError(f"cannot write it: {error.strerror}", where=str(path)) from None
+            raise HostError(
+                f"cannot write it: {error.strerror}", where=f"{FOLDER}/{name}"
+            ) from None
 
 
 def _link(folder: Path, root: Path, beside: str) -> None:

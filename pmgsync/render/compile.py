@@ -27,14 +27,14 @@ from pmgsync.render.tt2.options import Options
 from pmgsync.render.tt2.parser import parse
 from pmgsync.render.tt2.program import Lookup, Program
 
-MOST_SOURCE = 2**20
-"""Bytes of one template's source."""
+MOST_SOURCE = 2**18
+"""Bytes of one template's source: compiling is not bounded otherwise."""
 
 
 def compile_template(source: bytes, name: str, options: Options = Options()) -> Program:  # noqa: B008
     """The stages in a row. Raises TemplateError with the line."""
     if len(source) > MOST_SOURCE:
-        raise TemplateError(f"is larger than {MOST_SOURCE >> 20} MiB", name=name)
+        raise TemplateError(f"is larger than {MOST_SOURCE >> 10} KiB", name=name)
     decoded = source.decode("latin-1")
     environment = _environment()
     try:
@@ -42,7 +42,8 @@ def compile_template(source: bytes, name: str, options: Options = Options()) -> 
         emitted = emit(parsed)
         emitted.template.set_environment(environment)
         code = environment.compile(emitted.template, name, name)
-    except (RecursionError, SyntaxError, MemoryError) as error:  # Python's own bounds on nesting
+    except (RecursionError, SyntaxError, MemoryError, ValueError) as error:
+        # Python's own bounds on nesting, and on digits of a number
         raise LimitError("has an expression that is too long", name=name) from error
     jinja = environment.template_class.from_code(environment, code, {})
     return Program(name, decoded, jinja, emitted.blocks, parsed.metadata)
@@ -111,6 +112,8 @@ class Templates:
         except Fault as fault:
             raise self._located(fault, fault.as_text(), name, TemplateError) from None
         except PerlDie as error:
+            raise self._located(error, f"undef error - {error}", name, TemplateError) from None
+        except ValueError as error:  # Python's bound on digits of a number
             raise self._located(error, f"undef error - {error}", name, TemplateError) from None
         except LoopExit as error:
             what = "undef error - LAST or NEXT outside of its loop"

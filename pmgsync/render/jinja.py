@@ -37,7 +37,7 @@ from pmgsync.render.jinja_bounds import (
 from pmgsync.render.perl.budget import Budget, Limits
 from pmgsync.render.perl.faults import Exhausted
 
-MOST_SOURCE = 2**20
+MOST_SOURCE = 2**18
 """Bytes of one template's source."""
 
 _REFUSED_FILTERS = ("pprint", "random", "urlize")
@@ -126,7 +126,7 @@ class _Loader(BaseLoader):
         if source is None:
             raise TemplateNotFound(template)
         if len(source) > MOST_SOURCE:
-            raise RefusedError(f"{template} is larger than {MOST_SOURCE >> 20} MiB")
+            raise RefusedError(f"{template} is larger than {MOST_SOURCE >> 10} KiB")
         return source.decode("latin-1"), template, lambda: True
 
 
@@ -314,6 +314,8 @@ _FAULTS = (
     LookupError,
     AttributeError,
     UnicodeError,
+    AssertionError,  # of a filter's arguments, as `truncate(2)`
+    NameError,  # Jinja2 writes an infinite number as a name
 )
 """What a template can do wrong while it runs; anything else would be a fault of ours."""
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from jinja2.utils import Namespace
+
 from pmgsync.render.perl.budget import Budget
 
 Value: TypeAlias = Any
@@ -55,6 +57,8 @@ class Bounds:
                 todo += dict.values(one)  # of `dict`: what is only weighed is not noted as read
             elif isinstance(one, list | tuple | set | frozenset):
                 todo += one
+            elif isinstance(one, Namespace):
+                todo += object.__getattribute__(one, "_Namespace__attrs").values()
             elif isinstance(one, int):
                 total += one.bit_length() >> 1
             self.budget.may_hold(seen + len(todo))
@@ -132,6 +136,8 @@ class Bounds:
         rest = iter(given if isinstance(given, tuple) else (given,))
         size = len(form)
         for found in _DIRECTIVE.finditer(form):
+            if found["name"] and "(" in found["name"]:
+                raise RefusedError("`(` in the name of a format is not available here")
             if "*" in (found["width"], found["precision"]):
                 raise RefusedError("`*` in a format is not available here")
             if found["kind"] == "%":
@@ -151,13 +157,18 @@ def _bits(value: Value) -> int:
 
 
 def _lines(text: str) -> int:
-    return text.count("\n") + 1
+    return len(text.splitlines()) + 1  # also at \r, \f and the like
 
 
 def replaced_size(text: Value, old: Value, new: Value, *_rest: Value) -> int:
     """How long `text` becomes with each `old` in it replaced."""
     text, old, new = str(text), str(old), str(new)
     return len(text) + (text.count(old) if old else len(text) + 1) * len(new)
+
+
+def _precise(_number: Value, precision: Value = 0, *_rest: Value) -> int:
+    """As a size: nothing, or more than there may be."""
+    return 0 if abs(int(precision)) <= _LONGEST_NUMBER else 2**60
 
 
 def _padded(text: Value, width: Value = 80, *_rest: Value) -> int:
@@ -223,6 +234,7 @@ FILTER_SIZES: Mapping[str, Callable[..., int]] = {
     "tojson": _as_json,
     "striptags": _short,
     "title": _short,
+    "round": _precise,
 }
 """By the filter's name; the arguments have the names that the filter gives them."""
 

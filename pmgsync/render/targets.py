@@ -115,6 +115,8 @@ class Check:
     argv: tuple[str, ...]
     with_others: bool = False
     """Does it read what else lies in its folder, too (files that one of ours includes)?"""
+    synced: tuple[str, ...] = ()
+    """Which of these are synced: they are read as they will be, not as they lie there."""
     forgives: bool = False
     """Does the service work with the rest of a file that it complains about? Then complaints that
     the files which lie there cause as well are warnings."""
@@ -292,6 +294,7 @@ CHECKS: tuple[Check, ...] = (
         Service.SPAMASSASSIN,
         ("spamassassin", "--lint", "-L", "-x", "--siteconfigpath={folder}"),
         with_others=True,
+        synced=(f"{SPAMASSASSIN}/custom.cf", f"{SPAMASSASSIN}/pmg-scores.cf"),
         forgives=True,
     ),
     # It reads the file and prints one value. (`pg_hba.conf` is read by a running server only.)

@@ -95,6 +95,17 @@ def test_bounds(source: str) -> None:
         ("{{ 'x' | pprint }}", "not available here"),
         ("{{ {'a': 1} | tojson(indent=99999999) }}", "indents by 16"),
         ("{{ [1] * 'a' }}", "is no number"),
+        ("{{ 'some words' | truncate(2) }}", "expected length"),
+        ("{{ 1e999 | int }}", "inf"),
+        ("{{ 1 | round(1000000000, 'ceil') }}", "steps"),
+        ("{{ 1 | round(-1000000000) }}", "steps"),
+        ("{{ '%((a))300000000d' % {'(a)': 1} }}", "in the name of a format"),
+        ("{{ ('\\r' * 1000000) | indent(300, blank=true) }}", "16 MiB"),
+        (
+            "{% set n = namespace(h='abc') %}{% for i in range(40) %}"
+            "{% set n.h = namespace(a=n.h, b=n.h) %}{% endfor %}{{ n.h }}",
+            "1000000 items",
+        ),
     ],
 )
 def test_what_is_refused_says_so(source: str, said: str) -> None:

@@ -21,7 +21,7 @@ LEAST_IV = -(2**63)
 _NUMBER = re.compile(r"[ \t\n\r\f\v]*([+-]?)(\d*)(\.\d*)?([eE][+-]?\d+)?")
 _WORD_NUMBER = re.compile(r"[ \t\n\r\f\v]*([+-]?)(inf(?:inity)?|nan)", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(
-    r"[ \t\n\r\f\v]*[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
+    r"[ \t\n\r\f\v]*[+-]?(?:\d++(?:\.\d*+)?(?:[eE][+-]?\d+)?|\.\d++(?:[eE][+-]?\d+)?"
     r"|inf(?:inity)?|nan)[ \t\n\r\f\v]*\Z",
     re.IGNORECASE,
 )

@@ -31,7 +31,7 @@ _REFUSED = frozenset(
 )
 """What the real plugin has beyond its documentation, where Perl's Math::Trig is installed."""
 
-_SEED = re.compile(r"\s*[+-]?(?:(\d+)\.?\d*|\.\d+)\s*\Z", re.ASCII)
+_SEED = re.compile(r"\s*[+-]?(?:(\d++)(?:\.\d*+)?|\.\d++)\s*\Z", re.ASCII)
 _HEX_PREFIX = re.compile(r"\A0?[xX]")
 _OCTAL_PREFIX = re.compile(r"\s*(?:0?([xXbBoO]))?", re.ASCII)
 _BASES = {"x": 16, "b": 2, "o": 8}

@@ -285,3 +285,25 @@ def test_the_real_program_takes_our_files_and_refuses_a_fault(
         check(fault)
     assert str(tmp_path) not in str(caught.value)
     assert list((tmp_path / "run/pmgsync").iterdir()) == []
+
+
+def test_spamassassin_reads_the_synced_rules_as_they_will_be(tmp_path: Path) -> None:
+    """A version brings rules and a template that needs them; neither lies in the tree yet."""
+    runner = SystemRunner()
+    if not runner.available("spamassassin"):
+        lacking("spamassassin is not installed")
+    files = [
+        replace(
+            made, data=made.data + b"shortcircuit BAYES_99 spam\n" * made.path.endswith("/local.cf")
+        )
+        for made in Gateway().render().values()
+        if made.target.service is Service.SPAMASSASSIN
+    ]
+    found = [Change(ChangeKind.NEW, files[0].path, Service.SPAMASSASSIN, None, b"")]
+    checks = ServiceChecks(runner, partial(laid_out, tmp_path))
+    with pytest.raises(CheckFailedError, match="shortcircuit"):
+        checks.check(files, found)
+    brought = {
+        "etc/mail/spamassassin/custom.cf": b"loadplugin Mail::SpamAssassin::Plugin::Shortcircuit\n"
+    }
+    checks.check(files, found, synced=brought.get)

@@ -1,0 +1,34 @@
+"""What Python itself refuses is an error of the template, with its name, and ends nothing."""
+
+import time
+
+import pytest
+
+from pmgsync.render.compile import MOST_SOURCE, Templates
+from pmgsync.render.errors import TemplateError
+
+DIGITS = "1" * 5000
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"[% x | format('%{DIGITS}d') %]",
+        f"[% l.{DIGITS} %]",
+        f"[% 0{'7' * 5000} %]",
+        f"[% USE Math; Math.srand('{DIGITS}') %]",
+        "x" * (MOST_SOURCE + 1),
+    ],
+)
+def test_numbers_and_sources_without_end_are_refused(source: str) -> None:
+    with pytest.raises(TemplateError):
+        Templates().render("t", {"x": "1", "l": [1]}, {"t": source.encode()}.get, time.monotonic)
+
+
+def test_a_long_word_that_begins_like_a_number_costs_no_time() -> None:
+    source = b"[% x == 1 %][% x + 1 %]"
+    budget = iter(range(10**9))
+    made = Templates().render(
+        "t", {"x": "1" * 400_000 + "z"}, {"t": source}.get, lambda: next(budget) * 0.0
+    )
+    assert made == b"Inf"
