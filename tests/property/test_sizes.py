@@ -5,6 +5,7 @@ times). It is the time of this process that counts, not that of the clock on the
 where there is enough of it to be measured.
 """
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -18,6 +19,11 @@ from pmgsync.pmgconf.custom_check import verdict_of
 from pmgsync.pmgconf.pmg_conf import parse_pmg_conf
 from pmgsync.pmgconf.proxy import proxy_of
 from pmgsync.pmgconf.registry import REGISTRY
+
+pytestmark = pytest.mark.skipif(
+    sys.prefix == sys.base_prefix,
+    reason="takes long, and nothing in it depends on a library: the run in .venv shows it",
+)
 
 READERS: dict[str, Callable[[bytes], object]] = {
     **{path: kind.parse for path, kind in REGISTRY.items()},
