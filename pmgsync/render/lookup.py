@@ -6,7 +6,7 @@ An override is `/etc/pmg/templates/NAME`, PMG's is `/var/lib/pmg/templates/NAME`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -58,18 +58,25 @@ class Lookup:
     ours: Load
 
     def find(self, name: str) -> Template | None:
-        """The template that counts for `name`; None if no place has it."""
-        return next(iter(self.all(name)), None)
+        """The template that counts for `name`; None if no place has it. What it hides is not looked
+        at.
+        """
+        return next(self._each(name), None)
 
     def all(self, name: str) -> tuple[Template, ...]:
         """One a place that has it, first to last: each hides those after it."""
+        return tuple(self._each(name))
+
+    def _each(self, name: str) -> Iterator[Template]:
         found = (self._in(origin, load, name) for origin, load in self._places())
-        return tuple(template for template in found if template is not None)
+        return (template for template in found if template is not None)
 
     def chosen(self, name: str, *, demo: bool) -> str:
         """`name`, or its demo variant if `demo` and whoever packaged `name` has one."""
-        packaged = next((t for t in self.all(name) if t.origin is not Origin.OVERRIDE), None)
-        if demo and packaged is not None:
+        if not demo:
+            return name
+        packaged = next((t for t in self._each(name) if t.origin is not Origin.OVERRIDE), None)
+        if packaged is not None:
             load = self.pmg if packaged.origin is Origin.PMG else self.ours
             if load(name + DEMO) is not None:
                 return name + DEMO

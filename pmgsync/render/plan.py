@@ -82,8 +82,9 @@ class Renderer:
 
     def _files(self, lookup: Lookup, inputs: Inputs, places: Places) -> Iterator[Rendered]:
         for target in TARGETS:
-            path = places.resolve(target.path)
-            if path and target.wanted(inputs.variables) and places.is_free(path):
+            # Only where it is wanted: what lies in the way of nothing needs no word.
+            path = places.resolve(target.path) if target.wanted(inputs.variables) else None
+            if path and places.is_free(path):
                 with suppress(LeftAloneError):
                     yield self._file(target, path, lookup, inputs)
 
@@ -214,9 +215,9 @@ def changes(
             kind, mode, reaction = ChangeKind.NEW, kept.mode, kept.reaction
             found.append(Change(kind, path, kept.service, None, b"", mode=mode, reaction=reaction))
     for row in REMOVED:
-        path = places.resolve(row.path)
+        path = places.resolve(row.path) if row.unwanted(variables) else None
         # What was learned may be larger than any file that is read here.
-        if path is not None and row.unwanted(variables) and current.is_file(path):
+        if path is not None and current.is_file(path):
             kind = ChangeKind.REMOVED
             found.append(Change(kind, path, row.service, b"", None, reaction=row.reaction))
     return tuple(found)

@@ -134,6 +134,14 @@ def test_a_link_in_the_place_of_a_file_is_said_and_left_and_the_others_go_on() -
     assert MAIN not in dict(outlook.digests)
 
 
+def test_a_link_where_nothing_is_wanted_needs_no_word() -> None:
+    tree = machine("var/lib/pmg/spamassassin")
+    tree.put_kind("var/lib/pmg/spamassassin/.razor", FileKind.LINK)
+    tree.put_kind("root/.spamassassin", FileKind.LINK)
+    mail = {"use_razor": 0, "use_bayes": 1, "use_awl": 1}
+    assert files_of(tree).look({CONF: conf(spam=mail)}.get, alone=False).left == ()
+
+
 @pytest.mark.parametrize("kind", [FileKind.FOLDER, FileKind.OTHER])
 def test_whatever_else_is_no_file_is_left_as_well(kind: FileKind) -> None:
     tree = machine()

@@ -112,3 +112,12 @@ def test_no_name_leads_out_of_its_place(name: str) -> None:
 
 def test_a_template_may_lie_deeper() -> None:
     assert lookup({"parts/tls.inc": b"x"}).find("parts/tls.inc") is not None
+
+
+def test_what_an_override_hides_is_not_looked_at() -> None:
+    def trap(_name: str) -> bytes:
+        raise AssertionError("it lies there as a link, say")
+
+    found = Lookup({"a.in": b"mine"}.get, trap, trap).find("a.in")
+    assert found is not None
+    assert found.source == b"mine"
