@@ -15,7 +15,7 @@ unreadable is not being deleted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from pmgsync.errors import HostError, OutOfScopeError, PmgsyncError
 from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, FileEntry, Manifest
@@ -82,16 +82,21 @@ class Survey:
     """One node's looks at its own tree, and what it remembers of them.
 
     `finished`: a file that somebody is writing is a problem until it is closed, for half of it may
-    be all that is there.
+    be all that is there. `before`: the state that is known already, of which what cannot be read at
+    the first look keeps its entries.
     """
 
     tree: TreeReader
     clock: Clock
     finished: bool = False
+    before: InitVar[Manifest] = Manifest()  # noqa: RUF009 - a value
     _known: dict[ManagedPath, _Known] = field(default_factory=dict)
     _problems: dict[str, Problem] = field(default_factory=dict)
     _manifest: Manifest = field(default_factory=Manifest)
     _unlike: frozenset[str] = frozenset()
+
+    def __post_init__(self, before: Manifest) -> None:
+        self._manifest = before
 
     def look(self, look: Look) -> Observation:
         """Look where `look` says; at everything the first time. Never raises for what lies in the

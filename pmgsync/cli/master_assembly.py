@@ -93,7 +93,7 @@ def _role(
     *,
     file: ClusterFile,
 ) -> MasterRole:
-    survey = Survey(parts.tree, parts.clock, finished=True)
+    survey = Survey(parts.tree, parts.clock, finished=True, before=history.head.manifest)
     return MasterRole(
         MasterParts(
             publisher=Publisher(survey, parts.store, history, parts.keyring, parts.clock),

@@ -46,7 +46,7 @@ def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
             path.touch(mode=0o600)
             path.write_bytes(content)
             os.utime(path, (0, 0))
-        except OSError as error:
+        except OSError as error:  # named without the folder, which is another one each time
             raise HostError(
                 f"cannot write it: {error.strerror}", where=f"{FOLDER}/{name}"
             ) from None

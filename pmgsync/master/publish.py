@@ -65,6 +65,11 @@ class Observed:
     draft: Draft | None = None
     under_hold: bool = False
 
+    @property
+    def unfinished(self) -> tuple[Problem, ...]:
+        """What somebody was writing, which ends by itself."""
+        return tuple(problem for problem in self.problems if problem.passing)
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -137,8 +142,8 @@ class Publisher:
         """Look, and read what has to be read. Writes nothing and changes no answer of this
         object.
         """
+        observation = self._survey.look(look)
         base = self._history.head.manifest
-        observation = _kept(base, self._survey.look(look))
         if self.holds:
             return Observed(observation.manifest, {}, observation.problems, under_hold=True)
         if objection(base, observation.manifest):
@@ -336,25 +341,6 @@ class Publisher:
             target = _as_before(base, target, unread)
             problems = _problems(unread, problems)
         return Observed(target, contents, problems)
-
-
-def _kept(base: Manifest, observation: Observation) -> Observation:
-    """The observation with the entries that `base` has for what could not be looked at: a survey
-    that has just begun has none of its own, and being unreadable is not being deleted.
-    """
-    found, places = observation.manifest, {problem.path for problem in observation.problems}
-    if not places:
-        return observation
-    lost = [p for p in base if p not in found and not places.isdisjoint(_above(p))]
-    if not lost:
-        return observation
-    return replace(observation, manifest=found.changed([base[path] for path in lost], ()))
-
-
-def _above(path: str) -> list[str]:
-    """The path and each folder above it."""
-    elements = path.split("/")
-    return ["/".join(elements[:count]) for count in range(1, len(elements) + 1)]
 
 
 def _gather(

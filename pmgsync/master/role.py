@@ -136,8 +136,7 @@ class MasterRole:
 
     def hold(self, who: str, message: str = "", *, durable: bool) -> Hold:
         """Publish nothing from now on until it ends; see `Holds`."""
-        self._early = None
-        self._parts.publisher.withdraw()  # the hold's own commit makes it durable
+        self._take_back()  # the hold's own commit makes it durable
         now = self._parts.clock.now()
         return self._parts.publisher.holds.hold(who, now, message=message, durable=durable)
 
@@ -209,6 +208,11 @@ class MasterRole:
         self._settler.add(look, look.at or self._parts.clock.monotonic())
         self._moved.set()
 
+    def _take_back(self) -> None:
+        """What was seen early, and drafted, does not count."""
+        self._early = None
+        self._parts.publisher.withdraw()
+
     def forget_draft(self) -> None:
         """See `Publisher.forget_draft`. The next look makes another."""
         self._early = None
@@ -259,7 +263,7 @@ class MasterRole:
         if self._early is None and not self._turn.locked() and self._is_small(look):
             publisher = self._parts.publisher
             observed = publisher.prepare(look)
-            if not any(problem.passing for problem in observed.problems):
+            if not observed.unfinished:
                 self._early = self._moves, look, publisher.draft(observed)
 
     async def _publish_once(self, look: Look) -> None:
@@ -287,10 +291,7 @@ class MasterRole:
     async def _finished(self, observed: Observed) -> Observed:
         """`observed`, once nobody writes any more; as it is after a second."""
         pause = AGAIN_S
-        while pause < AGAIN_MOST_S:
-            paths = frozenset(problem.path for problem in observed.problems if problem.passing)
-            if not paths:
-                break
+        while observed.unfinished and pause < AGAIN_MOST_S:
             await self._parts.clock.sleep(pause)
             pause *= 2
             observed = await self._observe(EVERYTHING)
@@ -335,7 +336,7 @@ class MasterRole:
                 observed = await self._observe(look)  # the hold ended during the look
             if patient:
                 observed = await self._finished(observed)
-            self._unfinished = tuple(problem for problem in observed.problems if problem.passing)
+            self._unfinished = observed.unfinished
             self._writing.set() if self._unfinished else self._writing.clear()
             result = commit(observed)
             if self.failure:
@@ -390,9 +391,8 @@ class MasterRole:
             return
         self._file_due = False  # what is taken over from an edit is a change, too
         try:
-            if self._parts.settle_cluster_conf() and self._early is not None:
-                self._parts.publisher.withdraw()
-                self._early = None  # it was made from the file before
+            if self._parts.settle_cluster_conf():
+                self._take_back()  # it was made from the file before
             self._file_problems = ()
         except PmgsyncError as error:
             problem = Problem(

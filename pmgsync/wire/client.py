@@ -5,7 +5,10 @@ the agent sees is what happened, and trust is that of the membership it dials wi
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 import grpc
 from grpc import StatusCode
@@ -38,6 +41,21 @@ GOODBYE_SECONDS = 0.5
 StreamCall = grpc.aio.StreamStreamCall[bytes, bytes]
 
 
+T = TypeVar("T")
+
+
+async def in_turn(identities: Shown, attempt: Callable[[TlsIdentity], Awaitable[T]]) -> T:
+    """`attempt` with what counts; where the other end does not know that, with what it may know."""
+    *others, last = shown(identities)
+    for identity in others:
+        try:
+            return await attempt(identity)
+        except TransportError as error:
+            if not may_know_another(error):
+                raise
+    return await attempt(last)
+
+
 class GrpcDialer:
     """A `ports.Dialer`: shows `identity`, believes only the certificate of the member it dials."""
 
@@ -55,14 +73,7 @@ class GrpcDialer:
             raise TransportError(
                 "has not joined yet, so nobody can tell who answers", where=master.label
             )
-        *others, last = shown(self._identity)
-        for identity in others:
-            try:
-                return await self._dial(master, master.keys, identity)
-            except TransportError as error:
-                if not may_know_another(error):
-                    raise
-        return await self._dial(master, master.keys, last)
+        return await in_turn(self._identity, partial(self._dial, master, master.keys))
 
     async def _dial(self, master: Member, keys: MemberKeys, identity: TlsIdentity) -> AgentEnd:
         where = f"{master.label} at {target_of(master.address, master.port)}"

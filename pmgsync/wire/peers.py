@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 import grpc
 
@@ -10,15 +11,14 @@ from pmgsync.model.membership import Member, MemberKeys
 from pmgsync.model.peers import Answer, Question
 from pmgsync.ports import AgentEnd
 from pmgsync.wire.audience import CATCH_UP, CONSULT
-from pmgsync.wire.client import GrpcDialer, StreamCall
+from pmgsync.wire.client import GrpcDialer, StreamCall, in_turn
 from pmgsync.wire.peer_codec import decode_answer, encode_question
-from pmgsync.wire.refusals import BROKE, MEND, error_of, is_being_cancelled, may_know_another
+from pmgsync.wire.refusals import BROKE, MEND, error_of, is_being_cancelled
 from pmgsync.wire.tls import (
     Shown,
     TlsIdentity,
     client_credentials,
     client_options,
-    shown,
     target_of,
 )
 
@@ -34,22 +34,16 @@ class GrpcPeers:
         """See `agent.peers.Peers`."""
         if member.keys is None:
             raise TransportError("has not joined yet", where=member.label)
-        *others, last = shown(self._identity)
-        for identity in others:
-            try:
-                return await self._ask(member, member.keys, identity, question, seconds)
-            except TransportError as error:
-                if not may_know_another(error):
-                    raise
-        return await self._ask(member, member.keys, last, question, seconds)
+        ask = partial(self._ask, member, member.keys, question, seconds)
+        return await in_turn(self._identity, ask)
 
     async def _ask(
         self,
         member: Member,
         keys: MemberKeys,
-        identity: TlsIdentity,
         question: Question,
         seconds: float,
+        identity: TlsIdentity,
     ) -> Answer:
         target = target_of(member.address, member.port)
         where = f"{member.label} at {target}"

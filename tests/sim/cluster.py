@@ -141,7 +141,7 @@ class SimNode:
         register = Register(
             history, self.key, clock, self._write_chain, lambda: role.membership_changed()
         )
-        survey = Survey(self.tree, clock)
+        survey = Survey(self.tree, clock, before=history.head.manifest)
         role = MasterRole(
             MasterParts(
                 publisher=Publisher(survey, store, history, self.key, clock),

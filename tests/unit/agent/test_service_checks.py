@@ -1,5 +1,6 @@
 """Service files are read by their service's own program before they are activated."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -307,3 +308,17 @@ def test_spamassassin_reads_the_synced_rules_as_they_will_be(tmp_path: Path) -> 
         "etc/mail/spamassassin/custom.cf": b"loadplugin Mail::SpamAssassin::Plugin::Shortcircuit\n"
     }
     checks.check(files, found, synced=brought.get)
+
+
+def test_a_program_that_takes_too_long_is_named_in_the_same_words_each_time() -> None:
+    """The folder has another name each time; with it, each try would look like another cause."""
+
+    class Slow(FakeCommands):
+        def run(self, argv: Sequence[str], *, timeout: float = 60.0) -> CommandResult:
+            raise HostError("took longer than 20 seconds", where=" ".join(argv))
+
+    commands = Slow()
+    commands.answer("clamd")
+    with pytest.raises(HostError) as caught:
+        check(commands, Table(), Gateway())
+    assert caught.value.where == "clamd"

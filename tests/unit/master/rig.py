@@ -64,9 +64,9 @@ class Rig:
         self.clock = FakeClock()
         self.store = store or MemoryStore()
         self.tree = tree or filled_tree()
-        self.survey = Survey(self.tree, self.clock)
         chain = [sample.seal_membership(membership or sample.genesis())]
         self.history = TrustedHistory(chain, self.store.head()[0])
+        self.survey = Survey(self.tree, self.clock, before=self.history.head.manifest)
         self.holds = Holds(self.store)
         self.publisher = Publisher(
             self.survey, self.store, self.history, sample.MASTER, self.clock, self.holds
