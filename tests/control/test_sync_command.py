@@ -296,6 +296,16 @@ def test_a_linked_pmg_conf_is_no_empty_one(synced: Machine) -> None:
     assert machine.read(MAIN) == before
 
 
+def test_a_link_in_the_place_of_a_mapped_file_holds_up_nothing(synced: Machine) -> None:
+    (synced.root / "etc/pmg/tls_policy").unlink(missing_ok=True)
+    (synced.root / "etc/pmg/tls_policy").symlink_to(
+        synced.write("elsewhere/policy", "a.example may\n")
+    )
+    (synced.root / MAIN).write_text("edited")
+    synced.pmgsync("sync")
+    assert synced.read(MAIN) != b"edited"
+
+
 def test_a_linked_certificate_stays(synced: Machine) -> None:
     machine = synced
     theirs = machine.write("letsencrypt.pem", "the admin's key and certificate\n")
