@@ -227,7 +227,7 @@ def test_a_template_that_does_not_compile(root: Path, capsys: pytest.CaptureFixt
     [
         ("a\n{% if %}\n", "2: error: does not compile: Expected an expression"),
         ("a\n\n{{ x | nonsense }}\n", "3: error: does not compile: No filter named 'nonsense'"),
-        ("x" * (2**20 + 1), "1: error: does not compile: main.cf.in.j2 is larger than 1 MiB"),
+        ("x" * (2**18 + 1), "1: error: does not compile: main.cf.in.j2 is larger than 256 KiB"),
     ],
 )
 def test_a_template_in_jinja_that_does_not_compile(
