@@ -113,7 +113,7 @@ def test_limits_can_be_smaller() -> None:
 
 
 def test_a_source_may_not_be_huge() -> None:
-    with pytest.raises(TemplateError, match="larger than 1 MiB"):
+    with pytest.raises(TemplateError, match="larger than 256 KiB"):
         render("x" * (MOST_SOURCE + 1))
 
 
