@@ -19,7 +19,7 @@ from pmgsync.errors import DeadlineError, NoMasterError, PeerError, PmgsyncError
 from pmgsync.model.ballot import Ballot, Proposal, Refused, sign, with_signatures
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, Signature, seal
-from pmgsync.model.keys import Signer
+from pmgsync.model.keys import OwnKeys, Signer
 from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member, Membership
 from pmgsync.model.messages import Memberships
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Vote
@@ -51,11 +51,12 @@ ROUNDS = 5
 @dataclass(frozen=True, slots=True)
 class CandidateParts:
     """What a candidate works with. `link` is the agent's, through which it takes in what others
-    hand over; `announced` the newest version that the master spoke of.
+    hand over; `own_keys` are all that this node has, `announced` is the newest version that the
+    master spoke of.
     """
 
     me: Callable[[], Member]
-    signer: Signer
+    own_keys: OwnKeys
     store: Store
     clock: Clock
     peers: Peers
@@ -275,7 +276,11 @@ class Candidate:
         )
         if made.way is Way.MAJORITY and (again := self._again(survey, membership)):
             return again, proof
-        return seal(MEMBERSHIP_TYPE, membership.to_bytes(), parts.signer), proof
+        keys = {key.public_key: key for key in parts.own_keys()}
+        signer = keys.get(membership.master_key)
+        if signer is None:
+            raise _refused("it has not the key that the membership names for it")
+        return seal(MEMBERSHIP_TYPE, membership.to_bytes(), signer), proof
 
     def _again(self, survey: Survey, wanted: Membership) -> Envelope | None:
         """The document of the last attempt, if it says the same and all who have signed for its

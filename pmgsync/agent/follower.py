@@ -50,9 +50,7 @@ class AskResync:
 
 @dataclass(frozen=True, slots=True)
 class ChainGrew:
-    """The membership chain has new links; write it down."""
-
-    chain: tuple[Envelope, ...]
+    """The membership chain has new links, or some were set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +230,9 @@ class Follower:
         return self.still_lacking()
 
     def _on_memberships(self, envelopes: Iterable[bytes]) -> tuple[Action, ...]:
-        links = [Envelope.from_bytes(data) for data in envelopes]
-        grew = self.history.accept_memberships(links)
-        return (ChainGrew(self.history.chain),) if grew else ()
+        before = self.history.known_chain[-1]
+        self.history.accept_memberships([Envelope.from_bytes(data) for data in envelopes])
+        return (ChainGrew(),) if self.history.known_chain[-1] != before else ()
 
     def _on_beat(self, data: bytes) -> tuple[Action, ...]:
         heartbeat = self.history.accept_heartbeat(Envelope.from_bytes(data))

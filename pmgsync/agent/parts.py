@@ -12,6 +12,7 @@ from pmgsync.agent.services import Services
 from pmgsync.agent.telling import InThread
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer
+from pmgsync.model.membership import Membership
 from pmgsync.ports import ChangeSource, Clock, Dialer, Store
 from pmgsync.survey import Survey
 
@@ -33,8 +34,9 @@ class AgentConfig:
 
 @dataclass(frozen=True, slots=True)
 class AgentParts:
-    """What an agent works with. What `chain_grew` is given is durable when it returns; `promised`
-    is the epoch that this node has signed for last.
+    """What an agent works with. The chain that `chain_grew` is given is durable when it returns;
+    with it comes the newest membership, those included that are set aside. `promised` is the epoch
+    that this node has signed for last.
     """
 
     cid: int
@@ -46,7 +48,7 @@ class AgentParts:
     activator: Activator
     dialer: Dialer
     clock: Clock
-    chain_grew: Callable[[tuple[Envelope, ...]], None]
+    chain_grew: Callable[[tuple[Envelope, ...], Membership], None]
     in_thread: InThread
     """Runs something that blocks for long away from the event loop."""
     promised: int = 0

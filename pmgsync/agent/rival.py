@@ -5,8 +5,9 @@ the membership that they know. Healed, it meets a promotion that was legal, and 
 signed of those who belong to its own newest memberships. Two cases, told apart by `concession`:
 
 * At least half of each of these have signed. Then no majority is left on this master's side: it
-  signs as well, which is a handover by the rule of the chain, and becomes a node. Whom it let in or
-  removed meanwhile is named: that did not happen.
+  signs as well, which is a handover by the rule of the chain, and becomes a node. Where it has
+  taken a new identity key meanwhile, it signs with each of those that these memberships name. Whom
+  it let in or removed meanwhile is named: that did not happen.
 * Fewer. Then each side may have a majority of its own, and an admin has to choose. Both go on, and
   this one says so.
 """
@@ -18,11 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pmgsync.agent.voting import Voting
-from pmgsync.model.ballot import Ballot, Refused, with_signatures
+from pmgsync.model.ballot import Ballot, sign, with_signatures
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.keys import PublicKey, Signer
+from pmgsync.model.keys import OwnKeys, Signer
 from pmgsync.model.membership import Membership
-from pmgsync.model.promotion import half, signed_by, voters
+from pmgsync.model.promotion import grounds_of, half, signed_by, stands_in, voters
 from pmgsync.model.trust import Branch, TrustedHistory
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RivalParts:
-    """`signer` is what this node signs with, `history` what it believes, `may_concede` whether it
+    """`own_keys` are all that this node has, `history` what it believes, `may_concede` whether it
     is a master that hands over to whoever asks.
     """
 
-    signer: Signer
+    cid: int
+    own_keys: OwnKeys
     voting: Voting
     history: Callable[[], TrustedHistory]
     may_concede: Callable[[], bool]
@@ -62,11 +64,8 @@ class Rivals:
         """
         history = self._parts.history()
         branch, own = history.branch(links), history.membership
-        document = (
-            concession(branch, self._parts.signer.public_key) if self._parts.may_concede() else None
-        )
-        signed = self._sign(document, own) if document else None
-        if document is None or signed is None:
+        signed = self._give_way(branch, own) if self._parts.may_concede() else None
+        if signed is None:
             if branch.memberships[-1] != self._standing:
                 self._standing = branch.memberships[-1]
                 log.warning("%s", _choose(self._standing, own))
@@ -75,35 +74,49 @@ class Rivals:
         log.warning("goes over to the majority, which has another master. %s", self._undone)
         return tuple(signed if link.digest == signed.digest else link for link in links)
 
-    def _sign(self, document: Envelope, own: Membership) -> Envelope | None:
-        """`document` with this master's signature, as a vote that is written down first."""
+    def _give_way(self, branch: Branch, own: Membership) -> Envelope | None:
+        """The promotion in `branch` with this master's signatures, as a vote that is written down
+        first; None where that would not let it through, or its word is given to somebody else.
+        """
+        document = concession(branch, self._parts.cid)
+        if document is None:
+            return None
         offered, voting = Membership.from_bytes(document.payload), self._parts.voting
         ballot = Ballot(offered.epoch, document.digest, offered.master)
-        if voting.ballot.epoch > own.epoch and voting.ballot != ballot:
-            return None  # its word is given to somebody else
-        signature = voting.cast(document, ballot)
-        return None if isinstance(signature, Refused) else with_signatures(document, signature)
+        signed = _with_all_keys(document, branch, self._parts.own_keys())
+        given = voting.ballot.epoch > own.epoch and voting.ballot != ballot
+        if given or not stands_in(branch.displaced, signed):
+            return None
+        return None if voting.promise(ballot) else signed
 
 
-def concession(branch: Branch, key: PublicKey) -> Envelope | None:
-    """The newest promotion in `branch` that the master with `key` should sign as well; None if
-    there is none: it must be the master, by that key, of all that is displaced, half of the members
-    of each must have signed, and the new master be one of them.
+def concession(branch: Branch, cid: int) -> Envelope | None:
+    """The newest promotion in `branch` that the member `cid` should sign as well; None if there is
+    none. In all that is displaced it must stand already; or `cid` be the master, half of the
+    members have signed, and the new master be one of them.
     """
     for document in reversed(branch.promotions):
-        if all(_gives_way(membership, document, key) for membership in branch.displaced):
+        if all(_gives_way(membership, document, cid) for membership in branch.displaced):
             return document
     return None
 
 
-def _gives_way(membership: Membership, document: Envelope, key: PublicKey) -> bool:
+def _gives_way(membership: Membership, document: Envelope, cid: int) -> bool:
+    if grounds_of(membership, document):
+        return True
     signers = signed_by(membership, document)
     leader = Membership.from_bytes(document.payload).master_key
     return (
-        membership.master_key == key
+        membership.master == cid
         and len(signers) >= half(membership)
         and any(member.keys and member.keys.identity == leader for member in signers)
     )
+
+
+def _with_all_keys(document: Envelope, branch: Branch, own: Sequence[Signer]) -> Envelope:
+    """`document`, signed with each of `own` that is a master's in what `branch` displaces."""
+    named = {membership.master_key for membership in branch.displaced}
+    return with_signatures(document, *(sign(document, k) for k in own if k.public_key in named))
 
 
 def undone(own: Membership, other: Membership) -> str:

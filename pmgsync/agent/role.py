@@ -330,10 +330,10 @@ class AgentRole:
 
     def _save_chain(self) -> None:
         """Write down the links that are new; again with the next stream if that fails."""
-        chain = self._history.chain
-        if chain[-1].digest != self._saved:
-            self._parts.chain_grew(chain)
-            self._saved = chain[-1].digest
+        history, known = self._history, self._history.known_chain[-1].digest
+        if known != self._saved:
+            self._parts.chain_grew(history.chain, history.known_membership)
+            self._saved = known
 
     async def _report(self, report: Report) -> None:
         """Say `report` to the master unless that was the last word; at the beginning of each stream

@@ -11,7 +11,7 @@ from pmgsync.model import canonical
 from pmgsync.model.ballot import NO_BALLOT, Ballot, Proposal, Refused, Voter, decide, sign
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, Signature
-from pmgsync.model.keys import Signer
+from pmgsync.model.keys import OwnKeys
 from pmgsync.model.membership import Base, Membership
 from pmgsync.model.peers import Propose, Refusal, Vote
 from pmgsync.model.trust import TrustedHistory
@@ -26,14 +26,14 @@ NOTE = "ballot"
 class VotingParts:
     """What a vote depends on. `history` is what this node believes, `live` whether it hears the
     master (or is it), `yields_to` for whom it has stopped if it is the master (0: nobody),
-    `unfinished` the version that it is writing down at this moment; `promised` is told the epoch of
-    each vote, once that is durable.
+    `unfinished` the version that it is writing down at this moment; `own_keys` are all that this
+    node has, and `promised` is told the epoch of each vote, once that is durable.
     """
 
     cid: int
     cluster: str
     store: Store
-    signer: Signer
+    own_keys: OwnKeys
     history: Callable[[], TrustedHistory]
     live: Callable[[], bool]
     yields_to: Callable[[], int]
@@ -96,9 +96,18 @@ class Voting:
         return self.cast(proposal.document, ballot)
 
     def cast(self, document: Envelope, ballot: Ballot) -> Signature | Refused:
-        """Write down `ballot`, and sign `document`, of which it is; never for an epoch in which
-        something else was signed. Only the admin's own word (a recovery) may come here without
-        `vote`.
+        """Write down `ballot`, and sign `document`, of which it is, with the key that it names for
+        this node. Only the admin's own word (a recovery) may come here without `vote`.
+        """
+        named = Membership.from_bytes(document.payload).identity_of(self._parts.cid)
+        signer = next((key for key in self._parts.own_keys() if key.public_key == named), None)
+        if signer is None:
+            return Refused("has not the key that the membership names for it")
+        return self.promise(ballot) or sign(document, signer)
+
+    def promise(self, ballot: Ballot) -> Refused | None:
+        """Write down `ballot`; never for an epoch in which something else was signed. After that
+        its document may be signed.
         """
         if ballot != self._ballot:
             if ballot.epoch <= self._ballot.epoch:
@@ -110,7 +119,7 @@ class Voting:
                 "has signed for cid %d as master of epoch %d", ballot.candidate, ballot.epoch
             )
         self._parts.promised(ballot.epoch)
-        return sign(document, self._parts.signer)
+        return None
 
     def _voter(self) -> Voter:
         parts, history = self._parts, self._parts.history()

@@ -38,7 +38,7 @@ from pmgsync.host.keyring import Keyring
 from pmgsync.host.lock import TreeLock
 from pmgsync.host.store import SqliteStore
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.membership import Member
+from pmgsync.model.membership import Member, Membership
 from pmgsync.model.trust import genesis_of
 from pmgsync.ports import ChangeSource, Clock
 from pmgsync.survey import Survey
@@ -107,7 +107,7 @@ def build_agent(
     settings: Settings,
     master: MasterSide | None,
     *,
-    chain_grew: Callable[[tuple[Envelope, ...]], None],
+    chain_grew: Callable[[tuple[Envelope, ...], Membership], None],
 ) -> AgentRole:
     """The agent of `me`; beside `master` it follows through a stream inside the process."""
     dialer = GrpcDialer(parts.all_tls)

@@ -34,6 +34,7 @@ def over_grpc(node: Node, cid: int, cluster: str) -> Peering:
         cluster=cluster,
         store=own.store,
         signer=own.keyring,
+        own_keys=lambda: tuple(pair.key for pair in own.keyring.pairs),
         clock=own.clock,
         peers=GrpcPeers(own.all_tls),
         check_key=check_proven,
@@ -51,7 +52,7 @@ class _GrpcPort:
         self._node = node
         self._server = MemberServer(
             node.parts.tls,
-            lookup=lambda fingerprint: peering.history().membership.holder_of(fingerprint),
+            lookup=lambda fingerprint: peering.history().known_membership.holder_of(fingerprint),
             follow=peering,
             requests=peering,
             peers=peering,

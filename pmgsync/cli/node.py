@@ -169,15 +169,15 @@ class Node:
         self._roles.add_done_callback(self._roles_ended)
         self.on_status(self.status_line)
 
-    def _chain_grew(self, chain: tuple[Envelope, ...]) -> None:
-        """The agent believes a longer chain, or another one."""
+    def _chain_grew(self, chain: tuple[Envelope, ...], known: Membership) -> None:
+        """The agent believes a longer chain, or another one; or has set links aside, to `known`."""
         membership = Membership.from_bytes(chain[-1].payload)
         began = membership.epoch != self._epoch
         if self.master is None or began:
             # On the master, its own links are on disk before anybody hears of them.
             self.parts.identity.write_chain(chain)
         if self.master is None:
-            self._trust(membership)
+            self._trust(known)
         if began:
             log.warning(
                 "epoch %d begins: the master is %s",

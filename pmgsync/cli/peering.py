@@ -68,7 +68,7 @@ class Peering:
                 cid=parts.cid,
                 cluster=parts.cluster,
                 store=parts.store,
-                signer=parts.signer,
+                own_keys=parts.own_keys,
                 history=self.history,
                 live=lambda: self._leads or node.require_agent().link.up,
                 yields_to=lambda: self._yields_to,
@@ -84,7 +84,8 @@ class Peering:
         self._renew_wait = self._renew_at = 0.0
         self._rivals = Rivals(
             RivalParts(
-                signer=parts.signer,
+                cid=parts.cid,
+                own_keys=parts.own_keys,
                 voting=self.voting,
                 history=self.history,
                 may_concede=lambda: node.master is not None and not parts.only_here(),
@@ -187,21 +188,19 @@ class Peering:
         master = self._node.master
         if master is not None:
             return Requests(master.register).notice(keys)
-        return b"" if Lineage(self.history().chain).has_others(keys) else None
+        return b"" if Lineage(self.history().known_chain).has_others(keys) else None
 
     async def catch_up(self, member: Member, stream: MasterEnd) -> None:
         """See `wire.peer_service.PeerHandler`: what this node's log holds, by a feed of its own."""
         from pmgsync.master.feed import Feeds
         from pmgsync.master.roster import Roster
 
-        self._require_member(member)
         parts = self._parts
         feeds = Feeds(parts.store, self.history(), parts.signer, parts.clock, Roster())
         await feeds.follow(member, stream)
 
     async def answer(self, member: Member, question: Question) -> Answer:
         """See `wire.peer_service.PeerHandler`."""
-        self._require_member(member)
         match question:
             case Ask(epoch, serial):
                 return self._standing(self._links_after(epoch, serial))
@@ -215,12 +214,6 @@ class Peering:
             case StepDown():
                 return await self._step_down(member)
         return await self._take_over()
-
-    def _require_member(self, member: Member) -> None:
-        """Who was removed by a link that this node has set aside is no member any more, either."""
-        members = self.history().known_membership.members
-        if all(one.cid != member.cid for one in members):
-            raise TransportError("this node has heard that you were removed from the cluster")
 
     async def _until_written(self) -> None:
         """Wait a moment for a version that is being written down, so that it is voted on, too."""
@@ -317,7 +310,7 @@ class Peering:
         return Candidate(
             CandidateParts(
                 me=lambda: node.me,
-                signer=parts.signer,
+                own_keys=parts.own_keys,
                 store=parts.store,
                 clock=parts.clock,
                 peers=parts.peers,
@@ -470,11 +463,8 @@ class Peering:
         agent = node.agent
         if agent is None:
             return ()
-        others = [
-            m
-            for m in self.history().known_membership.members
-            if m.keys and m.cid != self._parts.cid
-        ]
+        known = self.history().known_members
+        others = [member for member in known if member.keys and member.cid != self._parts.cid]
         if node.master is not None:
             connected = node.master.feeds.connected
             return [member for member in others if member.cid not in connected]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pmgsync.master.register import Register
     from pmgsync.master.requests import CheckKey, Objection
     from pmgsync.master.role import MasterRole
-    from pmgsync.model.keys import Signer
+    from pmgsync.model.keys import OwnKeys, Signer
     from pmgsync.model.membership import Member, Membership
     from pmgsync.model.trust import TrustedHistory
     from pmgsync.ports import Clock, Store
@@ -86,6 +86,7 @@ class PeeringParts:
     cluster: str
     store: Store
     signer: Signer
+    own_keys: OwnKeys
     clock: Clock
     peers: Peers
     check_key: CheckKey = lambda _certificate, _proof, _message: None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
@@ -78,6 +79,12 @@ class Signer(Protocol):
     def public_key(self) -> PublicKey: ...
 
     def sign(self, message: bytes) -> bytes: ...
+
+
+OwnKeys = Callable[[], Sequence[Signer]]
+"""All identity keys of this node: that which counts, those to come and those that did count. Which
+of them signs is said by the membership that the signature is judged by.
+"""
 
 
 class SigningKey:

@@ -217,6 +217,10 @@ class Membership:
                 return member
         raise KeyError(cid)
 
+    def identity_of(self, cid: int) -> PublicKey | None:
+        """The key with which that member signs; None where it has none, or is no member."""
+        return next((m.keys.identity for m in self.members if m.cid == cid and m.keys), None)
+
     @property
     def master_member(self) -> Member:
         """The master of this epoch."""

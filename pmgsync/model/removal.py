@@ -69,7 +69,7 @@ def accept_removal(notice: bytes, membership: Membership, key: PublicKey) -> Rem
     """The removal in `notice`, if it is the word of the master of `membership` about `key`.
 
     Raises `MalformedError`, `BadSignatureError`, `WrongClusterError`, or `StaleError` for one that
-    is no newer than `membership`, in which the key still has its place.
+    is older than `membership`, or no newer although the key still has its place in that.
     """
     envelope = Envelope.from_bytes(notice)
     removal = Removal.from_bytes(envelope.require(REMOVAL_TYPE, membership.master_key))
@@ -77,7 +77,9 @@ def accept_removal(notice: bytes, membership: Membership, key: PublicKey) -> Rem
         raise WrongClusterError(f"a removal of another cluster, {printable(removal.cluster[:40])}")
     if removal.key != key.key_id:
         raise BadSignatureError("a removal of another key")
-    if (removal.epoch, removal.serial) <= (membership.epoch, membership.serial):
+    has_place = any(m.keys is not None and m.keys.identity == key for m in membership.members)
+    oldest = membership.epoch, membership.serial + has_place
+    if (removal.epoch, removal.serial) < oldest:
         raise StaleError(
             f"a removal by membership {removal.epoch}.{removal.serial}, not a newer one"
         )

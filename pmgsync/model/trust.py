@@ -21,7 +21,7 @@ or raises a `PeerError` and leaves everything as it was. The rules:
   very state.
 * Whoever has signed for an epoch (`promise`) takes in nothing of an older one, and finishes
   nothing that it has not written down (`fences`). Links of its own epoch it sets aside: they count
-  where a newer epoch begins on them, and for who may ask for its vote (`known_membership`).
+  where a newer epoch begins on them, and for who is who until then (`known_membership`).
 * A heartbeat must be the master's, of this cluster and epoch, and count upwards.
 * A report must be signed by the member that it speaks of.
 
@@ -155,6 +155,14 @@ class TrustedHistory:
     def known_membership(self) -> Membership:
         """The newest of `known_chain`."""
         return self._aside[-1][0] if self._aside else self.membership
+
+    @property
+    def known_members(self) -> tuple[Member, ...]:
+        """All by the newest membership and by the newest that is set aside, as either may come to
+        count: who has other keys in the second comes twice.
+        """
+        both = (*self.known_membership.members, *self.membership.members)
+        return tuple({(member.cid, member.keys): member for member in reversed(both)}.values())
 
     @property
     def head(self) -> Head:

@@ -12,7 +12,7 @@ machines in memory, over a network that can be cut, delayed and healed. Run it i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,7 +26,8 @@ from pmgsync.agent.voting import ballot_in
 from pmgsync.cli import orphaned
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.peering_ports import PeeringParts
-from pmgsync.errors import OperatorError, PmgsyncError, TransportError
+from pmgsync.cli.removal import removal_in
+from pmgsync.errors import NoMasterError, PmgsyncError, TransportError
 from pmgsync.host.identity import require_newer
 from pmgsync.master.cluster_file import ClusterFile
 from pmgsync.master.feed import Feeds
@@ -37,23 +38,19 @@ from pmgsync.master.roster import Roster
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer, SigningKey
-from pmgsync.model.membership import Member, Membership
-from pmgsync.model.peers import Answer, Question
+from pmgsync.model.membership import Member, MemberKeys, Membership, admit
+from pmgsync.model.messages import Memberships
+from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.model.promotion import voters
+from pmgsync.model.rekeying import KeyChange, sign_change
 from pmgsync.model.trust import TrustedHistory
-from pmgsync.ports import AgentEnd
 from pmgsync.survey import Survey
 from pmgsync.wire.local import LocalDialer
-from pmgsync.wire.peer_codec import (
-    decode_answer,
-    decode_question,
-    encode_answer,
-    encode_question,
-)
-from pmgsync.wire.refusals import family_of, status_of
 from tests.sim.author import CLUSTER, Author
 from tests.sim.host import FakeCommands, MemorySource, MemoryTree
-from tests.sim.network import Link, Network
+from tests.sim.keys import Pair, SimKeys
+from tests.sim.network import Network
+from tests.sim.reach import SimDialer, SimPeers, SimPort, faces_of
 from tests.sim.store import MemoryStore
 from tests.sim.virtual import VirtualClock
 
@@ -78,11 +75,11 @@ class SimNode:
     """One machine. What is on its disk are `chain`, `store` and `tree`."""
 
     def __init__(
-        self, cluster: SimCluster, cid: int, key: SigningKey, chain: list[Envelope]
+        self, cluster: SimCluster, cid: int, pair: Pair, chain: Sequence[Envelope]
     ) -> None:
         self.cluster = cluster
         self.cid = cid
-        self.key = key
+        self.keys = SimKeys(pair)
         self.chain = tuple(chain)
         self.store, self.tree = MemoryStore(), MemoryTree()
         self.agent: AgentRole | None = None
@@ -90,6 +87,8 @@ class SimNode:
         self.peering: Peering | None = None
         self.busy, self._changing = asyncio.Lock(), asyncio.Lock()
         self.port_is_taken = False
+        self.removed = False
+        """Has it been told, by its master's signature, that it is no member any more?"""
         self.source = MemorySource()
         self._epoch = 0
         self._roles: asyncio.Task[None] | None = None
@@ -102,6 +101,7 @@ class SimNode:
     async def begin(self) -> None:
         """Take up the roles that the chain gives."""
         history = TrustedHistory(self.chain)
+        self.keys.follow(history.membership)
         self.source = MemorySource()
         peering = self.peering or self._new_peering()
         self.peering = peering
@@ -114,6 +114,7 @@ class SimNode:
         self._epoch = history.membership.epoch
         await peering.listen(self.me, needed=master is not None)
         self._roles = asyncio.create_task(self._run_roles(peering, agent))
+        self._roles.add_done_callback(self._roles_ended)
 
     def _leads(self, membership: Membership) -> bool:
         return membership.master == self.cid
@@ -124,7 +125,8 @@ class SimNode:
             cid=self.cid,
             cluster=CLUSTER,
             store=self.store,
-            signer=self.key,
+            signer=self.keys,
+            own_keys=lambda: self.keys.all_keys,
             clock=self.cluster.clock,
             peers=peers,
             only_here=lambda: self.cluster.only_here,
@@ -136,15 +138,18 @@ class SimNode:
         promised = ballot_in(store, CLUSTER).epoch
         history = TrustedHistory(self.chain, store.head()[0], promised=promised)
         roster = Roster()
-        feeds = Feeds(store, history, self.key, clock, roster)
+        feeds = Feeds(store, history, self.keys, clock, roster)
         feeds.on_promise = peering.heard_of_promise
-        register = Register(
-            history, self.key, clock, self._write_chain, lambda: role.membership_changed()
-        )
+        register = Register(history, self.keys, clock, self._write_chain, lambda: announce())
+
+        def announce() -> None:
+            self._trust(history.membership)
+            role.membership_changed()
+
         survey = Survey(self.tree, clock, before=history.head.manifest)
         role = MasterRole(
             MasterParts(
-                publisher=Publisher(survey, store, history, self.key, clock),
+                publisher=Publisher(survey, store, history, self.keys, clock),
                 feeds=feeds,
                 roster=roster,
                 history=history,
@@ -163,7 +168,7 @@ class SimNode:
             AgentParts(
                 cid=self.cid,
                 software="sim",
-                signer=self.key,
+                signer=self.keys,
                 store=self.store,
                 survey=Survey(self.tree, clock),
                 source=self.source,
@@ -201,13 +206,32 @@ class SimNode:
         require_newer(self.chain[-1], chain[-1])
         self.chain = chain
 
-    def _chain_grew(self, chain: tuple[Envelope, ...]) -> None:
+    def _chain_grew(self, chain: tuple[Envelope, ...], known: Membership) -> None:
         began = Membership.from_bytes(chain[-1].payload).epoch != self._epoch
         if self.master is None or began:
             self._write_chain(chain)
+        if self.master is None:
+            self._trust(known)
         if began:
             self._change = asyncio.create_task(self._change_roles())
             self._change.add_done_callback(self.cluster.came_to_grief)
+
+    def _trust(self, membership: Membership) -> None:
+        is_new = self.keys.follow(membership)
+        if is_new and self.master is not None and self.agent is not None:
+            known = self.agent.history.membership
+            links = self.master.history.links_after(known.epoch, known.serial)
+            self.agent.link.on_message(Memberships(tuple(link.to_bytes() for link in links)))
+        if self.peering is not None:
+            self.peering.trust(membership)
+
+    def _roles_ended(self, roles: asyncio.Task[None]) -> None:
+        error = None if roles.cancelled() else roles.exception()
+        if removal_in(error):
+            self.removed = True
+            self._change = asyncio.create_task(self.crash())
+        elif error is not None:
+            self.cluster.failure = error
 
     async def _change_roles(self) -> None:
         async with self._changing:
@@ -225,6 +249,7 @@ class SimNode:
 
     async def _end(self) -> None:
         if self._roles is not None:
+            self._roles.remove_done_callback(self._roles_ended)
             self._roles.cancel()
             await asyncio.gather(self._roles, *self._alive, return_exceptions=True)
 
@@ -236,6 +261,11 @@ class SimNode:
         return next(m for one in memberships for m in one.members if m.cid == self.cid)
 
     @property
+    def faces(self) -> Collection[MemberKeys]:
+        """The keys that it shows to those who connect."""
+        return faces_of(self)
+
+    @property
     def is_up(self) -> bool:
         return self.agent is not None
 
@@ -243,6 +273,11 @@ class SimNode:
         if self.agent is None:
             raise TransportError("is not running")
         return self.agent
+
+    def require_master(self) -> SimMaster:
+        if self.master is None:
+            raise NoMasterError("is not the master")
+        return self.master
 
     async def roles_changed(self) -> None:
         if self._change is not None:
@@ -255,7 +290,7 @@ class SimNode:
         self.cluster.network.drop(self.cid)
         self.agent = self.master = None
         for task in (self._change, *self._alive, *self._attempts):
-            if task is not None:
+            if task is not None and task is not asyncio.current_task():
                 task.cancel()
         await asyncio.gather(*self._attempts, return_exceptions=True)
         self._attempts.clear()
@@ -272,6 +307,25 @@ class SimNode:
         path = f"etc/pmg/{name}"
         self.tree.put(path, text.encode() + b"\n")
         self.source.say(path)
+
+    def rekey(self, pair: Pair, *, lost: bool = False) -> None:
+        """As `pmgsync rotate-keys` does it; `lost`: the master's answer is. `PmgsyncError` where
+        the master is out of reach or refuses.
+        """
+        self.keys.prepare(pair)
+        history = self.require_agent().history
+        membership, last = history.membership, history.chain[-1].digest
+        if self.master is not None:
+            self.master.register.rekey(self.me, pair.keys, pair.key)
+            return
+        master = self.cluster.nodes[membership.master]
+        if master.peering is None or self.cluster.network.is_parted(self.cid, master.cid):
+            raise TransportError("cannot be reached")
+        request = KeyChange(membership.cluster, self.cid, last, pair.keys)
+        asked = sign_change(request, self.keys, pair.key).to_bytes()
+        link = master.peering.rekey(self.me, asked, b"")
+        if not lost and self.peering is not None:
+            self.peering.take(Memberships((link,)))
 
     def try_promote(self) -> None:
         """The same, and nobody waits for it; it dies with the machine."""
@@ -301,109 +355,6 @@ class SimNode:
         return self.tree.files().get(f"etc/pmg/{name}", b"(none)").decode().strip()
 
 
-class SimDialer:
-    """A `Dialer` with the keys that count now."""
-
-    def __init__(self, node: SimNode) -> None:
-        self._node = node
-
-    async def dial(self, master: Member) -> AgentEnd:
-        """See `ports.Dialer`."""
-        return await self._node.cluster.network.dialer(self._node.me).dial(master)
-
-
-class SimPort:
-    """A `MemberPort`."""
-
-    def __init__(self, node: SimNode, peering: Peering) -> None:
-        self._node, self._peering = node, peering
-        self.is_open = False
-
-    async def open(self, me: Member) -> None:
-        """See `MemberPort`. Open again after the network has dropped it with a change of roles."""
-        if self._node.port_is_taken:
-            raise OperatorError("is taken by another program", where="member port")
-        history = self._peering.history
-        self._node.cluster.network.serve(
-            me, self._peering, lambda fingerprint: history().membership.holder_of(fingerprint)
-        )
-
-    def trust(self, membership: Membership) -> None:
-        """See `MemberPort`."""
-
-    def take_turns(self) -> None:
-        """Nobody has keys to come here."""
-
-    def end_streams(self, error: PmgsyncError) -> None:
-        """See `MemberPort`."""
-
-    async def stop(self) -> None:
-        """See `MemberPort`."""
-
-
-class SimPeers:
-    """`agent.peers.Peers` over the same network: the real bytes, and the same cuts."""
-
-    def __init__(self, cluster: SimCluster, caller: SimNode) -> None:
-        self._cluster, self._caller = cluster, caller
-        self._serving: set[asyncio.Future[None]] = set()
-
-    async def ask(self, member: Member, question: Question, *, seconds: float = 2.0) -> Answer:
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._exchange(member, question)
-        except TimeoutError:
-            raise TransportError(f"no answer in {seconds:g} s", where=member.label) from None
-
-    async def _exchange(self, member: Member, question: Question) -> Answer:
-        await self._pass(member)
-        peering = self._cluster.nodes[member.cid].peering
-        if peering is None or self._cluster.nodes[member.cid].agent is None:
-            raise TransportError("connection refused", where=member.label)
-        self._require_trusted(peering)
-        try:
-            answer = await peering.answer(
-                self._caller.me, decode_question(encode_question(question))
-            )
-        except PmgsyncError as error:
-            raise family_of(*status_of(error), member.label) from None
-        await self._pass(member)
-        return decode_answer(encode_answer(answer))
-
-    async def _pass(self, member: Member) -> None:
-        network = self._cluster.network
-        await asyncio.sleep(network.delay)
-        if network.is_stalled(self._caller.cid, member.cid):
-            await asyncio.sleep(60)  # longer than anybody waits
-        if network.is_parted(self._caller.cid, member.cid):
-            raise TransportError("cannot be reached", where=member.label)
-
-    def _require_trusted(self, peering: Peering) -> None:
-        """As the member port does: only members. Who calls tries all pairs of keys that it has, of
-        which here the identity key is the same.
-        """
-        keys = {m.keys.identity for m in voters(peering.history().membership) if m.keys}
-        if self._caller.key.public_key not in keys:
-            raise TransportError("this certificate is no member's")
-
-    async def catch_up(self, member: Member) -> AgentEnd:
-        await self._pass(member)
-        peering = self._cluster.nodes[member.cid].peering
-        if peering is None:
-            raise TransportError("connection refused", where=member.label)
-        self._require_trusted(peering)
-        link = Link(self._cluster.clock, self._cluster.network.delay)
-
-        async def serve() -> None:
-            with suppress(PmgsyncError):
-                await peering.catch_up(self._caller.me, link.master)
-
-        task = asyncio.ensure_future(serve())
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
-        return link.agent
-
-
 class SimCluster:
     """So many nodes, founded and joined, of which the first is the master."""
 
@@ -415,7 +366,8 @@ class SimCluster:
         self.network = Network(self.clock)
         self.failure: BaseException | None = None
         self.nodes = {
-            cid: SimNode(self, cid, key, author.chain) for cid, key in author.keys.items()
+            cid: SimNode(self, cid, Pair(key, b"certificate %d" % cid), author.chain)
+            for cid, key in author.keys.items()
         }
         for name, content in FIRST_FILES.items():
             self.nodes[1].tree.put(f"etc/pmg/{name}", content)
@@ -432,6 +384,21 @@ class SimCluster:
         for node in self.nodes.values():
             if node.is_up:
                 await node.crash()
+
+    async def admit(self, master: SimNode, pair: Pair) -> SimNode:
+        """A new node joins at `master`; `InvalidError` where that is none any more."""
+        register = master.require_master().register
+        cid = max(*self.nodes, register.membership.max_cid) + 1
+        member = Member(
+            cid, f"node{cid}", f"127.0.0.{cid}", 26, PmgKeys("", "", ""), keys=pair.keys
+        )
+        register.enter(
+            register.draft(admit(register.membership, register.last, member), member.label)
+        )
+        register.announce()
+        node = self.nodes[cid] = SimNode(self, cid, pair, register.chain)
+        await node.begin()
+        return node
 
     def came_to_grief(self, change: asyncio.Task[None]) -> None:
         """A daemon that cannot take up its role ends; here, that is the end of the test."""

@@ -15,12 +15,12 @@ error of the handler reaches the agent as the same family, a removed member is c
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from pmgsync.errors import NotAllowedError, PmgsyncError, TransportError
+from pmgsync.errors import NotAllowedError, PmgsyncError, RemovedError, TransportError
 from pmgsync.model.manifest import Digest
-from pmgsync.model.membership import Member
+from pmgsync.model.membership import Member, MemberKeys
 from pmgsync.model.messages import ToAgent, ToMaster
 from pmgsync.ports import AgentEnd, Clock, FollowHandler
 from pmgsync.wire import codec
@@ -102,6 +102,7 @@ class Link:
         self.up.delay = self.down.delay = delay
         self.agent = MemoryAgentEnd(self)
         self.master = MemoryMasterEnd(self)
+        self.caller: Member | None = None
 
     def cut(self, error: PmgsyncError | None = None) -> None:
         """Break it: both ends get `TransportError`, or the master's end and the agent's get
@@ -198,6 +199,11 @@ class _Site:
     member: Member
     handler: FollowHandler
     lookup: Lookup
+    shows: Callable[[], Collection[MemberKeys]] | None
+
+    def has(self, keys: MemberKeys | None) -> bool:
+        """Does it show itself with these?"""
+        return keys in (self.shows() if self.shows else [self.member.keys])
 
 
 class Network:
@@ -213,9 +219,17 @@ class Network:
         self._parted: set[frozenset[int]] = set()
         self._stalled: set[frozenset[int]] = set()
 
-    def serve(self, member: Member, handler: FollowHandler, lookup: Lookup) -> None:
-        """Let `member` be reached as a master; `lookup` is its membership of each moment."""
-        self._sites[member.address, member.port] = _Site(member, handler, lookup)
+    def serve(
+        self,
+        member: Member,
+        handler: FollowHandler,
+        lookup: Lookup,
+        shows: Callable[[], Collection[MemberKeys]] | None = None,
+    ) -> None:
+        """Let `member` be reached as a master; `lookup` is its membership of each moment, `shows`
+        the keys that it has at each moment, where these change.
+        """
+        self._sites[member.address, member.port] = _Site(member, handler, lookup, shows)
 
     async def stop(self, member: Member) -> None:
         """The master `member` is gone; its streams break."""
@@ -265,6 +279,21 @@ class Network:
         if link := self._links.get((cid, master)):
             link.cut(NotAllowedError("this node was removed from the cluster"))
 
+    def cut_unknown(
+        self, master: int, lookup: Lookup, notice: Callable[[MemberKeys], bytes | None]
+    ) -> None:
+        """As the server does when its membership has changed."""
+        for (_, other), link in self._links.items():
+            keys = link.caller.keys if other == master and link.caller else None
+            if keys is None or lookup(keys.fingerprint) is not None:
+                continue
+            word = notice(keys)
+            link.cut(
+                TransportError("has other keys now, and comes again with them")
+                if word == b""
+                else RemovedError("this node was removed from the cluster", notice=word or b"")
+            )
+
     def connected(self, master: int) -> frozenset[int]:
         """The cids with an open stream to `master`."""
         return frozenset(cid for cid, other in self._links if other == master)
@@ -274,7 +303,7 @@ class Network:
         site = self._sites.get((master.address, master.port))
         if frozenset((caller.cid, master.cid)) in self._parted or site is None:
             raise TransportError("cannot be reached", where=master.label)
-        if site.member.keys != master.keys:
+        if not site.has(master.keys):
             raise TransportError("shows another certificate", where=master.label)
         member = site.lookup(caller.keys.fingerprint) if caller.keys else None
         if member is None:
@@ -283,6 +312,7 @@ class Network:
         if older := self._links.get(pair):
             await self._end(pair, older, "replaced by a newer stream of the same node")
         link = self._links[pair] = Link(self._clock, self.delay)
+        link.caller = member
         self._apply_stalls()
         self._serving[pair] = asyncio.ensure_future(self._serve(site.handler, member, link, pair))
         return link.agent

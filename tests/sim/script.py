@@ -9,6 +9,8 @@
     heal                          the network is whole again
     delay 50                      milliseconds for each message
     remove 1 3                    node 1, a master, removes node 3
+    admit 1                       a new node joins at node 1
+    rekey 2 [lost]                node 2 takes new keys; the master's answer does not arrive
     promote 2 [key]               as `pmgsync promote` on node 2, with the recovery key
     dies 2                        the same, but its power goes once somebody has signed
     status | orphans 1 | kept 1   what there is to see
@@ -24,9 +26,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from pmgsync.agent.voting import ballot_in
 from pmgsync.errors import PmgsyncError
 from pmgsync.model.changeset import ChangeSet
+from pmgsync.model.keys import SigningKey
 from pmgsync.model.membership import Membership
 from tests.sim.author import CLUSTER
 from tests.sim.cluster import RECOVERY, SimCluster, SimNode
+from tests.sim.keys import Pair
 from tests.sim.virtual import run_virtually
 
 Command = Callable[..., Awaitable[list[str]]]
@@ -57,6 +61,7 @@ class Script:
 
     def __init__(self) -> None:
         self.cluster = SimCluster(1)
+        self._made = 0
 
     async def do(self, line: str) -> list[str]:
         """Carry out one line; what is seen."""
@@ -130,6 +135,21 @@ class Script:
             return ["refused: is not the master"]
         master.register.remove(master.register.find(other))
         return []
+
+    async def _admit(self, cid: str) -> list[str]:
+        node = await self.cluster.admit(self._node(cid), self._pair())
+        return [f"node{node.cid} has joined"]
+
+    async def _rekey(self, cid: str, lost: str = "") -> list[str]:
+        try:
+            self._node(cid).rekey(self._pair(), lost=bool(lost))
+        except PmgsyncError as error:
+            return [f"refused: {error.what}"]
+        return []
+
+    def _pair(self) -> Pair:
+        self._made += 1
+        return Pair(SigningKey(bytes([100 + self._made]) * 32), b"certificate, new %d" % self._made)
 
     async def _dies(self, cid: str) -> list[str]:
         node = self._node(cid)

@@ -14,7 +14,7 @@ from pmgsync.agent.role import AgentRole
 from pmgsync.agent.services import Services
 from pmgsync.errors import PmgsyncError, TransportError
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.membership import Member
+from pmgsync.model.membership import Member, Membership
 from pmgsync.model.messages import Hello, SignedReport, ToAgent, ToMaster
 from pmgsync.model.report import Report
 from pmgsync.model.trust import TrustedHistory
@@ -120,7 +120,7 @@ class Stage:
         chain = tuple(self.author.chain)
         return AgentRole(parts, chain, authored=self.authored, config=self.config)
 
-    def _chain_grew(self, chain: tuple[Envelope, ...]) -> None:
+    def _chain_grew(self, chain: tuple[Envelope, ...], _known: Membership) -> None:
         if self.chain_error is not None:
             raise self.chain_error
         self.chains.append(chain)

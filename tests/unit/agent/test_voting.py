@@ -6,11 +6,13 @@ import pytest
 
 from pmgsync.agent.voting import NOTE, Voting, VotingParts, ballot_in
 from pmgsync.errors import MalformedError, StoreError
-from pmgsync.model.ballot import NO_BALLOT, Ballot, Refused
+from pmgsync.model.ballot import NO_BALLOT, Ballot, Refused, with_signatures
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Signature
-from pmgsync.model.membership import Base
+from pmgsync.model.membership import Base, MemberKeys
 from pmgsync.model.peers import Propose, Refusal, Vote
+from pmgsync.model.promotion import signed_by
+from pmgsync.model.rekeying import rekeyed
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import LogRecord
 from tests.sim.killing import Steps
@@ -27,6 +29,7 @@ class Booth:
         self.store = store or MemoryStore()
         promised = ballot_in(self.store, sample.CLUSTER).epoch
         self.history = TrustedHistory([cluster(3)[1]], promised=promised)
+        self.keys = [key(3)]
         self.live = False
         self.yields_to = 0
         self.unfinished: Position | None = None
@@ -36,7 +39,7 @@ class Booth:
                 cid=3,
                 cluster=sample.CLUSTER,
                 store=self.store,
-                signer=key(3),
+                own_keys=lambda: self.keys,
                 history=lambda: self.history,
                 live=lambda: self.live,
                 yields_to=lambda: self.yields_to,
@@ -154,3 +157,24 @@ def test_nothing_is_cast_for_an_epoch_that_was_signed_for() -> None:
     assert booth.voting.ballot == signed == ballot_in(booth.store, sample.CLUSTER)
     same = promotion(cluster(3), 2, epoch=3)
     assert isinstance(booth.voting.cast(same, signed), Signature)
+
+
+def test_a_vote_is_signed_with_the_key_that_the_judged_membership_names() -> None:
+    """Member 3 has new keys by a link that it has set aside."""
+    booth = Booth()
+    booth.history.promise(2)
+    before, link = cluster(3)
+    new = MemberKeys(key(43).public_key, b"another certificate")
+    made = rekeyed(before, link, 3, new, head=EMPTY, now=7)
+    aside = sample.seal_membership(made)
+    assert not booth.history.accept_memberships([aside])
+    document = promotion((made, aside), 2, epoch=3)
+    asking = Propose(document.to_bytes(), b"")
+    refusal = booth.voting.answer(asking)
+    assert refusal == Refusal("has not the key that the membership names for it", None)
+    assert booth.voting.ballot == NO_BALLOT
+    booth.keys = [key(3), key(43)]
+    vote = booth.voting.answer(asking)
+    assert isinstance(vote, Vote)
+    signed = with_signatures(document, Signature(vote.key_id, vote.signature))
+    assert signed_by(made, signed) == (made.member(2), made.member(3))

@@ -139,7 +139,7 @@ async def test_a_master_yields_to_whom_it_was_told(cluster: SimCluster) -> None:
     before = Membership.from_bytes(chain[-1].payload)
     base = Base(head.position, head.manifest.digest)
     membership = promoted(before, chain[-1], 3, epoch=2, base=base, now=1)
-    document = seal(MEMBERSHIP_TYPE, membership.to_bytes(), asking.key)
+    document = seal(MEMBERSHIP_TYPE, membership.to_bytes(), asking.keys)
     assert proof is not None
     answer = await peering.answer(asking.me, Propose(document.to_bytes(), proof.to_bytes()))
     assert answer == Refusal("is the master, and has not been asked to hand over")

@@ -34,6 +34,10 @@ def test_the_master_proves_a_removal() -> None:
     assert len(NOTICE) < MAX_REMOVAL_BYTES
 
 
+def test_who_has_heard_of_the_link_already_believes_the_notice_too() -> None:
+    assert accept_removal(NOTICE, AFTER, NODE.public_key).serial == 2
+
+
 @pytest.mark.parametrize(
     ("notice", "error"),
     [

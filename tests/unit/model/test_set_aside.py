@@ -104,3 +104,16 @@ def test_no_version_is_taken_in_by_a_master_key_that_was_set_aside() -> None:
     with pytest.raises(BadSignatureError):
         history.accept(sample.ENVELOPES[0])
     assert history.accept_heartbeat(sample.seal_beat(sample.beat(1), key(41))).count == 1
+
+
+def test_everybody_is_known_by_what_is_believed_and_by_what_is_set_aside() -> None:
+    """Either may come to count: member 5 was removed, 6 let in, and 2 has other keys."""
+    history, links, grown = aside()
+    new = MemberKeys(key(42).public_key, b"another certificate")
+    made = rekeyed(grown, links[-1], 2, new, head=EMPTY, now=7)
+    before = history.known_members
+    assert sorted(member.cid for member in before) == [1, 2, 3, 4, 5]
+    history.accept_memberships([*links, sample.seal_membership(made)])
+    known = history.known_members
+    assert sorted(member.cid for member in known) == [1, 2, 2, 3, 4, 5, 6]
+    assert {member.keys for member in known if member.cid == 2} == {sample.member(2).keys, new}
