@@ -49,6 +49,8 @@ class Link:
     opening: Callable[[], list[ToMaster]]
     on_message: Callable[[ToAgent], list[ToMaster]]
     on_up: Callable[[], None]
+    pulse: Callable[[], Pulse] = Pulse
+    """What is said once in a while."""
     on_removed: Callable[[RemovedError], None] = lambda _error: None
     """Raises what ends the link, where the master's word on the removal is proven."""
     config: LinkConfig = field(default_factory=LinkConfig)
@@ -151,7 +153,7 @@ class Link:
         return message
 
     async def _pulse(self) -> None:
-        while await self.send(Pulse()):
+        while await self.send(self.pulse()):
             await self.clock.sleep(self.config.pulse_s)
 
     def _note(self, error: PmgsyncError) -> None:

@@ -96,8 +96,7 @@ class AgentRole:
         self._view_came = asyncio.Event()
         self._refused: Position | None = None
         self._writing: Position | None = None
-        self._received = 0.0
-        self._view_saved = float("-inf")
+        self._received, self._view_saved = 0.0, float("-inf")
         self._last_report: Report | None = None
         self._watch_trouble = ""
         self._applying, self._repairing = self._troubles()
@@ -113,7 +112,8 @@ class AgentRole:
             master=lambda: self._history.known_membership.master_member,
             opening=self._opening,
             on_message=self._on_message,
-            on_up=self._on_up,
+            on_up=lambda: self._follower.stream_begins(),
+            pulse=self._pulse,
             on_removed=self._on_removed,
             config=self._config.link,
         )
@@ -280,7 +280,7 @@ class AgentRole:
         self._save_chain()
         # What was asked for on the stream before will not come.
         needs = [word for word in map(self._perform, self._follower.still_lacking()) if word]
-        return [hello, self._signed(report), *needs, Pulse(want_view=True)]
+        return [hello, self._signed(report), *needs, self._pulse(want_view=True)]
 
     def _on_removed(self, error: RemovedError) -> None:
         """The master says that this node was removed; it counts only with its signature."""
@@ -295,8 +295,9 @@ class AgentRole:
             notice=error.notice,
         )
 
-    def _on_up(self) -> None:
-        self._follower.stream_begins()
+    def _pulse(self, *, want_view: bool = False) -> Pulse:
+        link = self._history.membership
+        return Pulse(want_view, self._parts.clock.now(), link.epoch, link.serial)
 
     def _on_message(self, message: ToAgent) -> list[ToMaster]:
         came, wanted = self._parts.clock.monotonic(), self._follower.wanted
@@ -314,6 +315,7 @@ class AgentRole:
                 return Resync()
             case ChainGrew():
                 self._save_chain()
+                return self._pulse()  # the master may wait for this
             case Ready():
                 self._ready.set()
             case Heard():
@@ -462,9 +464,7 @@ class AgentRole:
         """
         last = self._last_report or self._report_of(self.active.position, Outcome.ACTIVATED)
         notes, rendered = self._all_notes(), self._tree.rendered
-        said = (
-            (self._last_report.notes, self._last_report.rendered) if self._last_report else ((), ())
-        )
+        said = (last.notes, last.rendered) if self._last_report else ((), ())
         if (notes, rendered) != said:
             await self._report(replace(last, notes=notes, rendered=rendered))
 

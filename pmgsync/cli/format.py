@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pmgsync.cli.status_answer import LAST_KNOWN, REMOVED, StatusAnswer
 from pmgsync.cli.tables import counted, table
+from pmgsync.model.duration import SECOND, duration
 from pmgsync.model.paths import printable
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-SECOND = 1000
 PATIENCE_MS = 5_000
 """A node that is behind for less than this needs no action."""
-
-_UNITS_OF_TIME = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
 
 _COLOURS = {
     NodeState.IN_SYNC: "32",
@@ -30,15 +28,6 @@ _COLOURS = {
     NodeState.AWAY: "31",
     NodeState.NOT_JOINED: "2",
 }
-
-
-def duration(milliseconds: int) -> str:
-    """`250 ms`, `3 s`, `42 s`, `7 min`, `5 h`, `12 d`; negative ones are nothing."""
-    milliseconds = max(milliseconds, 0)
-    for unit, name in _UNITS_OF_TIME:
-        if milliseconds >= unit:
-            return f"{milliseconds // unit} {name}"
-    return f"{milliseconds // SECOND} s" if milliseconds >= SECOND else f"{milliseconds} ms"
 
 
 def ago(milliseconds: int) -> str:

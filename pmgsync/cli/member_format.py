@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.format import duration
 from pmgsync.cli.tables import table
 from pmgsync.cli.version_format import moment
+from pmgsync.model.duration import duration
 from pmgsync.model.paths import printable
 
 if TYPE_CHECKING:

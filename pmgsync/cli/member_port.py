@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.peering_ports import PeeringParts
 from pmgsync.cli.settings import HERE
-from pmgsync.wire.certificates import check_proven, renewal_objection
+from pmgsync.model.validity import renewal_objection
+from pmgsync.wire.certificates import check_proven
 from pmgsync.wire.peers import GrpcPeers
 from pmgsync.wire.server import Listen, MemberServer, probe
 

@@ -9,7 +9,6 @@ event loop, and what blocks for long goes to one worker thread.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -493,7 +492,7 @@ class Node:
 
 def _status_of(document: bytes) -> ClusterStatus | None:
     try:
-        return ClusterStatus.from_json(json.loads(document))
-    except (ValueError, MalformedError) as error:
+        return ClusterStatus.from_bytes(document)
+    except MalformedError as error:
         log.warning("%s", error)
         return None

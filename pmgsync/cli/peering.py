@@ -181,6 +181,7 @@ class Peering:
             check_key=parts.check_key,
             objection=parts.objection,
             clock=parts.clock,
+            now=master.role.time_by_most,
         )
 
     def notice(self, keys: MemberKeys) -> bytes | None:

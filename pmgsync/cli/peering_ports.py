@@ -91,7 +91,7 @@ class PeeringParts:
     peers: Peers
     check_key: CheckKey = lambda _certificate, _proof, _message: None
     """Has somebody the key of that certificate? Raises if not."""
-    objection: Objection = lambda _before, _after, _moments: ""
+    objection: Objection = lambda _before, _after, _moments, _now: ""
     """Why a certificate must not replace another one."""
     only_here: Callable[[], bool] = lambda: False
     """Does the master hand over only to whom an admin names on it?"""

@@ -10,7 +10,7 @@ gossip, or from its chain file after a crash. So no step has to be undone, and n
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from pmgsync.errors import (
     PeerError,
     PmgsyncError,
 )
+from pmgsync.model.clocks import SET_IT, is_off
+from pmgsync.model.duration import duration
 from pmgsync.model.fingerprint import fingerprint
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.messages import Memberships
@@ -35,7 +37,9 @@ from pmgsync.model.rekeying import (
     is_due,
     sign_change,
 )
-from pmgsync.wire.certificates import ends_at, renewal_objection, to_der
+from pmgsync.model.status import ClusterStatus
+from pmgsync.model.validity import ends_at, renewal_objection
+from pmgsync.wire.certificates import to_der
 
 if TYPE_CHECKING:
     from pmgsync.cli.master_side import MasterSide
@@ -144,20 +148,17 @@ def replace_recovery(master: MasterSide, key: PublicKey) -> Mapping[str, Any]:
 async def rotate_when_due(node: Node) -> None:
     """Replace the certificate of this node before it runs out; looks once a minute.
 
-    Only while TLS with others works: a node's with its master, a master's with the most of its
-    members. So nothing is replaced by a clock that is so wrong that theirs have ended, too.
+    Only while TLS with others works, and not by a clock that is wrong: a master's must agree with
+    those of most members, and a node's must not be known to differ from them. (What no master
+    could know of it a moment ago, it knows when it is asked: see `master/requests.py`.)
     """
     clock, said = node.parts.clock, ""
     while True:
         await clock.sleep(1.0)
-        reachable = (
-            hears_most(node.history.membership, node.master.feeds.connected)
-            if node.master is not None
-            else node.agent is not None and node.agent.link.up
-        )
         ends = ends_at(node.parts.identity.keys.certificate)
-        if reachable and is_due(ends, clock.now()):
+        if is_due(ends, clock.now()) and (node.master or (node.agent and node.agent.link.up)):
             try:
+                _require_clock(node)
                 await rotate_keys(node, identity=False)
                 log.warning("the certificate would have ended on %s, and is replaced", day(ends))
             except PmgsyncError as error:
@@ -169,10 +170,33 @@ async def rotate_when_due(node: Node) -> None:
         await clock.sleep(CHECK_EVERY_S)
 
 
-def hears_most(membership: Membership, connected: Collection[int]) -> bool:
-    """Are most of the members that have joined the master, or `connected` to it?"""
+def _require_clock(node: Node) -> None:
+    """`HostError` where the clock of this node must not make a certificate by itself."""
+    if node.master is not None:
+        if agrees_with_most(node.history.membership, node.master.role.clocks):
+            return
+        what = "no more than half of the members are connected and have the time that it has"
+    else:
+        offset = _offset_in(node.agent.view if node.agent else None, node.cid)
+        if not is_off(offset):
+            return
+        what = f"its clock differs by {duration(abs(offset or 0))} from those of most members"
+    raise HostError(what, where=node.me.label, mend=f"if its clock is wrong, {SET_IT}")
+
+
+def _offset_in(view: tuple[bytes, int] | None, cid: int) -> int | None:
+    """How far the master has seen the clock of `cid` ahead of the time by most of them."""
+    nodes = ClusterStatus.from_bytes(view[0]).nodes if view else ()
+    return next((one.clock_off_ms for one in nodes if one.cid == cid), None)
+
+
+def agrees_with_most(membership: Membership, ahead: Mapping[int, int]) -> bool:
+    """Have most of the members that have joined the time that their master has? `ahead`: how far
+    the clocks that are known, its own among them, are ahead of its own.
+    """
     joined = {member.cid for member in voters(membership)}
-    return 2 * len(joined & {membership.master, *connected}) > len(joined)
+    agreeing = {cid for cid, one in ahead.items() if not is_off(one)}
+    return 2 * len(joined & agreeing) > len(joined)
 
 
 def certificate_lines(membership: Membership, now_ms: int) -> list[str]:
@@ -219,7 +243,7 @@ def _prepare(node: Node, *, identity: bool) -> Identity:
     def make() -> tuple[bytes, bytes]:
         made = make_certificate(me.name, now)
         if why := _objection(node, to_der(made[1])):
-            raise InvalidError(why, where=me.label, mend="set its clock, and try again")
+            raise InvalidError(why, where=me.label, mend=f"{SET_IT}, and try again")
         return made
 
     return node.parts.keyring.prepare(
@@ -233,7 +257,9 @@ def _objection(node: Node, certificate: bytes) -> str:
     if len(voters(membership)) <= 1:
         return ""
     moments = [membership.created] if membership.created is not None else []
-    return renewal_objection(node.parts.identity.keys.certificate, certificate, moments)
+    # A node's own clock is compared by its master, which knows those of others.
+    now = node.master.role.time_by_most if node.master else node.parts.clock.now()
+    return renewal_objection(node.parts.identity.keys.certificate, certificate, moments, now)
 
 
 async def _ask_master(node: Node, pair: Identity) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pmgsync.cli.answers import ARRIVED, KeptFile, LogEntry, Release, ShownFile, ShownVersion
 from pmgsync.cli.fitting import cut
-from pmgsync.cli.format import duration
 from pmgsync.cli.tables import counted, table
+from pmgsync.model.duration import duration
 from pmgsync.model.paths import printable
 
 if TYPE_CHECKING:

@@ -195,6 +195,7 @@ class Feeds:
         session.standing = Standing(hello.active, hello.manifest, lost=behind)
         session.links = sum(place <= (hello.epoch, hello.serial) for place, _ in self._chain)
         self._roster.came(cid, hello.active, hello.manifest, self._clock.now())
+        self._roster.has_link(cid, (hello.epoch, hello.serial))
         log.info("%s: connected, runs version %s", session.member.label, hello.active)
         self.on_promise(session.member, hello.promised)
 
@@ -212,8 +213,8 @@ class Feeds:
 
     def _take(self, session: Session, message: ToMaster) -> None:
         match message:
-            case Pulse(want_view):
-                session.wants_view |= want_view
+            case Pulse():
+                self._take_pulse(session, message)
             case SignedReport(envelope):
                 report = self._history.accept_report(Envelope.from_bytes(envelope), session.member)
                 self._roster.reported(session.member.cid, report, self._clock.monotonic())
@@ -227,6 +228,13 @@ class Feeds:
             case Hello():
                 raise PeerError("said hello twice", where=session.member.label)
         session.wake.set()
+
+    def _take_pulse(self, session: Session, pulse: Pulse) -> None:
+        session.wants_view |= pulse.want_view
+        if pulse.clock:
+            self._roster.said_clock(session.member.cid, pulse.clock - self._clock.now())
+        if pulse.serial:
+            self._roster.has_link(session.member.cid, (pulse.epoch, pulse.serial))
 
     async def _write(self, session: Session) -> None:
         while True:

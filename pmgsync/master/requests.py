@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pmgsync.errors import InvalidError, MalformedError, NotAllowedError, NotMemberError
 from pmgsync.master.register import Register
+from pmgsync.model.clocks import SET_IT
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member, MemberKeys
 from pmgsync.model.rekeying import DAY_MS, MAX_KEY_CHANGE_BYTES, accept_change
@@ -13,9 +14,9 @@ CheckKey = Callable[[bytes, bytes, bytes], None]
 """Raises unless the certificate (DER, the first) is of the right kind, and the second is what its
 key made of the third."""
 
-Objection = Callable[[bytes, bytes, Sequence[int]], str]
+Objection = Callable[[bytes, bytes, Sequence[int], int], str]
 """Why the second certificate (DER) must not replace the first, which must be valid at those moments
-(milliseconds since 1970); empty if it may."""
+(milliseconds since 1970), and be made about at the last one; empty if it may."""
 
 CHANGES = 5
 CHANGES_WITHIN_DAYS = 30
@@ -50,8 +51,11 @@ def change_keys(
     check_key: CheckKey,
     objection: Objection,
     clock: Clock,
+    now: int,
 ) -> bytes:
-    """See `join_ports.MemberRequests.rekey`."""
+    """See `join_ports.MemberRequests.rekey`. `now` is the time by the clocks of most members, which
+    that of this master may not be.
+    """
     if len(request) > 2 * MAX_KEY_CHANGE_BYTES:
         raise MalformedError(f"a change of keys of {len(request)} bytes", where=member.label)
     envelope = Envelope.from_bytes(request)
@@ -59,8 +63,8 @@ def change_keys(
     check_key(keys.certificate, proof, envelope.payload)
     if member.keys is not None:
         moments = [clock.now(), *filter(None, [register.membership.created])]
-        if why := objection(member.keys.certificate, keys.certificate, moments):
-            raise InvalidError(why, where=member.label, mend="set the clocks of it and the master")
+        if why := objection(member.keys.certificate, keys.certificate, moments, now):
+            raise InvalidError(why, where=member.label, mend=f"{SET_IT}, and try again")
     since = clock.now() - CHANGES_WITHIN_DAYS * DAY_MS
     if register.lineage().changes_since(member.cid, since) >= CHANGES:
         raise NotAllowedError(

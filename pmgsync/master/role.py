@@ -7,18 +7,20 @@ a file in the way) is logged once and tried again; it never ends the role.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from pmgsync.errors import HostError, OperatorError, PmgsyncError
+from pmgsync.master.attention import Troubles
 from pmgsync.master.feed import Feeds
 from pmgsync.master.holds import Hold
 from pmgsync.master.publish import Held, Observed, Published, Publisher
 from pmgsync.master.roster import Roster
 from pmgsync.master.settle import Settler
 from pmgsync.master.settled import Settled, wait_settled
-from pmgsync.master.status import Troubles, cluster_status, document_of
+from pmgsync.master.status import cluster_status, document_of
+from pmgsync.model.clocks import offsets
 from pmgsync.model.scope import CLUSTER_CONF
 from pmgsync.model.status import ClusterStatus
 from pmgsync.model.trust import TrustedHistory
@@ -118,6 +120,19 @@ class MasterRole:
         return cluster_status(
             parts.history.membership, parts.history.head, parts.roster, troubles, parts.clock.now()
         )
+
+    @property
+    def clocks(self) -> Mapping[int, int]:
+        """How far the clock of each connected node is ahead of this master's, in milliseconds."""
+        return self._parts.roster.clocks(self._parts.history.membership.master)
+
+    @property
+    def time_by_most(self) -> int:
+        """The time by most of the clocks of the nodes that are connected, in milliseconds since
+        1970; by this master's where they do not agree.
+        """
+        own = (offsets(self.clocks) or {}).get(self._parts.history.membership.master, 0)
+        return self._parts.clock.now() - own
 
     @property
     def held(self) -> Held | None:

@@ -27,6 +27,10 @@ class Contact:
     active: Standing | None = None
     report: Report | None = None
     reported_at: float = 0.0
+    clock_ahead: int | None = None
+    """How far its clock is ahead of the master's, in milliseconds; None: it has not said."""
+    link: tuple[int, int] = (0, 0)
+    """The newest membership that it has written down: epoch and serial."""
     reason: str = ""
     """Why its last stream ended, or why it cannot be served."""
 
@@ -70,6 +74,7 @@ class Roster:
         contact = self._contacts.setdefault(cid, Contact())
         contact.connected, contact.changed, contact.last_contact = True, now, now
         contact.active, contact.report, contact.reason = Standing(position, manifest), None, ""
+        contact.clock_ahead = None
         self._tell(cid)
 
     def went(self, cid: int, reason: str, now: int) -> None:
@@ -81,6 +86,26 @@ class Roster:
     def heard(self, cid: int, now: int) -> None:
         """Something came."""
         self._contacts.setdefault(cid, Contact()).last_contact = now
+
+    def said_clock(self, cid: int, ahead: int) -> None:
+        """Its clock is so many milliseconds ahead of the master's."""
+        self._contacts.setdefault(cid, Contact()).clock_ahead = ahead
+
+    def clocks(self, master: int) -> dict[int, int]:
+        """How far the clock of each connected node is ahead of that of `master`, which is here."""
+        known = {
+            cid: contact.clock_ahead
+            for cid, contact in self._contacts.items()
+            if contact.connected and contact.clock_ahead is not None
+        }
+        return known | {master: 0}
+
+    def has_link(self, cid: int, link: tuple[int, int]) -> None:
+        """The newest membership that it has written down is `link`."""
+        contact = self._contacts.setdefault(cid, Contact())
+        if contact.link != link:
+            contact.link = link
+            self._tell(cid)
 
     def reported(self, cid: int, report: Report, at: float) -> None:
         """A report came, at the monotonic moment `at`."""

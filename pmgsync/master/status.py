@@ -1,21 +1,16 @@
-"""PURE. The cluster as one value, folded from what the master knows; and what an admin should
-do, in lines.
-"""
+"""PURE. The cluster as one value, folded from what the master knows."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 
-from pmgsync.master.holds import Hold
-from pmgsync.master.publish import Held
+from pmgsync.master.attention import Troubles, clock_lines, node_lines, own_lines
 from pmgsync.master.roster import Contact, Roster
 from pmgsync.model import canonical
+from pmgsync.model.clocks import offsets
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.messages import MESSAGE_BYTES
 from pmgsync.model.report import Outcome
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 from pmgsync.model.trust import Head
-from pmgsync.survey import Problem
 
 MASTER = "master"
 NODE = "node"
@@ -23,24 +18,21 @@ MAX_ATTENTION = 200
 MAX_VIEW_BYTES = MESSAGE_BYTES - 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Troubles:
-    """What the publishing side cannot settle by itself. `failure` is why nothing can be
-    published now.
-    """
-
-    held: Held | None = None
-    holds: Sequence[Hold] = ()
-    problems: Sequence[Problem] = ()
-    failure: str = ""
-
-
 def cluster_status(
     membership: Membership, head: Head, roster: Roster, troubles: Troubles, now: int
 ) -> ClusterStatus:
     """The cluster at `now`."""
-    nodes = tuple(_node(member, membership, head, roster, now) for member in membership.members)
-    lines = [*_own_lines(troubles, membership), *_node_lines(nodes, roster)]
+    clocks = roster.clocks(membership.master)
+    known = offsets(clocks) or {}
+    nodes = tuple(
+        _node(member, membership, head, roster, now, clock_off=known.get(member.cid))
+        for member in membership.members
+    )
+    lines = [
+        *own_lines(troubles, membership),
+        *node_lines(nodes, roster),
+        *clock_lines(membership, clocks, now),
+    ]
     if len(lines) > MAX_ATTENTION:
         lines = [*lines[:MAX_ATTENTION], f"and {len(lines) - MAX_ATTENTION} more"]
     newest = roster.newest
@@ -94,7 +86,13 @@ def state_of(member: Member, contact: Contact, head: Head) -> NodeState:
 
 
 def _node(
-    member: Member, membership: Membership, head: Head, roster: Roster, now: int
+    member: Member,
+    membership: Membership,
+    head: Head,
+    roster: Roster,
+    now: int,
+    *,
+    clock_off: int | None,
 ) -> NodeStatus:
     contact = roster.contact(member.cid)
     state, report = state_of(member, contact, head), contact.report
@@ -115,6 +113,7 @@ def _node(
         detail=_detail(state, contact),
         notes=report.notes if report else (),
         rendered=report.rendered if report else (),
+        clock_off_ms=clock_off,
     )
 
 
@@ -122,59 +121,3 @@ def _detail(state: NodeState, contact: Contact) -> str:
     if state is NodeState.IN_SYNC:
         return ""
     return contact.reason or (contact.report.detail if contact.report else "")
-
-
-def _own_lines(troubles: Troubles, membership: Membership) -> Iterator[str]:
-    if troubles.failure:
-        yield f"nothing can be published: {troubles.failure}"
-    if troubles.held is not None:
-        yield str(troubles.held)
-    for hold in troubles.holds:
-        what = f" ({hold.message})" if hold.message else ""
-        end = (
-            "`pmgsync release` publishes the edits" if hold.durable else "it ends with its command"
-        )
-        yield f"on hold by {hold.who} since {moment(hold.since)}{what}; {end}"
-    here = membership.master_member.label
-    yield from (f"{here}: {problem}" for problem in troubles.problems)
-
-
-def _node_lines(nodes: Sequence[NodeStatus], roster: Roster) -> Iterator[str]:
-    for node in nodes:
-        if line := _node_line(node, roster.contact(node.cid)):
-            yield f"{node.name}({node.cid}) {line}"
-        for note in node.notes:
-            yield f"{node.name}({node.cid}): {note}"
-
-
-def _node_line(node: NodeStatus, contact: Contact) -> str:
-    """What to do about a node; nothing about one that will get there by itself in a moment."""
-    match node.state:
-        case NodeState.INVALID:
-            return f"refused version {node.wanted}: {node.detail}; mend the file on the master"
-        case NodeState.UNABLE:
-            again = "" if "by itself" in node.detail else "; it tries again by itself"
-            return f"cannot apply version {node.wanted}: {node.detail}{again}"
-        case NodeState.NOT_JOINED:
-            return (
-                "has not joined; `pmgsync join-cmd` on the master prints the command to run there"
-            )
-        case NodeState.AWAY:
-            return _away_line(node, contact)
-        case NodeState.BEHIND:
-            return node.detail
-        case NodeState.IN_SYNC:
-            return ""
-
-
-def _away_line(node: NodeStatus, contact: Contact) -> str:
-    mend = "start `pmgsyncd` there or mend the network; it catches up by itself"
-    if contact.changed is None:
-        return f"is away, and was not here since the master started; {mend}"
-    why = f" ({node.detail})" if node.detail else ""
-    return f"is away since {moment(contact.changed)}{why}; {mend}"
-
-
-def moment(milliseconds: int) -> str:
-    """A moment for people."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

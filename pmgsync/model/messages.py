@@ -73,9 +73,16 @@ class SignedReport:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """The agent is alive. `want_view`: it would like the master's view of the cluster."""
+    """The agent is alive. `want_view`: it would like the master's view of the cluster.
+
+    `clock` is the time there, in milliseconds since 1970; `epoch` and `serial` are those of the
+    newest membership that it believes and has written down. 0: it does not say.
+    """
 
     want_view: bool = False
+    clock: int = 0
+    epoch: int = 0
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)

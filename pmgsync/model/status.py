@@ -6,6 +6,7 @@ given, with its age, for the time when the master is away.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from enum import Enum
 
@@ -49,6 +50,9 @@ class NodeStatus:
     notes: tuple[str, ...] = ()
     rendered: tuple[tuple[str, str], ...] = ()
     """Path and digest of each service file that the node made of the version that it runs."""
+    clock_off_ms: int | None = None
+    """How far its clock is ahead of the time by most of the clocks of connected nodes; None: that
+    is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,14 @@ class ClusterStatus:
         ]
         document["attention"] = list(self.attention)
         return document
+
+    @classmethod
+    def from_bytes(cls, document: bytes) -> ClusterStatus:
+        """The status in a `document` of a master; `MalformedError` for anything else."""
+        try:
+            return cls.from_json(json.loads(document))
+        except (ValueError, RecursionError):
+            raise MalformedError("a cluster status that is no JSON") from None
 
     @classmethod
     def from_json(cls, value: object) -> ClusterStatus:
@@ -140,6 +152,7 @@ def _node(value: object) -> NodeStatus:
         detail=fields.take("detail", str)[:MAX_TEXT],
         notes=tuple(note[:MAX_TEXT] for note in notes),
         rendered=_rendered(fields.optional("rendered", dict)),
+        clock_off_ms=fields.optional("clock_off_ms", int),
     )
     return node
 

@@ -25,13 +25,12 @@ import binascii
 import hashlib
 import ssl
 import warnings
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pmgsync.errors import BadSignatureError, MalformedError
 from pmgsync.model.naming import check_node_name
+from pmgsync.model.validity import CLOCKS_DIFFER, LIFE
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -41,17 +40,11 @@ SERVER_NAME = "node.pmgsync.internal"
 """The name in every certificate, and the one that clients ask for."""
 MAX_CERTIFICATE_BYTES = 1024
 """A certificate of the recipe has about 450."""
-CLOCKS_DIFFER = timedelta(days=3653)
-"""A clock that is years behind must not end the connection: no time authorises anything here."""
-LIFE = timedelta(days=3653)
 _COMMON_NAME_CHARACTERS = 64  # X.509's own limit
 _KEY_HASH_DIGITS = 32
 """So many that nobody finds a key with the name of another's: 128 bits."""
 _PROVEN = b"pmgsync tls key\0"
 """In front of what is signed with a TLS key, so that it is nothing that TLS signs."""
-_FIELDS_BEFORE_VALIDITY = 4
-_UTC_TIME_CHARACTERS = 13
-_LONG_FORM = 0x80
 _BIT_STRING = 3  # ASN.1's tag; the zero after the length says that all bits count
 
 
@@ -162,66 +155,6 @@ def check_proven(der: bytes, proof: bytes, message: bytes) -> None:
             key.verify(proof, _PROVEN + message, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         raise BadSignatureError("does not have the key of that certificate") from None
-
-
-def ends_at(der: bytes) -> int:
-    """When the certificate `der`, which is of the recipe, runs out, in milliseconds since 1970.
-    `MalformedError` where that is not in it.
-    """
-    return valid_from_to(der)[1]
-
-
-def renewal_objection(before: bytes, after: bytes, moments: Iterable[int]) -> str:
-    """Why the certificate `after` must not replace `before`; empty if it may.
-
-    It must be valid when `before` was made and at `moments` (milliseconds since 1970): one that was
-    made by a clock that is ten years wrong would count for nobody whose clock is right.
-    """
-    start, end = valid_from_to(after)
-    made = valid_from_to(before)[0] + int(CLOCKS_DIFFER.total_seconds() * 1000)
-    if all(start < moment < end for moment in (made, *moments)):
-        return ""
-    first, last = (datetime.fromtimestamp(at // 1000, tz=UTC).date() for at in (start, end))
-    return f"the new certificate would be valid from {first} to {last} only: a clock is wrong"
-
-
-@lru_cache(maxsize=1024)
-def valid_from_to(der: bytes) -> tuple[int, int]:
-    """From when to when the certificate `der`, which is of the recipe, is valid, in milliseconds
-    since 1970.
-
-    Read by hand (RFC 5280, 4.1): a daemon asks it of each member and need not load x509 for it.
-    `MalformedError` where that is not in it.
-    """
-    # Certificate, TBSCertificate; skip version, serial number, algorithm, issuer; Validity.
-    at = _value(der, _value(der, 0)[0])[0]
-    for _ in range(_FIELDS_BEFORE_VALIDITY):
-        at = _value(der, at)[1]
-    first = _value(der, _value(der, at)[0])
-    return _moment(der, *first), _moment(der, *_value(der, first[1]))
-
-
-def _moment(der: bytes, start: int, end: int) -> int:
-    try:
-        text = der[start:end].decode("ascii")
-        # UTCTime has two digits for the year, GeneralizedTime four.
-        form = "%y%m%d%H%M%SZ" if len(text) == _UTC_TIME_CHARACTERS else "%Y%m%d%H%M%SZ"
-        return int(datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() * 1000)
-    except ValueError:
-        raise MalformedError("a certificate without a date") from None
-
-
-def _value(der: bytes, at: int) -> tuple[int, int]:
-    """Where the value of the ASN.1 element at `at` begins and ends."""
-    if at + 2 > len(der):
-        raise MalformedError("a certificate that ends early")
-    length, start = der[at + 1], at + 2
-    if length >= _LONG_FORM:
-        start += length - _LONG_FORM
-        length = int.from_bytes(der[at + 2 : start], "big")
-    if start + length > len(der):
-        raise MalformedError("a certificate that ends early")
-    return start, start + length
 
 
 def _objection(certificate: "x509.Certificate", der: bytes) -> str:

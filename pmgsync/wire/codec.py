@@ -44,7 +44,7 @@ MAX_DIGESTS = MAX_ENTRIES
 MAX_PARTS = MAX_ENTRIES
 MAX_LINKS = 10_000
 MAX_NUMBER = 2**53
-"""Of epochs, versions and serials: what every JSON reader can hold."""
+"""Of epochs, versions, serials and moments: what every JSON reader can hold."""
 MAX_SOFTWARE = 200
 
 _LENGTH_DELIMITED = 2  # protobuf's wire type, in the low bits of a tag of one byte
@@ -64,7 +64,7 @@ def encode_to_master(message: ToMaster) -> bytes:
         case SignedReport():
             wire = pb.ToMaster(report=pb.SignedReport(envelope=message.envelope))
         case Pulse():
-            wire = pb.ToMaster(pulse=pb.Pulse(want_view=message.want_view))
+            wire = pb.ToMaster(pulse=_put_pulse(message))
     return bounded(wire.SerializeToString())
 
 
@@ -81,7 +81,7 @@ def decode_to_master(data: bytes) -> ToMaster | None:
         case "report":
             return SignedReport(wire.report.envelope)
         case "pulse":
-            return Pulse(wire.pulse.want_view)
+            return _take_pulse(wire.pulse)
         case "goodbye":
             return None
     raise MalformedError("a message of an unknown kind from an agent")
@@ -198,6 +198,20 @@ def _take_hello(hello: pb.Hello) -> Hello:
         software=software,
         promised=_number(hello.promised),
     )
+
+
+def _put_pulse(pulse: Pulse) -> pb.Pulse:
+    return pb.Pulse(
+        want_view=pulse.want_view,
+        clock=_number(pulse.clock),
+        epoch=_number(pulse.epoch),
+        serial=_number(pulse.serial),
+    )
+
+
+def _take_pulse(pulse: pb.Pulse) -> Pulse:
+    epoch, serial = _number(pulse.epoch), _number(pulse.serial)
+    return Pulse(pulse.want_view, _number(pulse.clock), epoch, serial)
 
 
 def _put_digests(digests: Sequence[Digest]) -> bytes:

@@ -112,13 +112,20 @@ def test_every_machine_restarts_in_turn_while_edits_go_on(four: Gateways) -> Non
 
 @pytest.mark.parametrize("clock_s", [YEAR_S, -YEAR_S])
 def test_a_clock_that_is_a_year_off_changes_nothing(four: Gateways, clock_s: int) -> None:
+    """But that its clock is named."""
+
+    def named() -> bool:
+        return f"{FIRST}(2): its clock is 36" in four.machines.pmgsync(MASTER, "status").out
+
     four.machines.stop(FIRST)
     four.machines.boot(FIRST, clock_s=clock_s)
     four.write(MASTER, "domains", domains(f"off-by{clock_s}"))
     four.level()
+    until(named, "its clock to be named")
     four.machines.stop(FIRST)
     four.machines.boot(FIRST)
     four.level()
+    until(lambda: not named(), "its clock to be right")
 
 
 def test_a_node_with_a_full_disk_says_so_and_mends_itself(four: Gateways) -> None:

@@ -5,13 +5,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pmgsync.cli.rotating import certificate_lines, hears_most
+import pytest
+
+from pmgsync.cli.rotating import agrees_with_most, certificate_lines
 from pmgsync.host.identity import SPARE_KEYS
 from pmgsync.master.founding import recovery_key
 from pmgsync.model.membership import MemberKeys
 from pmgsync.model.rekeying import DAY_MS
 from pmgsync.model.scope import STATE_FOLDER
-from pmgsync.wire.certificates import LIFE, make_certificate, to_der
+from pmgsync.model.validity import LIFE
+from pmgsync.wire.certificates import make_certificate, to_der
+from tests.compose.namespaces import faketime
 from tests.e2e.cluster import Cluster, Node, until
 from tests.e2e.test_promotion import lead
 from tests.unit.model.sample import STRANGER, genesis, member
@@ -195,12 +199,52 @@ def test_status_names_node_date_and_mend_a_year_before_the_end() -> None:
 
 
 def test_a_master_replaces_its_certificate_by_itself_only_while_most_are_there() -> None:
-    """TLS with them has shown that its clock is not years wrong."""
+    """And have the time that it has."""
     three = replace(genesis(), members=(member(1), member(2), member(3)))
-    assert hears_most(three, {2})
-    assert not hears_most(three, {1, 9})
-    assert not hears_most(three, ())
-    assert hears_most(replace(three, members=(member(1), member(2, joined=False))), ())
+    assert agrees_with_most(three, {1: 0, 2: 5000})
+    assert agrees_with_most(three, {1: 0, 2: 5000, 3: -DAY_MS})
+    assert not agrees_with_most(three, {1: 0, 2: DAY_MS, 3: DAY_MS})
+    assert not agrees_with_most(three, {1: 0, 9: 0})
+    assert not agrees_with_most(three, {1: 0})
+    alone = replace(three, members=(member(1), member(2, joined=False)))
+    assert agrees_with_most(alone, {1: 0})
+
+
+NEARLY_NINE_YEARS_S = 3230 * 86_400
+"""By such a clock, a certificate of today is to be replaced."""
+
+
+@pytest.mark.parametrize("place", [1, 0], ids=["node", "master"])
+def test_a_clock_that_is_off_is_named_and_makes_no_certificate(three: Cluster, place: int) -> None:
+    """Of three clocks the two that agree are right, also where the third is the master's."""
+    node, label = three.nodes[place], f"mail{place + 1}({place + 1})"
+    before = keys_of(node)
+    node.stop()
+    node.environment = faketime(NEARLY_NINE_YEARS_S)
+    node.start()
+    edit(three)
+    for one in three.nodes:
+        until(partial(_names, one, f"{label}: its clock is 32"), "the clock to be named")
+    until(lambda: node.logged("is not replaced: "), "the certificate to be due")
+    assert "if its clock is wrong, set it" in node.logged("is not replaced: ")[0]
+    for words in ((), ("--tls",)):
+        refused = node.pmgsync("rotate-keys", *words, code=None)
+        assert refused.code
+        assert label in refused.err
+        assert "the clock there is wrong: it made the new certificate on 203" in refused.err
+        assert "`timedatectl`" in refused.err
+    assert keys_of(node) == before
+    node.stop()
+    node.environment = {}
+    node.start()
+    edit(three)
+    until(lambda: not _names(three.master, "its clock"), "the clock to be right")
+    rotate(node)
+    edit(three)
+
+
+def _names(node: Node, text: str) -> bool:
+    return text in node.attention()
 
 
 def test_another_recovery_key_is_the_only_one_that_counts(cluster: Cluster) -> None:

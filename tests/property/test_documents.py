@@ -24,7 +24,8 @@ from pmgsync.model.rekeying import KeyChange
 from pmgsync.model.report import Report
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 from pmgsync.model.trust import genesis_of
-from pmgsync.wire.certificates import ends_at, make_certificate, to_der
+from pmgsync.model.validity import ends_at
+from pmgsync.wire.certificates import make_certificate, to_der
 from tests.property.values import (
     KEYS,
     change_sets,

@@ -80,10 +80,16 @@ class Position(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
 
 class Pulse(_message.Message):
-    __slots__ = ["want_view"]
+    __slots__ = ["clock", "epoch", "serial", "want_view"]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
     WANT_VIEW_FIELD_NUMBER: _ClassVar[int]
+    clock: int
+    epoch: int
+    serial: int
     want_view: bool
-    def __init__(self, want_view: bool = ...) -> None: ...
+    def __init__(self, want_view: bool = ..., clock: _Optional[int] = ..., epoch: _Optional[int] = ..., serial: _Optional[int] = ...) -> None: ...
 
 class Resync(_message.Message):
     __slots__ = []

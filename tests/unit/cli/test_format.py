@@ -19,9 +19,10 @@ from pmgsync.cli.answers import (
     ShownVersion,
     StatusAnswer,
 )
-from pmgsync.cli.format import ago, duration, status_text
+from pmgsync.cli.format import ago, status_text
 from pmgsync.cli.tables import counted
 from pmgsync.cli.version_format import log_text, moment, release_text, size, version_text
+from pmgsync.model.duration import duration
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 from tests.control.fake_node import NOW, cluster_status, node_status, shown_version, status_answer
 

@@ -162,6 +162,7 @@ class Counter(Desk):
             check_key=_require_proof,
             objection=_object_to_one_of_the_future,
             clock=self.clock,
+            now=NOW_BY_MOST,
         )
         return Envelope.from_bytes(link)
 
@@ -171,8 +172,13 @@ def _require_proof(_certificate: bytes, proof: bytes, _message: bytes) -> None:
         raise BadSignatureError("does not have the key of that certificate")
 
 
-def _object_to_one_of_the_future(before: bytes, after: bytes, moments: Sequence[int]) -> str:
-    is_asked_right = before == b"certificate 2" and moments[0] == START_MS
+NOW_BY_MOST = START_MS + 1234
+
+
+def _object_to_one_of_the_future(
+    before: bytes, after: bytes, moments: Sequence[int], now: int
+) -> str:
+    is_asked_right = (before, moments[0], now) == (b"certificate 2", START_MS, NOW_BY_MOST)
     return "begins too late" if after == b"future" and is_asked_right else ""
 
 

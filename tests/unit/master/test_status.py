@@ -6,16 +6,15 @@ from dataclasses import replace
 import pytest
 
 from pmgsync.errors import ExitCode
+from pmgsync.master.attention import Troubles, moment
 from pmgsync.master.holds import Hold
 from pmgsync.master.publish import Held
 from pmgsync.master.roster import Birth, Roster
 from pmgsync.master.status import (
     MAX_ATTENTION,
     MAX_VIEW_BYTES,
-    Troubles,
     cluster_status,
     document_of,
-    moment,
     state_of,
 )
 from pmgsync.model.changeset import Position
@@ -253,6 +252,61 @@ def test_states_do_not_depend_on_the_order_of_words() -> None:
         if words[1]:
             roster.reported(2, report_of(2, words[1]), 1.0)
         assert state_of(member, roster.contact(2), HEAD) is NodeState.IN_SYNC
+
+
+# --- clocks ---
+
+MINUTE = 60_000
+
+
+def three_clocks(second: int, third: int) -> Roster:
+    """Three nodes, the first beside the master; the others are so far ahead of the master's."""
+    roster = roster_with(4, 4, 4)
+    for cid, ahead in ((1, 3), (2, second), (3, third)):
+        roster.said_clock(cid, ahead)
+    return roster
+
+
+def joined_status(roster: Roster) -> ClusterStatus:
+    members = tuple(sample.member(cid) for cid in (1, 2, 3))
+    membership = replace(sample.genesis(), members=members)
+    return cluster_status(membership, HEAD, roster, QUIET, NOW)
+
+
+def test_clocks_that_agree_need_no_line() -> None:
+    status = joined_status(three_clocks(4 * MINUTE, 200))
+    assert status.attention == ()
+    assert [node.clock_off_ms for node in status.nodes] == [-200, 4 * MINUTE - 200, 0]
+
+
+def test_a_node_whose_clock_is_off_is_named_with_what_to_do() -> None:
+    status = joined_status(three_clocks(-400 * 24 * 60 * MINUTE, 0))
+    (line,) = status.attention
+    assert line.startswith("mx2(2): its clock is 400 d behind those of most members")
+    assert moment(NOW) in line
+    assert "timedatectl" in line
+    assert status.exit_code is ExitCode.FINE  # nothing that is synced depends on it
+
+
+def test_the_master_whose_clock_is_off_is_named_by_the_others() -> None:
+    (line,) = joined_status(three_clocks(6 * MINUTE, 6 * MINUTE)).attention
+    assert line.startswith(f"{sample.member(1).label}: its clock is 6 min behind")
+    assert moment(NOW + 6 * MINUTE) in line
+
+
+def test_of_two_clocks_nobody_knows_which_one_is_wrong() -> None:
+    roster = three_clocks(20 * MINUTE, 0)
+    roster.went(3, "left", NOW)
+    status = joined_status(roster)
+    assert [node.clock_off_ms for node in status.nodes] == [None, None, None]
+    line = next(line for line in status.attention if "clocks" in line)
+    assert "mx1(1) and mx2(2) are up to 20 min apart" in line
+
+
+def test_a_clock_counts_on_the_stream_on_which_it_was_said() -> None:
+    roster = three_clocks(20 * MINUTE, 0)
+    roster.came(2, HEAD.position, HEAD.manifest.digest, NOW)
+    assert joined_status(roster).attention == ()
 
 
 # --- the roster itself ---------------------------------------------------------------------------

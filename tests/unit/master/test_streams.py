@@ -181,6 +181,30 @@ def test_a_node_may_ask_for_the_view() -> None:
     run(scenario)
 
 
+def test_a_pulse_says_what_time_it_is_there_and_which_link_the_node_has() -> None:
+    """One of a build that says neither changes nothing."""
+
+    async def scenario() -> None:
+        async with Stage() as stage:
+            hello = replace(hello_at(stage.head), epoch=1, serial=1)
+            node = await stage.node(2, hello)
+            for pulse, ahead, link in (
+                (Pulse(), None, (1, 1)),
+                (Pulse(clock=stage.clock.now() + 1000, epoch=1, serial=2), 1000, (1, 2)),
+                (Pulse(), 1000, (1, 2)),
+            ):
+                await node.tell(pulse)
+                contact = stage.roster.contact(2)
+                assert (contact.clock_ahead, contact.link) == (ahead, link)
+            assert stage.role.time_by_most == stage.clock.now()
+            for cid in (2, 3):
+                stage.roster.came(cid, stage.head.position, stage.head.manifest.digest, 0)
+                stage.roster.said_clock(cid, 3_600_000)
+            assert stage.role.time_by_most == stage.clock.now() + 3_600_000
+
+    run(scenario)
+
+
 def test_in_a_large_cluster_a_view_is_made_once_for_all_who_ask() -> None:
     async def scenario() -> None:
         made = 0

@@ -21,6 +21,7 @@ NODE = NodeStatus(
     took_ms=4,
     detail="",
     notes=("etc/pmg/domains: put back",),
+    clock_off_ms=-300,
 )
 STATUS = ClusterStatus(
     cluster="a1b2c3",
@@ -47,6 +48,16 @@ def node_form(**members: object) -> dict[str, object]:
     written = json.loads(json.dumps(STATUS.to_json()))
     written["nodes"][0] |= members
     return dict(written)
+
+
+def test_a_status_survives_its_bytes() -> None:
+    assert ClusterStatus.from_bytes(json.dumps(STATUS.to_json()).encode()) == STATUS
+
+
+@pytest.mark.parametrize("document", [b"", b"\xff", b"[1]", b"[" * 100_000, b'{"cluster": 1}'])
+def test_what_is_no_status_is_malformed(document: bytes) -> None:
+    with pytest.raises(MalformedError):
+        ClusterStatus.from_bytes(document)
 
 
 def test_a_status_survives_json() -> None:
@@ -115,6 +126,7 @@ def test_a_status_of_another_form_is_malformed(members: dict[str, object]) -> No
         {"took_ms": 1.5},
         {"notes": [None]},
         {"notes": "text"},
+        {"clock_off_ms": "much"},
     ],
     ids=repr,
 )

@@ -16,16 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pmgsync.errors import BadSignatureError, MalformedError
+from pmgsync.model.validity import CLOCKS_DIFFER, LIFE, ends_at, renewal_objection
 from pmgsync.wire.certificates import (
-    CLOCKS_DIFFER,
-    LIFE,
     SERVER_NAME,
     check_certificate,
     check_proven,
-    ends_at,
     make_certificate,
     prove,
-    renewal_objection,
     to_der,
     to_pem,
 )
@@ -288,6 +285,16 @@ def test_a_certificate_is_valid_when_the_link_before_was_made(good: bytes) -> No
     ahead = to_der(make_certificate("node1", later)[1])
     assert not renewal_objection(good, ahead, [NOW_MS])
     assert "valid from 2026-01" in renewal_objection(good, ahead, [NOW_MS - 2 * 366 * 86_400_000])
+
+
+@pytest.mark.parametrize(("hours", "fits"), [(-25, False), (-23, True), (23, True), (25, False)])
+def test_a_certificate_is_made_by_a_clock_that_is_right_to_a_day(
+    good: bytes, hours: int, fits: bool
+) -> None:
+    other = to_der(make_certificate("node1", NOW_MS + hours * 3_600_000)[1])
+    objection = renewal_objection(good, other, [], NOW_MS)
+    assert (not objection) == fits
+    assert fits or "the clock there is wrong" in objection
 
 
 def test_what_is_cut_short_has_no_end(good: bytes) -> None:

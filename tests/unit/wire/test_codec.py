@@ -54,7 +54,7 @@ from_agents: st.SearchStrategy[ToMaster] = st.one_of(
     st.builds(Need, st.lists(digests, max_size=5).map(tuple)),
     st.just(Resync()),
     st.builds(SignedReport, blobs),
-    st.builds(Pulse, st.booleans()),
+    st.builds(Pulse, st.booleans(), numbers, numbers, numbers),
 )
 from_master: st.SearchStrategy[ToAgent] = st.one_of(
     st.builds(Offer, blobs, st.lists(parts, max_size=4).map(tuple), st.booleans()),
@@ -237,10 +237,12 @@ def test_what_is_beyond_a_limit_is_not_believed(message: ToAgent) -> None:
         Hello(Position(1, 1), DIGEST, 1, 1, "x" * 201),
         Hello(Position(codec.MAX_NUMBER + 1, 1), DIGEST, 1, 1, ""),
         Hello(Position(1, 1), DIGEST, -1, 1, ""),
+        Pulse(clock=codec.MAX_NUMBER + 1),
+        Pulse(serial=-1),
         Need((DIGEST,) * (codec.MAX_DIGESTS + 1)),
         SignedReport(bytes(MESSAGE_BYTES)),
     ],
-    ids=["software", "epoch", "negative", "digests", "size"],
+    ids=["software", "epoch", "negative", "clock", "serial", "digests", "size"],
 )
 def test_agents_have_limits_too(message: ToMaster) -> None:
     with pytest.raises(MalformedError):

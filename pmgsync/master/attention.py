@@ -1,0 +1,106 @@
+"""PURE. What an admin should do, in lines: what `pmgsync status` shows below its table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pmgsync.master.holds import Hold
+from pmgsync.master.publish import Held
+from pmgsync.master.roster import Contact, Roster
+from pmgsync.model.clocks import SET_IT, is_off, offsets
+from pmgsync.model.duration import duration
+from pmgsync.model.membership import Membership
+from pmgsync.model.status import NodeState, NodeStatus
+from pmgsync.survey import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """What the publishing side cannot settle by itself. `failure` is why nothing can be
+    published now.
+    """
+
+    held: Held | None = None
+    holds: Sequence[Hold] = ()
+    problems: Sequence[Problem] = ()
+    failure: str = ""
+
+
+def own_lines(troubles: Troubles, membership: Membership) -> Iterator[str]:
+    if troubles.failure:
+        yield f"nothing can be published: {troubles.failure}"
+    if troubles.held is not None:
+        yield str(troubles.held)
+    for hold in troubles.holds:
+        what = f" ({hold.message})" if hold.message else ""
+        end = (
+            "`pmgsync release` publishes the edits" if hold.durable else "it ends with its command"
+        )
+        yield f"on hold by {hold.who} since {moment(hold.since)}{what}; {end}"
+    here = membership.master_member.label
+    yield from (f"{here}: {problem}" for problem in troubles.problems)
+
+
+def node_lines(nodes: Sequence[NodeStatus], roster: Roster) -> Iterator[str]:
+    for node in nodes:
+        if line := _node_line(node, roster.contact(node.cid)):
+            yield f"{node.name}({node.cid}) {line}"
+        for note in node.notes:
+            yield f"{node.name}({node.cid}): {note}"
+
+
+def _node_line(node: NodeStatus, contact: Contact) -> str:
+    """What to do about a node; nothing about one that will get there by itself in a moment."""
+    match node.state:
+        case NodeState.INVALID:
+            return f"refused version {node.wanted}: {node.detail}; mend the file on the master"
+        case NodeState.UNABLE:
+            again = "" if "by itself" in node.detail else "; it tries again by itself"
+            return f"cannot apply version {node.wanted}: {node.detail}{again}"
+        case NodeState.NOT_JOINED:
+            return (
+                "has not joined; `pmgsync join-cmd` on the master prints the command to run there"
+            )
+        case NodeState.AWAY:
+            return _away_line(node, contact)
+        case NodeState.BEHIND:
+            return node.detail
+        case NodeState.IN_SYNC:
+            return ""
+
+
+def _away_line(node: NodeStatus, contact: Contact) -> str:
+    mend = "start `pmgsyncd` there or mend the network; it catches up by itself"
+    if contact.changed is None:
+        return f"is away, and was not here since the master started; {mend}"
+    why = f" ({node.detail})" if node.detail else ""
+    return f"is away since {moment(contact.changed)}{why}; {mend}"
+
+
+def moment(milliseconds: int) -> str:
+    """A moment for people."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock_lines(membership: Membership, ahead: Mapping[int, int], now: int) -> Iterator[str]:
+    """Whose clock is wrong. `ahead` is how far each is ahead of the master's, in milliseconds, and
+    `now` what time it is by that.
+    """
+    labels = {member.cid: member.label for member in membership.members}
+    known = offsets(ahead)
+    if known is None:
+        named = " and ".join(sorted(labels[cid] for cid in ahead if cid in labels))
+        apart = duration(max(ahead.values()) - min(ahead.values()))
+        yield (
+            f"the clocks of {named} are up to {apart} apart, and no more than half of them agree: "
+            "look at `timedatectl` on each, and set those that are wrong"
+        )
+        return
+    time = moment(now - known[membership.master])
+    for cid, offset in known.items():
+        if is_off(offset) and cid in labels:
+            way = "ahead of" if offset > 0 else "behind"
+            yield (
+                f"{labels[cid]}: its clock is {duration(abs(offset))} {way} those of most members, "
+                f"by which it is {time}: {SET_IT}"
+            )
