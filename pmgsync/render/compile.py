@@ -8,19 +8,19 @@ the time by a clock. Templates and values are bytes, read as Latin-1.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from jinja2.sandbox import SandboxedEnvironment
 
 from pmgsync.render.adopting import adopted
-from pmgsync.render.errors import LimitError, TemplateError
+from pmgsync.render.errors import LimitError, TemplateError, too_much_in_tags
 from pmgsync.render.perl.budget import Budget, Limits
 from pmgsync.render.perl.faults import Exhausted, Fault, LoopExit
 from pmgsync.render.perl.operators import PerlDie
 from pmgsync.render.perl.values import text
 from pmgsync.render.tt2.emit import emit
-from pmgsync.render.tt2.lexer import tokenize
+from pmgsync.render.tt2.lexer import Token, tokenize
 from pmgsync.render.tt2.machine import BrokenTemplate, Machine, place
 from pmgsync.render.tt2.operations import OPERATIONS
 from pmgsync.render.tt2.options import Options
@@ -28,7 +28,11 @@ from pmgsync.render.tt2.parser import parse
 from pmgsync.render.tt2.program import Lookup, Program
 
 MOST_SOURCE = 2**18
-"""Bytes of one template's source: compiling is not bounded otherwise."""
+"""Bytes of one template's source."""
+MOST_TOKENS = 10_000
+"""Words and signs in the tags of one template, and texts between them; PMG's largest has about 400.
+Each takes up to 20 KB and 0.2 ms while Python compiles what is emitted.
+"""
 
 
 def compile_template(source: bytes, name: str, options: Options = Options()) -> Program:  # noqa: B008
@@ -38,7 +42,8 @@ def compile_template(source: bytes, name: str, options: Options = Options()) -> 
     decoded = source.decode("latin-1")
     environment = _environment()
     try:
-        parsed = parse(tokenize(decoded, options), name, v1dollar=options.V1DOLLAR)
+        tokens = _counted(tokenize(decoded, options), name)
+        parsed = parse(tokens, name, v1dollar=options.V1DOLLAR)
         emitted = emit(parsed)
         emitted.template.set_environment(environment)
         code = environment.compile(emitted.template, name, name)
@@ -47,6 +52,13 @@ def compile_template(source: bytes, name: str, options: Options = Options()) -> 
         raise LimitError("has an expression that is too long", name=name) from error
     jinja = environment.template_class.from_code(environment, code, {})
     return Program(name, decoded, jinja, emitted.blocks, parsed.metadata)
+
+
+def _counted(tokens: Iterator[Token], name: str) -> Iterator[Token]:
+    for count, token in enumerate(tokens):
+        if count > MOST_TOKENS:  # the last is the end
+            raise LimitError(too_much_in_tags(MOST_TOKENS), name=name, line=token.line)
+        yield token
 
 
 @cache
@@ -88,7 +100,9 @@ class Templates:
 
         def load(wanted: str) -> Program | None:
             source = lookup(wanted)
-            return None if source is None else self.program(wanted, source)
+            program = None if source is None else self.program(wanted, source)
+            budget.check_time()
+            return program
 
         budget = Budget(self._limits, clock)
         stash = adopted(variables)

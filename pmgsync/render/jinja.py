@@ -11,19 +11,21 @@ and values are bytes, read as Latin-1.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from itertools import chain
 from typing import TypeVar
 
 from jinja2 import BaseLoader, TemplateError, TemplateNotFound, nodes
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
+from jinja2.ext import Extension
 from jinja2.filters import FILTERS, make_attrgetter
+from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from pmgsync.render.errors import LimitError
+from pmgsync.render.errors import LimitError, too_much_in_tags
 from pmgsync.render.errors import TemplateError as OurError
 from pmgsync.render.jinja_bounds import (
     FILTER_SIZES,
@@ -39,6 +41,10 @@ from pmgsync.render.perl.faults import Exhausted
 
 MOST_SOURCE = 2**18
 """Bytes of one template's source."""
+MOST_TOKENS = 10_000
+"""Words and signs in the tags of one template, and texts between them; each takes up to 10 KB while
+Jinja2 and Python compile it.
+"""
 
 _REFUSED_FILTERS = ("pprint", "random", "urlize")
 _COMPARING_TESTS = ("eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "le", "<=", "gt",
@@ -117,6 +123,17 @@ class _Bounding(NodeTransformer):
         return self._literal(node) if node.ctx == "load" else node
 
 
+class _Counting(Extension):
+    """Looks at the tokens of a template before they are parsed."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        for count, token in enumerate(stream, start=1):
+            if count > MOST_TOKENS:
+                what = too_much_in_tags(MOST_TOKENS)
+                raise TemplateSyntaxError(what, token.lineno, stream.name, stream.filename)
+            yield token
+
+
 class _Loader(BaseLoader):
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -135,7 +152,11 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def __init__(self, load: Load, bounds: Bounds) -> None:
         super().__init__(
-            loader=_Loader(load), keep_trailing_newline=True, finalize=bounds.text, optimized=False
+            loader=_Loader(load),
+            extensions=[_Counting],
+            keep_trailing_newline=True,
+            finalize=bounds.text,
+            optimized=False,
         )
         self._bounds = bounds
         own = {"replace": self._replace, "join": self._join, "sum": self._sum}
@@ -146,6 +167,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         self.globals.pop("lipsum", None)
 
     def _generate(self, source: nodes.Template, *rest: Value, **named: Value) -> str:
+        self._bounds.budget.check_time()
         return super()._generate(_Bounding().visit(source), *rest, **named)
 
     # --- what the tree calls ---

@@ -77,6 +77,7 @@ def test_bounds(source: str) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
+        ("{{ x }}" * 9_000, "has more than 10,000 words and signs"),
         ("{{ 2 ** 100000000 }}", "the number is too large"),
         ("{{ 2 ** 4000 * 2 ** 4000 }}", "the number is too large"),
         (growing("3", "n.x * n.x"), "the number is too large"),

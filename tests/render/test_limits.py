@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pmgsync.render.compile import MOST_SOURCE, Templates
+from pmgsync.render.compile import MOST_SOURCE, Templates, compile_template
 from pmgsync.render.errors import LimitError, TemplateError
 from pmgsync.render.perl.budget import Limits
+from pmgsync.render.tt2.options import Options
 
 
 def render(
@@ -115,6 +116,32 @@ def test_limits_can_be_smaller() -> None:
 def test_a_source_may_not_be_huge() -> None:
     with pytest.raises(TemplateError, match="larger than 256 KiB"):
         render("x" * (MOST_SOURCE + 1))
+
+
+@pytest.mark.parametrize("piece", ["[%x%]", "[% x; %]", '[% "$x$x" %]', "[% [1,1,1] %]", "$x"])
+def test_a_source_may_not_have_more_in_its_tags_than_compiling_can_take(piece: str) -> None:
+    source = "\n" + piece * (MOST_SOURCE // len(piece) - 1)
+    with pytest.raises(LimitError, match=r"^t line 2: has more than 10,000 words and signs"):
+        compile_template(source.encode(), "t", Options(INTERPOLATE=True))
+
+
+def test_what_stands_between_tags_and_in_comments_costs_nothing() -> None:
+    assert len(render("x" * 200_000 + "[% # y %]" * 6000)) == 200_000
+
+
+@pytest.mark.parametrize("inside", ["[%%]", "[% %]", "%%\n", "%%# x\n"])
+def test_many_tags_are_found_in_one_pass(inside: str) -> None:
+    """Seconds, not minutes: where one kind of tag is missing, it is not looked for at each tag."""
+    count = (MOST_SOURCE - 20) // len(inside)
+    assert not render("[% TAGS outline -%]\n" + inside * count).strip()
+
+
+def test_compiling_takes_of_the_time_of_the_rendering() -> None:
+    files = {f"f{number}": "" for number in range(9)}
+    template = "".join(f"[% INCLUDE {name} %]" for name in files)
+    assert render(template, files, ticking(0.1)) == b""
+    with pytest.raises(LimitError, match=r"^t line 1: takes longer than 5 seconds"):
+        render(template, files, ticking(1.0))
 
 
 @pytest.mark.parametrize(

@@ -246,12 +246,11 @@ class _Finder:
     """
 
     def __init__(self, start: str, end: str, outline: str = "") -> None:
-        self._start = re.compile(start, re.VERBOSE | re.ASCII | re.DOTALL)
-        self._end = re.compile(end, re.VERBOSE | re.ASCII | re.DOTALL)
-        self._outline = outline and re.compile(rf"(?:{outline})([^\n]*)\n?", re.ASCII)
-        self._outline_below = outline and re.compile(
-            rf"^(?:{outline})([^\n]*)\n?", re.ASCII | re.MULTILINE
-        )
+        self._start = _Ahead(re.compile(start, re.VERBOSE | re.ASCII | re.DOTALL))
+        self._end = _Ahead(re.compile(end, re.VERBOSE | re.ASCII | re.DOTALL))
+        line = rf"(?:{outline})([^\n]*)\n?"
+        self._outline = re.compile(line, re.ASCII) if outline else None
+        self._outline_below = _Ahead(re.compile(f"^{line}", re.ASCII | re.MULTILINE))
 
     def __call__(
         self, source: str, position: int, *, starts_line: bool
@@ -267,10 +266,28 @@ class _Finder:
         return None
 
     def _outline_tag(self, source: str, position: int, starts_line: bool) -> re.Match[str] | None:
-        if not self._outline or not self._outline_below:
+        if self._outline is None:
             return None
         here = self._outline.match(source, position) if starts_line else None
         return here or self._outline_below.search(source, position + 1)
+
+
+class _Ahead:
+    """The first match at or after a place in one source. Places only grow, so that all of the
+    source is searched once, however many tags there are.
+    """
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern = pattern
+        self._found: re.Match[str] | None = None
+        self._is_known = False
+
+    def search(self, source: str, position: int) -> re.Match[str] | None:
+        """As the pattern's own."""
+        if not self._is_known or (self._found and self._found.start() < position):
+            self._found = self._pattern.search(source, position)
+            self._is_known = True
+        return self._found
 
 
 def _new_tags(words: list[str], current: _Finder) -> _Finder:
