@@ -8,6 +8,7 @@ from pmgsync.agent.voting import ballot_in
 from pmgsync.cli.assembly import SILENT_BEATS, NodeParts
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
+from pmgsync.errors import InvalidError
 from pmgsync.master.admission import Admission
 from pmgsync.master.cluster_file import ClusterFile
 from pmgsync.master.door import Door
@@ -19,9 +20,11 @@ from pmgsync.master.register import Register
 from pmgsync.master.role import MasterConfig, MasterParts, MasterRole
 from pmgsync.master.roster import Roster
 from pmgsync.master.tokens import Tokens
+from pmgsync.model.clocks import SET_IT
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.trust import TrustedHistory, genesis_of
+from pmgsync.model.validity import entry_objection
 from pmgsync.ports import ChangeSource
 from pmgsync.survey import Survey
 from pmgsync.wire.certificates import check_certificate
@@ -56,7 +59,12 @@ def build_master(
     register = Register(history, parts.keyring, parts.clock, parts.identity.write_chain, announce)
     file = ClusterFile(parts.tree, parts.store, register, parts.clock)
     role = _role(parts, history, roster, feeds, source, settings, file=file)
-    entrance = Entrance(register, parts.clock, check_certificate, lambda: roster.connected)
+    entrance = Entrance(
+        register,
+        parts.clock,
+        lambda certificate: _check_entrant(certificate, role.time_by_most),
+        lambda: roster.connected,
+    )
     petitions = Petitions(entrance, own_keys, parts.clock)
     server = MemberServer(
         parts.tls,
@@ -76,6 +84,14 @@ def build_master(
         keys=own_keys,
         strangers=Listen(me.address, network.join_port, "[network] join_port"),
     )
+
+
+def _check_entrant(certificate: bytes, now: int) -> None:
+    """Raise for a certificate of another kind, or one that a wrong clock has made."""
+    check_certificate(certificate)
+    if why := entry_objection(certificate, now):
+        mend = f"find the clock that is wrong and {SET_IT}; then say `pmgsync join` again"
+        raise InvalidError(why, where="join", mend=mend)
 
 
 def _feeds(parts: NodeParts, history: TrustedHistory, roster: Roster, settings: Settings) -> Feeds:

@@ -22,7 +22,7 @@ from pmgsync.model.membership import (
     remove,
     successor,
 )
-from pmgsync.model.rekeying import rekeyed, with_recovery
+from pmgsync.model.rekeying import rekeyed, require_dates, with_recovery
 from pmgsync.model.removal import removal_notice
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Clock
@@ -90,7 +90,7 @@ class Register:
                 mend="try again in a moment",
             )
         envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer, *more)
-        follows(self.membership, self.last, envelope)
+        require_dates(self.membership, follows(self.membership, self.last, envelope))
         limit = int(MAX_CHAIN_BYTES * share)
         if sum(len(link.to_bytes()) for link in (*self.chain, envelope)) > limit:
             raise InvalidError(

@@ -23,13 +23,20 @@ import base64
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pmgsync.errors import BadSignatureError, InvalidError, StaleError, WrongClusterError
+from pmgsync.errors import (
+    BadSignatureError,
+    InvalidError,
+    MalformedError,
+    StaleError,
+    WrongClusterError,
+)
 from pmgsync.model import canonical
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import PublicKey, decode_base64
 from pmgsync.model.manifest import Digest, parse_digest
 from pmgsync.model.membership import Base, MemberKeys, Membership, successor
 from pmgsync.model.paths import printable
+from pmgsync.model.validity import has_dates, has_life, renewal_objection
 
 if TYPE_CHECKING:
     from pmgsync.model.keys import Signer
@@ -141,6 +148,39 @@ def with_recovery(
 ) -> Membership:
     """The successor of `membership` in which `recovery` is the recovery key, and no other."""
     return replace(successor(membership, last, membership.members, now=now), recovery=recovery)
+
+
+def require_dates(previous: Membership, candidate: Membership) -> None:
+    """`MalformedError` where `candidate`, which follows on `previous`, gives a member a certificate
+    for the same identity, or the master any, that its dates forbid: it must be valid for as long as
+    the recipe says, when the one before was made, and when the link was made.
+
+    A master has looked at that and more before it wrote the link. So this is for what a master with
+    a broken clock, or one that was broken into, has not looked at; no clock is asked here, so all
+    members find the same. A node that joins anew has another identity, and is the master's to judge
+    alone. Where one member alone had keys, nobody was there to be shut out.
+    """
+    held = {member.cid: member.keys for member in previous.members if member.keys is not None}
+    if len(held) <= 1:
+        return
+    for member in candidate.members:
+        before, after = held.get(member.cid), member.keys
+        if before is None or after is None or before.certificate == after.certificate:
+            continue
+        if before.identity == after.identity or member.cid == candidate.master:
+            _require_dates(before.certificate, after.certificate, candidate, member.label)
+
+
+def _require_dates(before: bytes, after: bytes, candidate: Membership, label: str) -> None:
+    if not has_dates(before):
+        return  # it is of no recipe, and says nothing on what may follow on it
+    moments = [candidate.created] if candidate.created is not None else []
+    if not has_dates(after) or not has_life(after):
+        why = "it is not valid for as long as the recipe says"
+    else:
+        why = renewal_objection(before, after, moments)
+    if why:
+        raise MalformedError(f"a membership gives {label} a certificate that must not be: {why}")
 
 
 def is_due(expires_ms: int, now_ms: int) -> bool:

@@ -8,6 +8,7 @@ or raises a `PeerError` and leaves everything as it was. The rules:
 * An envelope counts only if the key that must sign did sign exactly these bytes.
 * A membership must be the legal next link of the chain (`promotion.next_link`), or begin a newer
   epoch on an earlier link and stand in every membership that it displaces (`promotion.VERDICTS`).
+  A certificate that it brings must have dates that fit (`rekeying.require_dates`).
 * A change set must be of this cluster and this epoch (`StaleError` before, `GapError` after it),
   signed by this epoch's master, carry the next version (`StaleError` below it, `GapError` above),
   start from the head's state and lead to the state it names; every entry must be in scope.
@@ -58,6 +59,7 @@ from pmgsync.model.promotion import (
     next_link,
     stands_in,
 )
+from pmgsync.model.rekeying import require_dates
 from pmgsync.model.report import REPORT_TYPE, Report
 
 if TYPE_CHECKING:
@@ -130,7 +132,10 @@ class TrustedHistory:
         self._chain = [chain[0]]
         self._memberships = [genesis_of(chain[0])]
         for link in chain[1:]:
-            self._extend(link)
+            # (The dates of certificates were looked at when it came: a rule of today's forbids no
+            # link that was believed.)
+            self._memberships.append(next_link(self._memberships[-1], self._chain[-1], link))
+            self._chain.append(link)
         self._head = head or Head()
         self._before: Head | None = None
         self._last_count = -1
@@ -278,7 +283,7 @@ class TrustedHistory:
         count = next((n for n, (_, link) in enumerate(self._aside, 1) if link.digest == parent), 0)
         way = self._aside[:count]
         membership, link = way[-1] if way else (self.membership, self._chain[-1])
-        return [*way, (next_link(membership, link, envelope), envelope)]
+        return [*way, (_fresh_link(membership, link, envelope), envelope)]
 
     def _extend(self, envelope: Envelope) -> None:
         for membership, link in self._way_to(envelope):
@@ -314,7 +319,7 @@ class TrustedHistory:
         memberships: list[Membership] = []
         promotions: list[Envelope] = []
         for envelope in envelopes:
-            membership = next_link(before, link, envelope)
+            membership = _fresh_link(before, link, envelope)
             if membership.epoch > max(own, before.epoch):
                 promotions.append(envelope)
             memberships.append(membership)
@@ -411,6 +416,13 @@ class TrustedHistory:
     def _require_cluster(self, cluster: str) -> None:
         if cluster != self.membership.cluster:
             raise WrongClusterError(f"signed for another cluster, {printable(cluster[:40])}")
+
+
+def _fresh_link(previous: Membership, link: Envelope, envelope: Envelope) -> Membership:
+    """The membership in `envelope`, if it is the next one after `previous`, which `link` holds."""
+    membership = next_link(previous, link, envelope)
+    require_dates(previous, membership)
+    return membership
 
 
 def genesis_of(envelope: Envelope) -> Membership:

@@ -43,6 +43,15 @@ def made_at(der: bytes) -> int:
     return valid_from_to(der)[0] + int(CLOCKS_DIFFER.total_seconds()) * _SECOND
 
 
+def has_dates(der: bytes) -> bool:
+    """Does the certificate `der` say from when to when it is valid?"""
+    try:
+        valid_from_to(der)
+    except MalformedError:
+        return False
+    return True
+
+
 def has_life(der: bytes) -> bool:
     """Is the certificate `der` valid for as long as the recipe says?"""
     start, end = valid_from_to(der)
@@ -71,6 +80,19 @@ def renewal_objection(
             f"{_date(now)}"
         )
     return ""
+
+
+def entry_objection(der: bytes, now: int) -> str:
+    """Why nobody is let in with the certificate `der`, which was made to join with; empty if it is
+    in order. `now` in milliseconds since 1970.
+    """
+    made = made_at(der)
+    if abs(made - now) <= MADE_WITHIN_MS:
+        return ""
+    return (
+        f"its clock is wrong, or those here are: it made its certificate on {_date(made)}, and "
+        f"here it is {_date(now)}"
+    )
 
 
 def _date(moment: int) -> str:
