@@ -24,8 +24,10 @@ from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Base, Member, Membership
 from pmgsync.model.peers import Standing
 from pmgsync.model.promotion import (
+    CANDIDATES,
     MOST_SKIPPED,
     Ground,
+    epoch_for,
     grounds_of,
     half,
     majority,
@@ -33,7 +35,7 @@ from pmgsync.model.promotion import (
     voters,
 )
 
-MOST_BELIEVED = 500
+MOST_BELIEVED = 500 * CANDIDATES
 """Promises count up to so far above what everybody knows of; below `promotion.MOST_VOTED`."""
 
 
@@ -130,7 +132,7 @@ def is_enough(way: Way, membership: Membership, document: Envelope) -> bool:
 
 
 def _epoch(survey: Survey, most: int) -> int:
-    """Above all that anybody has signed for, as far as that may be believed.
+    """The candidate's next above all that anybody has signed for, as far as that may be believed.
 
     What a member says of its promise is its word alone. Nobody has honestly signed for an epoch far
     above what all others know of; who says so anyway moves the epoch by `most` and no more.
@@ -139,7 +141,8 @@ def _epoch(survey: Survey, most: int) -> int:
     said = [heard.standing.promised for heard in survey.heard if heard.standing is not None]
     promised = [max(own, epoch) for epoch in (survey.promised, *said)]
     most += min(promised)
-    return max(survey.promised, *(min(epoch, most) for epoch in promised)) + 1
+    above = max(survey.promised, *(min(epoch, most) for epoch in promised))
+    return epoch_for(survey.me.cid, above)
 
 
 def _way(survey: Survey, *, recovery: bool, handover: bool) -> Way:

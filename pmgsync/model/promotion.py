@@ -9,7 +9,8 @@ membership before it:
   own counts, as does that of a master that is lost;
 * recovery: the cluster's recovery key signs.
 
-The epoch need not be the very next number: an attempt that found no majority has used up its own.
+The epoch is not the very next number, but the next one that is the candidate's own (`epoch_for`),
+as with the ballots of Paxos; and an attempt that found no majority has used up its own.
 There are more of them than anybody can use up: a member signs for one that is at most `MOST_VOTED`
 above what it knows of, and a link is at most `MOST_SKIPPED` above the one before it, where it has
 not the recovery key's signature, which is the way out of everything.
@@ -48,7 +49,9 @@ if TYPE_CHECKING:
 
 MOST_SKIPPED = 10**9
 """An epoch is at most so far above the one before it, unless the recovery key has signed."""
-MOST_VOTED = 1000
+CANDIDATES = 100
+"""Each candidate has every hundredth epoch for itself."""
+MOST_VOTED = 1000 * CANDIDATES
 """A member signs for an epoch that is at most so far above its own and what it has signed for."""
 MOST_CHAIN_BYTES = 56 << 20
 """A chain is at most so large with a promotion: more than its master fills with other links, less
@@ -152,6 +155,16 @@ def grounds_of(membership: Membership, envelope: Envelope) -> frozenset[Ground]:
     if envelope.signers([membership.recovery]):
         grounds.add(Ground.RECOVERY)
     return frozenset(grounds)
+
+
+def epoch_for(candidate: int, above: int) -> int:
+    """The first epoch above `above` that is that candidate's own.
+
+    So two of them never begin the same one, whatever they know of each other: also where an admin
+    has used the recovery key on one, or each has been elected by another membership. (cids that are
+    equal modulo `CANDIDATES` share theirs; among them, the votes alone see to it.)
+    """
+    return above + 1 + (candidate - above - 1) % CANDIDATES
 
 
 def promoted(

@@ -36,7 +36,7 @@ def test_a_planned_handover_and_back(four: Gateways) -> None:
     with four.timed("planned: command until all follow"):
         said = four.ok(SECOND, "promote")
         four.follow(SECOND)
-    assert f"{SECOND}(3) is the master, epoch 2" in said.out
+    assert f"{SECOND}(3) is the master, epoch 3" in said.out
     four.write(SECOND, "domains", domains("from-the-second"))
     four.level()
     home(four)

@@ -16,10 +16,11 @@ import pytest
 
 from pmgsync.errors import InvalidError
 from pmgsync.model.changeset import ChangeSet
-from pmgsync.model.membership import Member, MemberKeys, Membership
+from pmgsync.model.membership import Member, Membership
 from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.model.promotion import majority, voters
 from tests.sim.cluster import RECOVERY, SimCluster, SimNode
+from tests.sim.keys import Pair
 from tests.sim.virtual import run_virtually
 
 SCHEDULES = int(os.environ.get("CLUSTER_SCHEDULES", "24"))
@@ -101,8 +102,10 @@ class Schedule:
                 register.remove(other)
                 self.removed = True
             elif kind == "rekey" and other.keys:
-                certificate = b"certificate %d, again" % cid
-                register.rekey(other, MemberKeys(other.keys.identity, certificate))
+                keys = self.cluster.nodes[other.cid].keys
+                pair = Pair(keys.current.key, b"certificate %d, again" % cid)
+                keys.prepare(pair)
+                register.rekey(other, pair.keys)
             place = Member(cid, f"node{cid}", f"127.0.0.{cid}", 26, PmgKeys("", "", ""))
             register.change((*register.membership.members, place), cid, "a place")
 

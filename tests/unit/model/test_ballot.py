@@ -104,7 +104,7 @@ def test_and_only_for_whom_it_has_stopped() -> None:
 def test_not_for_an_epoch_far_above_all_that_it_knows_of() -> None:
     assert isinstance(decide(proposal(epoch=1 + MOST_VOTED), voter()), Ballot)
     refused = decide(proposal(epoch=2 + MOST_VOTED), voter())
-    assert why(refused) == "signs for epoch 1001 at most, and epoch 1002 is asked for"
+    assert why(refused) == "signs for epoch 100001 at most, and epoch 100002 is asked for"
     # What it has signed for it knows of.
     signed = voter(ballot=Ballot(2, Manifest().digest, 1))
     assert isinstance(decide(proposal(epoch=2 + MOST_VOTED), signed), Ballot)

@@ -27,6 +27,7 @@ from pmgsync.model.membership import (
     remove,
 )
 from pmgsync.model.promotion import (
+    CANDIDATES,
     MOST_CHAIN_BYTES,
     MOST_SKIPPED,
     VERDICTS,
@@ -34,6 +35,7 @@ from pmgsync.model.promotion import (
     Fit,
     Ground,
     Verdict,
+    epoch_for,
     era_of,
     grounds_of,
     half,
@@ -77,6 +79,16 @@ def changed(envelope: Envelope, *signers: SigningKey, **values: object) -> Envel
     """The membership in `envelope` with other values, signed anew."""
     made = replace(Membership.from_bytes(envelope.payload), **values)  # type: ignore[arg-type]
     return seal(MEMBERSHIP_TYPE, made.to_bytes(), *signers)
+
+
+def test_no_two_candidates_have_an_epoch_in_common() -> None:
+    taken: dict[int, int] = {}
+    for cid in range(1, CANDIDATES + 1):
+        for above in (*range(1, 3 * CANDIDATES), 2**40):
+            epoch = epoch_for(cid, above)
+            assert above < epoch <= above + CANDIDATES
+            assert taken.setdefault(epoch, cid) == cid
+    assert [epoch_for(2, above) for above in (0, 1, 2, 3, 102)] == [2, 2, 102, 102, 202]
 
 
 # --- grounds ---
