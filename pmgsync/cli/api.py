@@ -268,7 +268,7 @@ class Api:
 
     async def _replace_recovery(self, call: Call) -> Mapping[str, Any]:
         key = PublicKey.from_text(call.required("recovery"))
-        return rotating.replace_recovery(self._node.require_master(), key)
+        return await rotating.replace_recovery(self._node, key)
 
     async def _hold(self, call: Call) -> Mapping[str, Any]:
         session = call.connection if call.flag("session") else None

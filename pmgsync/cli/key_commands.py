@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ControlClient
 from pmgsync.cli.version_format import day
-from pmgsync.errors import ExitCode, PmgsyncError
+from pmgsync.errors import ExitCode, NoMasterError, PmgsyncError
 from pmgsync.model.canonical import Fields
 from pmgsync.model.paths import printable
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
+
+    from pmgsync.model.keys import PublicKey
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -60,21 +64,43 @@ def _replace_recovery(client: ControlClient, *, as_json: bool) -> int:
     from pmgsync.model.keys import SigningKey
 
     here = Fields(client.get("/v1/keys"), "the answer")
-    is_master = here.take("master", str) == f"{here.take('name', str)}({here.count('cid')})"
+    master = here.take("master", str)
+    if master != f"{here.take('name', str)}({here.count('cid')})":
+        mend = f"run it on the master, {printable(master)}"
+        raise NoMasterError("this node is not the master", mend=mend)
     key = SigningKey.generate()
-    if is_master and as_json:
-        print_json({"recovery_key": recovery_text(key), "recovery": key.public_key.key_id})
-    elif is_master:
+    if as_json:
+        shown = {"recovery_key": recovery_text(key), "recovery": key.public_key.key_id}
+        print(json.dumps(shown, indent=2).rstrip("}\n"), end="")  # the rest of it comes below
+    else:
         print(f"another recovery key, shown this once:\n\n    {recovery_text(key)}\n")
     sys.stdout.flush()
     try:
         answer = client.post("/v1/keys/recovery", {"recovery": key.public_key.to_text()})
-    except PmgsyncError:
-        if is_master:
+    except PmgsyncError as error:
+        if as_json:
+            _print_rest({"counts": _counts(client, key.public_key), "error": str(error)})
+        else:
             say("Keep the recovery key of before, too: `pmgsync members` shows which one counts.")
         raise
-    say(_recovery_text(answer))
+    if as_json:
+        _print_rest({"counts": True} | {name: answer[name] for name in ("link", "away", "late")})
+    else:
+        say(_recovery_text(answer))
     return ExitCode.FINE
+
+
+def _print_rest(members: Mapping[str, Any]) -> None:
+    """The other members of an object in JSON that has begun."""
+    print("," + json.dumps(members, indent=2).removeprefix("{"))
+
+
+def _counts(client: ControlClient, key: PublicKey) -> bool | None:
+    """Is it the recovery key now? None: nobody can say."""
+    try:
+        return bool(client.get("/v1/keys").get("recovery") == key.key_id)
+    except PmgsyncError:
+        return None
 
 
 def _prospect_text(answer: dict[str, Any], *, tls: bool, recovery: bool) -> str:
@@ -112,20 +138,21 @@ def _rotated_text(answer: dict[str, Any]) -> str:
 
 def _recovery_text(answer: dict[str, Any]) -> str:
     fields = Fields(answer, "the answer")
-    away = ", ".join(printable(str(label)) for label in fields.take("away", list))
+    away, late = (
+        ", ".join(printable(str(label)) for label in fields.take(name, list))
+        for name in ("away", "late")
+    )
     lines = [
         f"It counts, by membership {printable(fields.take('link', str))}. Nobody can show it "
         "again: write it down now, and keep it off these machines.",
-        *(
-            [
-                f"Not connected now: {away}. Until they are, only the key of before counts there: "
-                "keep it so long."
-            ]
-            if away
-            else []
-        ),
+        f"Not connected now: {away}." if away else "",
+        f"Connected, and has not written it down yet: {late}." if late else "",
+        "Until they have it, only the key of before counts there: keep that so long; `pmgsync "
+        "status` says for whom."
+        if away or late
+        else "Every member has it: the key of before opens nothing any more.",
     ]
-    return "\n".join(lines)
+    return "\n".join(filter(None, lines))
 
 
 ROTATE_KEYS = Command(

@@ -10,6 +10,7 @@ from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
 from pmgsync.errors import InvalidError
 from pmgsync.master.admission import Admission
+from pmgsync.master.attention import register_lines
 from pmgsync.master.cluster_file import ClusterFile
 from pmgsync.master.door import Door
 from pmgsync.master.entrance import Entrance
@@ -58,7 +59,7 @@ def build_master(
 
     register = Register(history, parts.keyring, parts.clock, parts.identity.write_chain, announce)
     file = ClusterFile(parts.tree, parts.store, register, parts.clock)
-    role = _role(parts, history, roster, feeds, source, settings, file=file)
+    role = _role(parts, feeds, register, roster, source, settings, history=history, file=file)
     entrance = Entrance(
         register,
         parts.clock,
@@ -81,6 +82,7 @@ def build_master(
         register=register,
         petitions=petitions,
         server=server,
+        roster=roster,
         keys=own_keys,
         strangers=Listen(me.address, network.join_port, "[network] join_port"),
     )
@@ -101,12 +103,13 @@ def _feeds(parts: NodeParts, history: TrustedHistory, roster: Roster, settings: 
 
 def _role(
     parts: NodeParts,
-    history: TrustedHistory,
-    roster: Roster,
     feeds: Feeds,
+    register: Register,
+    roster: Roster,
     source: ChangeSource,
     settings: Settings,
     *,
+    history: TrustedHistory,
     file: ClusterFile,
 ) -> MasterRole:
     survey = Survey(parts.tree, parts.clock, finished=True, before=history.head.manifest)
@@ -120,6 +123,7 @@ def _role(
             clock=parts.clock,
             run_blocking=parts.run_blocking,
             settle_cluster_conf=file.settle,
+            more_attention=lambda: register_lines(register, roster),
         ),
         MasterConfig(
             quiet_s=settings.watch.quiet_ms / 1000,

@@ -18,6 +18,7 @@ from pmgsync.master.petitions import Petitions
 from pmgsync.master.publish import Published
 from pmgsync.master.register import Register
 from pmgsync.master.role import MasterRole
+from pmgsync.master.roster import Roster
 from pmgsync.master.settled import Settled
 from pmgsync.master.tokens import IssuedToken, Tokens
 from pmgsync.model.fingerprint import fingerprint
@@ -44,6 +45,7 @@ class MasterSide:
     tokens: Tokens
     register: Register
     petitions: Petitions
+    roster: Roster
     server: MemberServer
     """Of the join port; the member port belongs to every node (`peering.py`)."""
     keys: Callable[[], MemberKeys]

@@ -54,6 +54,8 @@ TRIES = 5
 HEAR_SECONDS = 5.0
 NEWER_SECONDS = 1.0
 SETTLE_SECONDS = 3.0
+TAKEN_SECONDS = 5.0
+"""So long a new recovery key waits for the nodes to write it down."""
 POLL_S = 0.01
 CHECK_EVERY_S = 60.0
 
@@ -131,18 +133,28 @@ async def _let_nodes_have_the_newest(master: MasterSide) -> None:
         await master.role.wait_settled(head.version, SETTLE_SECONDS)
 
 
-def replace_recovery(master: MasterSide, key: PublicKey) -> Mapping[str, Any]:
-    """Make another recovery key count, of which only the public half is known here; and who is not
-    connected, and so has not heard of it.
+async def replace_recovery(node: Node, key: PublicKey) -> Mapping[str, Any]:
+    """Make another recovery key count, of which only the public half is known here, and wait a
+    while until all who are connected have written it down. Who has not: `late` of those, and
+    `away`.
     """
-    master.register.replace_recovery(key)
-    membership = master.register.membership
-    there = {membership.master, *master.feeds.connected}
-    return {
-        "recovery": key.key_id,
-        "link": f"{membership.epoch}.{membership.serial}",
-        "away": [member.label for member in voters(membership) if member.cid not in there],
-    }
+    # Only a master can do it: others need not carry what names the members.
+    from pmgsync.master.attention import lack_recovery
+
+    master, clock = node.require_master(), node.parts.clock
+    register, roster = master.register, master.roster
+    register.replace_recovery(key)
+    membership, lineage = register.membership, register.lineage()
+    deadline = clock.monotonic() + TAKEN_SECONDS
+    while True:
+        lacking = lack_recovery(membership, lineage, roster)
+        late = [one.label for one in lacking if one.cid in master.feeds.connected]
+        if not late or clock.monotonic() >= deadline:
+            break
+        await clock.sleep(POLL_S)
+    away = [one.label for one in lacking if one.label not in late]
+    link = f"{membership.epoch}.{membership.serial}"
+    return {"recovery": key.key_id, "link": link, "away": away, "late": late}
 
 
 async def rotate_when_due(node: Node) -> None:

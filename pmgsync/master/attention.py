@@ -3,15 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from pmgsync.master.holds import Hold
 from pmgsync.master.publish import Held
+from pmgsync.master.register import MAX_CHAIN_BYTES, SHARE, SHARE_OF_CHANGES, Register
 from pmgsync.master.roster import Contact, Roster
 from pmgsync.model.clocks import SET_IT, is_off, offsets
 from pmgsync.model.duration import duration
-from pmgsync.model.membership import Membership
+from pmgsync.model.lineage import Lineage
+from pmgsync.model.membership import Member, Membership
 from pmgsync.model.status import NodeState, NodeStatus
 from pmgsync.survey import Problem
+
+NEARLY_FULL: Final = 0.8
+"""From then on an admin hears how full the chain is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,7 @@ class Troubles:
     holds: Sequence[Hold] = ()
     problems: Sequence[Problem] = ()
     failure: str = ""
+    more: Sequence[str] = ()
 
 
 def own_lines(troubles: Troubles, membership: Membership) -> Iterator[str]:
@@ -37,6 +44,7 @@ def own_lines(troubles: Troubles, membership: Membership) -> Iterator[str]:
             "`pmgsync release` publishes the edits" if hold.durable else "it ends with its command"
         )
         yield f"on hold by {hold.who} since {moment(hold.since)}{what}; {end}"
+    yield from troubles.more
     here = membership.master_member.label
     yield from (f"{here}: {problem}" for problem in troubles.problems)
 
@@ -103,4 +111,52 @@ def clock_lines(membership: Membership, ahead: Mapping[int, int], now: int) -> I
             yield (
                 f"{labels[cid]}: its clock is {duration(abs(offset))} {way} those of most members, "
                 f"by which it is {time}: {SET_IT}"
+            )
+
+
+def lack_recovery(membership: Membership, lineage: Lineage, roster: Roster) -> tuple[Member, ...]:
+    """The members that are not known to have the link of the newest recovery key. Who joined after
+    it has it.
+    """
+    since = lineage.recovery
+    if since is None:
+        return ()
+    return tuple(
+        member
+        for member in membership.members
+        if member.keys is not None
+        and member.cid != membership.master
+        and roster.contact(member.cid).link < since.place
+        and lineage.origins[member.cid].place < since.place
+    )
+
+
+def register_lines(register: Register, roster: Roster) -> Iterator[str]:
+    """Where the recovery key of before may count still; and that the chain is nearly full."""
+    lineage = register.lineage()
+    if (lacking := lack_recovery(register.membership, lineage, roster)) and lineage.recovery:
+        named = ", ".join(member.label for member in lacking)
+        yield (
+            f"the recovery key of membership {lineage.recovery.epoch}.{lineage.recovery.serial} is "
+            f"not known to have reached {named}: there only the one of before may count, so keep "
+            "that until this line is gone"
+        )
+    yield from room_lines(register.size, len(register.last.to_bytes()))
+
+
+def room_lines(size: int, link: int) -> Iterator[str]:
+    """That a chain of `size` bytes is nearly full, and of what; a `link` has so many bytes."""
+    for share, what in (
+        (
+            SHARE_OF_CHANGES,
+            "that changes of keys may fill",
+        ),
+        (SHARE, "that it may have"),
+    ):
+        limit = int(MAX_CHAIN_BYTES * share)
+        if size >= NEARLY_FULL * limit:
+            left = max(0, limit - size) // link
+            yield (
+                f"the membership chain has {size / 2**20:.1f} of the {limit / 2**20:.1f} MiB {what}"
+                f": about {left} more links; docs/operations.md says how a cluster begins a new one"
             )

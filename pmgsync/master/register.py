@@ -54,6 +54,7 @@ class Register:
         self._clock = clock
         self._write_chain = write_chain
         self._lineage = Lineage()
+        self._size = (0, 0)
         self._closed = False
         self.announce = announce
 
@@ -71,6 +72,14 @@ class Register:
     def last(self) -> Envelope:
         """The newest link."""
         return self._history.chain[-1]
+
+    @property
+    def size(self) -> int:
+        """How many bytes the chain has."""
+        links, size = self._size
+        size += sum(len(link.to_bytes()) for link in self.chain[links:])
+        self._size = len(self.chain), size
+        return size
 
     def close(self) -> None:
         """Another node is the master: nothing is written here any more."""
@@ -92,11 +101,12 @@ class Register:
         envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer, *more)
         require_dates(self.membership, follows(self.membership, self.last, envelope))
         limit = int(MAX_CHAIN_BYTES * share)
-        if sum(len(link.to_bytes()) for link in (*self.chain, envelope)) > limit:
+        if self.size + len(envelope.to_bytes()) > limit:
             raise InvalidError(
                 f"the membership chain would be larger than {limit >> 20} MiB",
                 where=where,
-                mend="it takes in no more of this kind; members can be removed; see docs/adr/0007",
+                mend="it takes in no more of this kind; members can be removed; docs/operations.md "
+                "says how a cluster begins a new one",
             )
         return envelope
 

@@ -7,7 +7,7 @@ a file in the way) is logged once and tried again; it never ends the role.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -73,6 +73,8 @@ class MasterParts:
     clock: Clock
     run_blocking: RunBlocking
     settle_cluster_conf: Callable[[], bool]
+    more_attention: Callable[[], Iterable[str]] = tuple
+    """What else an admin should do."""
 
 
 class MasterRole:
@@ -116,7 +118,8 @@ class MasterRole:
         if self._watch_trouble:
             late = f"edits are found by the rescan only: {self._watch_trouble}"
             problems = (*problems, Problem("etc/pmg", late, "it is tried again by itself"))
-        troubles = Troubles(publisher.held, publisher.holds.current, problems, self.failure)
+        more = tuple(parts.more_attention())
+        troubles = Troubles(publisher.held, publisher.holds.current, problems, self.failure, more)
         return cluster_status(
             parts.history.membership, parts.history.head, parts.roster, troubles, parts.clock.now()
         )

@@ -32,6 +32,11 @@ class Origin:
     created: int | None
     signers: tuple[str, ...]
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epoch and serial, by which links of one chain are ordered."""
+        return self.epoch, self.serial
+
 
 class Lineage:
     """The fold. `origins` has, for each member, the link that gave it the keys that it has."""
@@ -39,6 +44,8 @@ class Lineage:
     def __init__(self, chain: Iterable[Envelope] = ()) -> None:
         self.origins: dict[int, Origin] = {}
         self.newest: Origin | None = None
+        self.recovery: Origin | None = None
+        """The link that gave the recovery key that counts; None: the first one."""
         self.links = 0
         self._holders: dict[bytes, int] = {}
         self._keys: dict[int, MemberKeys | None] = {}
@@ -62,6 +69,8 @@ class Lineage:
                 self._holders[name] = cid
             if held is not None and self._keys.get(cid) not in (None, held):
                 self._changed.setdefault(cid, []).append(membership.created or 0)
+        if self._before is not None and self._before.recovery != membership.recovery:
+            self.recovery = origin
         self._keys, self._before, self.newest = keys, membership, origin
         self.links += 1
 

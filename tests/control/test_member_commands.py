@@ -200,3 +200,50 @@ def test_what_was_compared_is_approved(served: Served, tmp_path: Path) -> None:
         assert code in (1, 2)
         assert out == ""
         assert line in err
+
+
+# --- another recovery key ---
+
+KEYS = {"name": "mail1", "cid": 1, "master": "mail1(1)", "recovery": "ee" * 32}
+COUNTS = {"recovery": "ff" * 32, "link": "1.7", "away": ["mail2(2)"], "late": []}
+
+
+def test_another_recovery_key_is_one_json_document_that_says_whether_it_counts(
+    served: Served, tmp_path: Path
+) -> None:
+    served.node.documents = {"/v1/keys": KEYS, "/v1/keys/recovery": COUNTS}
+    words = ("rotate-keys", "--recovery", "--root", tmp_path)
+    code, out, err = outcome(*words, "--json")
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert {**document, "recovery_key": "", "recovery": ""} == {
+        **COUNTS,
+        "counts": True,
+        "recovery_key": "",
+        "recovery": "",
+    }
+    _, out, err = outcome(*words)
+    assert "Not connected now: mail2(2)." in err
+    assert "only the key of before counts there" in err
+
+
+def test_a_recovery_key_that_is_refused_does_not_count(served: Served, tmp_path: Path) -> None:
+    """It has been shown by then: the document is whole, and says so."""
+    served.node.documents = {"/v1/keys": KEYS}
+    words = ("rotate-keys", "--recovery", "--root", tmp_path)
+    code, out, err = outcome(*words, "--json")
+    document = json.loads(out)
+    assert (code, document["counts"]) == (2, False)
+    assert "there is no such call" in document["error"]
+    assert "there is no such call" in err
+    assert document["recovery_key"]
+    code, out, err = outcome(*words)
+    assert code == 2
+    assert "Keep the recovery key of before, too" in err
+
+
+def test_who_is_not_the_master_shows_no_recovery_key(served: Served, tmp_path: Path) -> None:
+    served.node.documents = {"/v1/keys": {**KEYS, "master": "mail2(2)"}}
+    code, out, err = outcome("rotate-keys", "--recovery", "--root", tmp_path)
+    assert (code, out) == (6, "")
+    assert "run it on the master, mail2(2)" in err

@@ -256,16 +256,20 @@ def test_another_recovery_key_is_the_only_one_that_counts(cluster: Cluster) -> N
     assert not refused.out  # a key that does not come to count is not shown
     shown = master.pmgsync("rotate-keys", "--recovery")
     assert "It counts, by membership 1.3" in shown.err
+    assert "Every member has it" in shown.err
+    assert "recovery key" not in master.attention()
     node.stop()
-    until(lambda: "mail2(2)" in master.pmgsync("rotate-keys", "--recovery").err, "its absence")
+    until(cluster.is_state(node, "away"), "the master to miss it")
+    said = master.pmgsync("rotate-keys", "--recovery", "--json").document()
+    assert (said["counts"], said["away"], said["late"]) == (True, ["mail2(2)"], [])
+    assert "membership 1.4 is not known to have reached mail2(2)" in master.attention()
     node.start()
+    until(lambda: "recovery key" not in master.attention(), "the node to have the key")
     shown = master.pmgsync("rotate-keys", "--recovery")
+    assert "Every member has it" in shown.err
     text = next(line.strip() for line in shown.out.splitlines() if line.startswith("    "))
     key = recovery_key(text)
-    until(
-        lambda: node.pmgsync("members", "--json").document()["recovery"] == key.public_key.key_id,
-        "the news",
-    )
+    assert node.pmgsync("members", "--json").document()["recovery"] == key.public_key.key_id
     old, new = (cluster.folder / name for name in ("old", "new"))
     old.write_text(cluster.recovery_key)
     new.write_text(text)
