@@ -45,6 +45,11 @@ from pmgsync.ports import FileKind, Intent, Journal, Seen, Step, StepKind, TreeR
 Keep = Callable[[str, bytes], None]
 """Takes path and content of a file that is about to be overwritten; durable when it returns."""
 
+LookBack = Callable[[Step], None]
+"""Looks at what a step has replaced, while that still has its second name. `HostError`: it goes back
+there.
+"""
+
 
 class Tree(TreeReader, TreeWriter, Protocol):
     """The synced places, to read and to write."""
@@ -96,14 +101,17 @@ class Activator:
         with self.tree.at_once():
             return self._switch(plan, contents, keep)
 
-    def settle(self) -> None:
+    def settle(self, look_back: LookBack | None = None) -> None:
         """Steps 5 to 7: what was switched is on disk, and what the node runs. Nothing to do where
-        nothing was. Raises as `switch`, with the tree as before it.
+        nothing was. `look_back` comes first. Raises as `switch`, with the tree as before it.
         """
         intent = self.journal.pending()
         if intent is None:
             return
         try:
+            if look_back is not None:
+                for step in intent.steps:
+                    look_back(step)
             self._sync_folders(intent.steps)
         except HostError as error:
             self._switch_back(intent)

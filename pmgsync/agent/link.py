@@ -129,6 +129,7 @@ class Link:
                 for answer in self.on_message(message):
                     async with self._sending:
                         await self._send_on(stream, answer)
+                await asyncio.sleep(0)  # what the message has set going comes first
                 message = await self._receive(stream)
         finally:
             pulse.cancel()

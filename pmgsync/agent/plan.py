@@ -95,6 +95,8 @@ def stages(plan: Plan) -> tuple[Plan, ...]:
     """`plan`, in two where a file takes the place of a folder or the reverse: first the deletes
     that are in the way, while the position stays, then the rest.
     """
+    if not plan.deletes:
+        return (plan,)
     puts = {entry.path for entry in plan.puts}
     above = {folder for path in puts for folder in _folders_above(path)}
     first = {

@@ -414,14 +414,14 @@ class AgentRole:
         step = self._tree.switch if small else self._tree.advance
         self.notes = await self._blocking(lambda: step(advance, plan, gathered), small=small)
         if small:
-            await self._settle()
+            self.notes = (*self.notes, *await self._settle())
         self._follower.activated(self.active)
         self._telling.wake()
         if joining:
             # What the node had already was not touched, but may lie there with another mode.
             self._want_look(Look(everywhere=True))
 
-    async def _settle(self) -> None:
+    async def _settle(self) -> tuple[str, ...]:
         """The new files can be read; the rest of the work lets other nodes' first part pass."""
         try:
             if self._config.settle_delay_s:
@@ -430,7 +430,7 @@ class AgentRole:
             with suppress(HostError):  # recovery finishes what cannot be finished now
                 self._tree.settle()
             raise
-        self._tree.settle()
+        return self._tree.settle()
 
     # --- drift ---
 

@@ -2,8 +2,9 @@
 
 Everything here blocks and runs one at a time; the role decides when, and on which thread. An
 interrupted activation comes before anything else (`settle_pending`): a plan made beside it would
-start from a state that is not there. What is overwritten although no version put it there is kept
-first, always.
+start from a state that is not there. What is overwritten although no version put it there is kept,
+always: while it still has a second name, which `settle` takes away and a crash does not, or before
+anything is done where that is not sure.
 """
 
 from __future__ import annotations
@@ -20,16 +21,17 @@ from pmgsync.agent.plan import Advance, Plan, maps_of, plan_advance, plan_repair
 from pmgsync.agent.services import Services
 from pmgsync.errors import HostError, PmgsyncError
 from pmgsync.model.changeset import NOWHERE
-from pmgsync.model.manifest import Digest, Manifest
+from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, FileEntry, Manifest
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import SCOPE
 from pmgsync.model.trust import Head
-from pmgsync.ports import Clock, FileKind, Intent, Look, Store
+from pmgsync.ports import Clock, FileKind, Intent, Look, Step, Store
 from pmgsync.survey import Observation, Survey
 
 Act = Callable[[Plan, Mapping[Digest, bytes], Keep], tuple[str, ...]]
 """`Activator.activate`, or its first half."""
 
+WOULD_BE_LOST = "what lies there would be lost"
 SMALL_BYTES = 256 << 10
 SMALL_FILES = 8
 
@@ -62,6 +64,10 @@ class TreeWork:
     active: Head = field(default_factory=Head)
     _arriving: Head | None = None
     """What was switched to, until `settle`."""
+    _unseen: frozenset[str] = frozenset()
+    """What was replaced and has not been looked at, until `settle`."""
+    _look_first: bool = False
+    """What was replaced could not be read the last time."""
 
     @property
     def joining(self) -> bool:
@@ -109,8 +115,7 @@ class TreeWork:
         """Carry out `plan`, which `self.plan` made, with the contents that came; notes."""
         with self.alone(), self.activator.tree.at_once():
             notes = self.switch(advance, plan, gathered)
-            self.settle()
-            return notes
+            return (*notes, *self.settle())
 
     def switch(
         self, advance: Advance, plan: Plan | None, gathered: Mapping[Digest, bytes]
@@ -119,43 +124,83 @@ class TreeWork:
         with self.activator.tree.at_once():
             return self._switch(advance, plan, gathered)
 
-    def settle(self) -> None:
-        """Bring what was switched to disk: from then on the node runs it. Raises as `advance`."""
+    def settle(self) -> tuple[str, ...]:
+        """Keep what was overwritten, bring what was switched to disk: from then on the node runs
+        it. Returns notes, raises as `advance`.
+        """
         arriving, self._arriving = self._arriving, None
-        self.activator.settle()
+        lost: list[Drift] = []
+        self._look_first = bool(self._unseen)  # in case that it fails
+        self.activator.settle(lambda step: lost.extend(self._look_back(step, arriving)))
+        self._look_first = False
         if arriving is not None:
             self.active = arriving
+        return drift.note(lost)
+
+    def _look_back(self, step: Step, arriving: Head | None) -> tuple[Drift, ...]:
+        """Keep what `step` replaced, if no version had put it there."""
+        if arriving is None or not step.backup or step.target not in self._unseen:
+            return ()
+        path = ManagedPath(step.target)
+        try:
+            data, _ = self.activator.tree.read(step.backup, limit=MAX_FILE_BYTES)
+        except HostError as error:
+            raise HostError(error.what, where=path, mend=WOULD_BE_LOST) from None
+        found = FileEntry.of(path, data)
+        observation = Observation(Manifest([found]), (), {found.digest: data})
+        return self._keep_overwritten([path], observation, arriving.manifest)
 
     def _switch(
         self, advance: Advance, plan: Plan | None, gathered: Mapping[Digest, bytes]
     ) -> tuple[str, ...]:
         observation: Observation | None = None
+        self._unseen = frozenset()
         if plan is None:
             observation = self.survey.look(Look(everywhere=True))
             found, before = observation.manifest, self.active.position
             plan = plan_advance(found, before, advance, authored=False)
+        elif self._can_look_back(plan):
+            self._unseen = plan.touched
         elif plan.touched:
             observation = self.survey.look(Look(plan.touched))
         lost: tuple[Drift, ...] = ()
         if observation is not None:
-            lost = drift.overwritten(
-                plan.touched,
-                observation,
-                self.active.manifest,
-                advance.manifest,
-                joining=self.joining,
-            )
-            unreadable = self._unreadable(lost, observation)
-            if unreadable:
-                raise HostError(
-                    next(iter(unreadable.values())), mend="what lies there would be lost"
-                )
-            self._keep(lost, observation)
-        wanted = advance.manifest.digests
-        fresh = {digest: data for digest, data in gathered.items() if digest in wanted}
+            lost = self._keep_overwritten(plan.touched, observation, advance.manifest)
+        fresh = gathered
+        if not gathered.keys() <= plan.contents:
+            wanted = advance.manifest.digests
+            fresh = {digest: data for digest, data in gathered.items() if digest in wanted}
         notes = self._carry_out_with_services(plan, advance.manifest, fresh, self.activator.switch)
         self._arriving = Head(advance.position, advance.manifest)
         return (*drift.note(lost), *notes)
+
+    def _can_look_back(self, plan: Plan) -> bool:
+        """Can what `plan` replaces be looked at when it is done?"""
+        return (
+            not self._look_first
+            and len(stages(plan)) == 1
+            and all(map(self._is_file_or_nothing, plan.touched))
+        )
+
+    def _is_file_or_nothing(self, path: str) -> bool:
+        try:
+            seen = self.activator.tree.stat(path)
+        except HostError:
+            return False
+        return seen is None or (seen.kind is FileKind.FILE and seen.size <= MAX_FILE_BYTES)
+
+    def _keep_overwritten(
+        self, paths: Iterable[str], observation: Observation, target: Manifest
+    ) -> tuple[Drift, ...]:
+        """Keep what lies at `paths` although no version put it there; `HostError` if it cannot be
+        read.
+        """
+        active = self.active.manifest
+        lost = drift.overwritten(paths, observation, active, target, joining=self.joining)
+        if unreadable := self._unreadable(lost, observation):
+            raise HostError(next(iter(unreadable.values())), mend=WOULD_BE_LOST)
+        self._keep(lost, observation)
+        return lost
 
     def _carry_out_with_services(
         self,

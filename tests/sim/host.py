@@ -213,6 +213,9 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
         node = self._node_to_move(path, new)
         self.steps.step(f"link {path} {new}")
         self._nodes[new] = node
+        for marked in (self.restless, self.unreadable):
+            if path in marked:
+                marked.add(new)
 
     def rename(self, path: str, new: str) -> None:
         node = self._node_to_move(path, new)
@@ -221,6 +224,11 @@ class MemoryTree(TreeReader, TreeWriter, Attributes):
         self.steps.step(f"rename {path} {new}")
         del self._nodes[path]
         self._nodes[new] = node
+        for marked in (self.restless, self.unreadable):
+            marked.discard(new)
+            if path in marked:
+                marked.remove(path)
+                marked.add(new)
 
     def remove(self, path: str) -> None:
         self._require_real_folders(path, HostError)
