@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pmgsync.host import store_rows as rows
 from pmgsync.host.store_schema import (
     LOG_BYTES,
     Row,
+    Turn,
     connect,
     sealed,
     to_text,
@@ -50,7 +50,7 @@ class StoreBase:
     def __init__(self, path: Path) -> None:
         """Open the database at `path` or make it; `StoreError` if that fails."""
         self._path = os.path.abspath(path)
-        self._lock = threading.RLock()
+        self._one_turn = Turn(self._path)
         self._logged = 0
         self._database = connect(self._path)
         try:
@@ -67,10 +67,8 @@ class StoreBase:
         with self._turn():
             self._database.close()
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        with self._lock, translated(self._path):
-            yield
+    def _turn(self) -> Turn:
+        return self._one_turn
 
     @property
     def log_is_long(self) -> bool:

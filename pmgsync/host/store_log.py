@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pmgsync.errors import StoreError
@@ -50,11 +50,20 @@ _DROP_UNUSED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Of what is written ahead: version and row, and the contents that are in the database."""
+
+    row: tuple[int, Row]
+    contents: frozenset[Digest]
+
+
 class StoreLog(StoreBase, History, Journal, Upkeep):
     """See the ports."""
 
     def __init__(self, path: Path) -> None:
         self._manifests: dict[int, Manifest] = {0: Manifest()}
+        self._ready: _Ready | None = None
         super().__init__(path)
         try:
             self._append_ahead()
@@ -74,12 +83,15 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
 
     def append(self, record: LogRecord, contents: Mapping[Digest, bytes]) -> None:
         """See the port."""
-        version, row = rows.version_row(record)
         with self._turn():
+            is_durable = record.envelope.to_bytes() == self._ahead
+            ready = self._ready if is_durable else None
+            version, row = ready.row if ready else rows.version_row(record)
+            if ready:
+                contents = {d: data for d, data in contents.items() if d not in ready.contents}
             before = self._state.head
             if version <= before:
                 raise RuntimeError(f"version {version} is not after {before}")
-            is_durable = record.envelope.to_bytes() == self._ahead
             with (
                 self._not_waiting() if is_durable else nullcontext(),
                 self._writing(replace(self._state, head=version)),
@@ -92,12 +104,13 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         """See the port."""
         envelope = record.envelope.to_bytes()
         with self._turn():
+            ready = _Ready(rows.version_row(record), frozenset(contents))
             with self._transaction():
                 self._insert_contents(contents)
                 self._database.execute(
                     "insert or replace into ahead values (1, ?, ?)", sealed(envelope)
                 )
-            self._ahead = envelope
+            self._ahead, self._ready = envelope, ready
 
     def withdraw(self, *, durable: bool = False) -> None:
         """See the port."""

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 
@@ -201,12 +202,12 @@ def write_back(path: str) -> None:
 
 def seal_of(values: Sequence[Cell]) -> str:
     """The checksum of one row."""
-    state = hashlib.blake2b(digest_size=12)
-    for value in values:
-        data = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
-        state.update(b"%d:" % len(data))
-        state.update(data)
-    return state.hexdigest()
+    cells = [
+        value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
+        for value in values
+    ]
+    text = b"".join([b"%d:%b" % (len(cell), cell) for cell in cells])
+    return hashlib.blake2b(text, digest_size=12).hexdigest()
 
 
 def sealed(*values: Cell) -> Row:
@@ -255,6 +256,27 @@ def translated(path: str) -> Iterator[None]:
         raise damaged(path, str(error)) from None
 
 
+class Turn:
+    """To be entered by one thread at a time, again by the same one as often as it likes. What goes
+    wrong inside comes out as from `translated`.
+
+    No generator, as that is: what is entered several times in each change should cost little.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._lock.release()
+        if error is not None:
+            with translated(self._path):
+                raise error
+
+
 def _store_error(path: str, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
@@ -285,4 +307,7 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 def to_text(value: object) -> str:
     """JSON for a text column."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))

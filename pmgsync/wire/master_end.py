@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from pmgsync.errors import PmgsyncError, TransportError
-from pmgsync.model.messages import ToAgent, ToMaster
+from pmgsync.model.messages import Beat, Offer, ToAgent, ToMaster
 from pmgsync.wire.codec import decode_to_master, encode_to_agent
 from pmgsync.wire.refusals import is_being_cancelled
 
@@ -16,11 +16,28 @@ else:
     StreamContext = grpc.aio.ServicerContext
 
 
+class SameForAll:
+    """The bytes of what goes to every node, made once. One for all streams of a server."""
+
+    def __init__(self) -> None:
+        self._last: tuple[ToAgent, bytes] | None = None
+
+    def encode(self, message: ToAgent) -> bytes:
+        """The bytes of `message`; those of the last offer or beat as they are."""
+        if self._last is not None and self._last[0] is message:
+            return self._last[1]
+        data = encode_to_agent(message)
+        if isinstance(message, Offer | Beat):
+            self._last = message, data
+        return data
+
+
 class ServerStream:
     """A `ports.MasterEnd`. Reads and writes go straight to the call; nothing is queued here."""
 
-    def __init__(self, context: StreamContext, who: str) -> None:
+    def __init__(self, context: StreamContext, who: str, encoded: SameForAll) -> None:
         self._context = context
+        self._encoded = encoded
         self._who = who
         self._sending = asyncio.Lock()  # a call takes one write at a time
         self._over: PmgsyncError | None = None
@@ -32,7 +49,7 @@ class ServerStream:
 
     async def send(self, message: ToAgent) -> None:
         """See `ports.Stream`."""
-        data = encode_to_agent(message)
+        data = self._encoded.encode(message)
         async with self._sending:
             if self._over is not None:
                 raise self._over

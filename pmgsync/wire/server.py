@@ -34,7 +34,7 @@ from pmgsync.model.membership import Member
 from pmgsync.ports import FollowHandler, MasterEnd
 from pmgsync.wire import join_service, register_call
 from pmgsync.wire.audience import CATCH_UP, CHANGE, CONSULT, FOLLOW, JOIN, Guard, Lookup, caller
-from pmgsync.wire.master_end import ServerStream, StreamContext
+from pmgsync.wire.master_end import SameForAll, ServerStream, StreamContext
 from pmgsync.wire.peer_service import PeerHandler, PeerService
 from pmgsync.wire.refusals import one_line, status_of, trailing_of
 from pmgsync.wire.tls import (
@@ -86,6 +86,7 @@ class MemberServer:
         self._requests = requests
         self._trust = MemberTrust(identity, certificates)
         self._front = MemberTrust(identity, strangers=True)
+        self._encoded = SameForAll()
         self._streams: dict[int, _Serving] = {}
         self._handing_over: set[_Serving] = set()
         self._server: grpc.aio.Server | None = None
@@ -174,7 +175,7 @@ class MemberServer:
         member, follow = caller(), self._follow
         if follow is None:
             raise RuntimeError("a follow stream without a handler")
-        serving = _Serving(member, context)
+        serving = _Serving(member, context, self._encoded)
         older = self._streams.get(member.cid)
         self._streams[member.cid] = serving
         try:
@@ -197,7 +198,7 @@ class MemberServer:
             if older.member.cid == member.cid:
                 older.end(TransportError("replaced by a newer stream of the same node"))
                 self._handing_over.discard(older)
-        serving = _Serving(member, context)
+        serving = _Serving(member, context, self._encoded)
         self._handing_over.add(serving)
         try:
             await context.send_initial_metadata(())
@@ -219,11 +220,11 @@ class MemberServer:
 class _Serving:
     """One stream of one member, from its first to its last moment."""
 
-    def __init__(self, member: Member, context: StreamContext) -> None:
+    def __init__(self, member: Member, context: StreamContext, encoded: SameForAll) -> None:
         self.member = member
         self.over = asyncio.Event()
         self._context = context
-        self._stream = ServerStream(context, member.label)
+        self._stream = ServerStream(context, member.label, encoded)
         self._ending = asyncio.get_running_loop().create_future()
 
     @property
