@@ -46,8 +46,8 @@ Keep = Callable[[str, bytes], None]
 """Takes path and content of a file that is about to be overwritten; durable when it returns."""
 
 LookBack = Callable[[Step], None]
-"""Looks at what a step has replaced, while that still has its second name. `HostError`: it goes back
-there.
+"""Looks at what a step has replaced, while that still has its second name. `HostError`: it goes
+back there.
 """
 
 

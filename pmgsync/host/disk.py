@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pmgsync.errors import HostError
@@ -22,6 +22,7 @@ from pmgsync.host.disk_writer import SYNC_AT_ONCE, DiskWriter, Opened, sync
 from pmgsync.host.faults import host_error
 from pmgsync.host.folders import kept_handles, open_folder, split
 from pmgsync.host.owners import Owners
+from pmgsync.host.sync_thread import SyncThread
 from pmgsync.host.writers import has_writer
 from pmgsync.model import scope
 from pmgsync.model.paths import MAX_PATH_BYTES, printable
@@ -223,7 +224,7 @@ class DiskTree(DiskReader, DiskWriter, TreeWriter, Attributes):
         owners = Owners()
         DiskReader.__init__(self, root, owners, service_folders)
         DiskWriter.__init__(self, root, owners)
-        self._helper = ThreadPoolExecutor(1, "pmgsync-fsync")
+        self._sync_thread = SyncThread()
 
     def at_once(self) -> AbstractContextManager[None]:
         """What is done inside is done at once: handles of folders are kept for that long."""
@@ -237,11 +238,11 @@ class DiskTree(DiskReader, DiskWriter, TreeWriter, Attributes):
             return
         # Opened here, where folders are open already, so that a few files are one call to it.
         with self.opened(paths[:SYNC_AT_ONCE]) as first:
-            syncing = self._helper.submit(self._sync, first, paths[SYNC_AT_ONCE:])
+            self._sync_thread.begin(partial(self._sync, first, paths[SYNC_AT_ONCE:]))
             try:
                 yield
             finally:
-                error = syncing.exception()
+                error = self._sync_thread.end()
         if error is not None:
             raise error
 
