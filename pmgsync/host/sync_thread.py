@@ -37,6 +37,6 @@ class SyncThread:
             error: Exception | None = None
             try:
                 work()
-            except Exception as caught:  # noqa: BLE001 # handed to whoever waits
+            except Exception as caught:  # noqa: BLE001 # daemon edge: handed to whoever waits
                 error = caught
             self._done.put(error)
