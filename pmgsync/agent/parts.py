@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pmgsync.agent.activate import Activator
 from pmgsync.agent.link import LinkConfig
-from pmgsync.agent.services import Services
 from pmgsync.agent.telling import InThread
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer
 from pmgsync.model.membership import Membership
 from pmgsync.ports import ChangeSource, Clock, Dialer, Store
 from pmgsync.survey import Survey
+
+if TYPE_CHECKING:
+    from pmgsync.agent.services import Services
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from pmgsync.agent.reactions import Answer
-from pmgsync.agent.services import Services
+if TYPE_CHECKING:
+    from pmgsync.agent.reactions import Answer
+    from pmgsync.agent.services import Services
 
 InThread = Callable[[Callable[[], None]], Awaitable[None]]
 """Runs something that blocks away from the event loop."""

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pmgsync.agent import drift
 from pmgsync.agent.activate import Activator, Keep
 from pmgsync.agent.beside import map_of
 from pmgsync.agent.drift import Drift
 from pmgsync.agent.plan import Advance, Plan, maps_of, plan_advance, plan_repair, stages
-from pmgsync.agent.services import Services
 from pmgsync.errors import HostError, PmgsyncError
 from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.manifest import MAX_FILE_BYTES, Digest, FileEntry, Manifest
@@ -27,6 +27,9 @@ from pmgsync.model.scope import SCOPE
 from pmgsync.model.trust import Head
 from pmgsync.ports import Clock, FileKind, Intent, Look, Step, Store
 from pmgsync.survey import Observation, Survey
+
+if TYPE_CHECKING:  # a node that renders nothing does not carry it
+    from pmgsync.agent.services import Services
 
 Act = Callable[[Plan, Mapping[Digest, bytes], Keep], tuple[str, ...]]
 """`Activator.activate`, or its first half."""

@@ -18,7 +18,6 @@ from pmgsync.agent.activate import Activator
 from pmgsync.agent.link import LinkConfig
 from pmgsync.agent.parts import AgentConfig, AgentParts
 from pmgsync.agent.role import AgentRole
-from pmgsync.agent.services import Services
 from pmgsync.agent.voting import ballot_in
 from pmgsync.cli.rendering import (
     TREE_LOCK,
@@ -47,6 +46,7 @@ from pmgsync.wire.local import LocalDialer
 from pmgsync.wire.tls import TlsIdentity
 
 if TYPE_CHECKING:
+    from pmgsync.agent.services import Services
     from pmgsync.cli.master_side import MasterSide
 
 log = logging.getLogger(__name__)
@@ -160,6 +160,9 @@ def watch(root: Path, clock: Clock, *, is_master: bool) -> Watch:
 def _services(parts: NodeParts, settings: Settings, *, is_master: bool) -> Services | None:
     if not renders(parts.root, settings):
         return None
+    # A node that renders nothing need not carry in memory what renders.
+    from pmgsync.agent.services import Services
+
     files = service_files(parts.root, parts.tree)
     checks = service_checks(parts.root)
     telling = teller(parts.root, settings)

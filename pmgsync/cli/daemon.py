@@ -21,7 +21,7 @@ from pmgsync.cli.node import Node
 from pmgsync.cli.settings import Settings, load_settings
 from pmgsync.errors import ExitCode, PmgsyncError
 from pmgsync.host.lock import hold_lock
-from pmgsync.host.memory import use_one_arena
+from pmgsync.host.memory import give_back, use_one_arena
 from pmgsync.host.notify import Notifier
 from pmgsync.wire.control import ControlServer
 
@@ -68,6 +68,8 @@ class _Daemon:
             control.start()
             # What is there by now stays: the collector need not look at it again and again, nor
             # begin in the middle of every small change.
+            gc.collect()
+            give_back()
             gc.freeze()
             gc.set_threshold(COLLECT_AFTER, 10, 10)
             self._notifier.ready(node.status_line)

@@ -11,23 +11,21 @@ from typing import TYPE_CHECKING
 
 from pmgsync import render
 from pmgsync.agent.maps import MapBuilder
-from pmgsync.agent.reactions import Teller
-from pmgsync.agent.service_files import ServiceFiles
 from pmgsync.errors import PmgsyncError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.facts import gather_facts, resolve
 from pmgsync.host.process import SystemRunner
 from pmgsync.model.scope import CLUSTER_CONF, SPAMASSASSIN
 from pmgsync.render.errors import TemplateError
-from pmgsync.render.plan import Renderer
 from pmgsync.render.targets import PACKAGED, Places, Reaction, folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pmgsync.agent.in_the_way import Tree
+    from pmgsync.agent.reactions import Teller
     from pmgsync.agent.service_checks import ServiceChecks
-    from pmgsync.agent.service_files import Contents
+    from pmgsync.agent.service_files import Contents, ServiceFiles
     from pmgsync.cli.settings import Settings
     from pmgsync.model.facts import HostFacts
     from pmgsync.model.steady_facts import SteadyFacts
@@ -53,6 +51,11 @@ def service_files(
     """The service files of the node at `root`. A command gives the `facts` and gets all of them;
     for the daemon (None) they are those of this machine, and of files those that have a folder.
     """
+    # Only here, and others below: a daemon that renders nothing does not load them, and
+    # `pmgsync sync --dry-run` must start fast.
+    from pmgsync.agent.service_files import ServiceFiles
+    from pmgsync.render.plan import Renderer
+
     return ServiceFiles(
         tree=tree,
         ours=our_template,
@@ -121,7 +124,6 @@ def service_folders(root: Path, facts: HostFacts | None = None) -> tuple[str, ..
 
 def service_checks(root: Path) -> ServiceChecks:
     """The checks of service files on this machine, in a folder below `root`."""
-    # Only here, and others below: `pmgsync sync --dry-run` must start fast.
     from pmgsync.agent.service_checks import ServiceChecks
     from pmgsync.host.scratch import laid_out
 
@@ -130,6 +132,8 @@ def service_checks(root: Path) -> ServiceChecks:
 
 def teller(root: Path, settings: Settings) -> Teller:
     """Tells the services of the node at `root`."""
+    from pmgsync.agent.reactions import Teller
+
     return Teller(
         SystemRunner(),
         {reaction: getattr(settings.services, reaction.value) for reaction in Reaction},
