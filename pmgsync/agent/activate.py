@@ -21,10 +21,11 @@ the digests tell), everything is switched back. A failure in 4 or 5 switches bac
 rename of 4 a reader can see new files beside old ones; each single file is whole at every moment.
 
 Undoing takes the second names away, so `recover` goes on only where no step was undone before: what
-it does it can still undo. What was replaced has its second name up to 7, and if no version had put it
-there, the look in 5 or `recover` hands it to `keep`. 6 need not wait for the disk: where a power cut took it, the new contents
-without second names say that 7 was reached. And what somebody else put at a target since the plan
-was made, or since the crash, is handed to `keep` before it is overwritten; only then.
+it does it can still undo. What was replaced has its second name up to 7, and if no version had put
+it there, the look in 5 or `recover` hands it to `keep`. 6 need not wait for the disk: where a power
+cut took it, the new contents without second names say that 7 was reached. And what somebody else
+put at a target since the plan was made, or since the crash, is handed to `keep` before it is
+overwritten; only then.
 """
 
 from __future__ import annotations
