@@ -74,6 +74,7 @@ class ServiceChecks:
             if (data := synced(path)) is not None
         }
         contents = {file.path.rpartition("/")[2]: file.data for file in files}
+        contents |= dict.fromkeys(check.empty, b"")
         status, lines = self._ask(check, program, beside | contents, place)
         name = program.rpartition("/")[2]
         fine = warnings(lines)

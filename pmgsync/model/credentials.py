@@ -4,6 +4,7 @@ Two degrees: what is a credential wherever it stands (`user:word@` in an address
 password), and, for text of unknown origin, also what may be one: what stands after a word like
 `password`, an account in a table that stands in a Postfix parameter (`static:user:word`,
 `inline:{host=user:word}`), a key in the path or the query of an URL. Rather one too many is masked.
+A word like `password` may be misspelt (`pasword`, `passwort`).
 """
 
 import re
@@ -13,7 +14,7 @@ MASK = "********"
 _ASSIGNED = re.compile(
     r"""(?ix)
     (?P<key> (?<![\w.-]) [\w.-]*
-             (?: pass | passwd | password | passphrase | pwd | bindpw | secret | token
+             (?: pass | pas+w[a-z]* | passphrase | pwd | bindpw | secret | token
                | api[_-]?key | client[_-]?key | private[_-]?key | authorization | bind_?pw ) ["']? )
     (?P<gap> \s* [:=] \s* )
     (?P<value> \S.* )
@@ -22,7 +23,7 @@ _ASSIGNED = re.compile(
 _SPACED = re.compile(
     r"""(?ix)
     (?P<key> (?: ^ \s* (?:[\w.-]*[_-])? pass
-               | (?:^|(?<=\s)) [\w.-]* (?: passwd | password | passphrase | bindpw | secret | token
+               | (?:^|(?<=\s)) [\w.-]* (?: pas+w[a-z]* | passphrase | bindpw | secret | token
                                          | api[_-]?key | client[_-]?key | private[_-]?key ) ) )
     (?P<gap> \s+ )
     (?P<value> (?![:=]) \S.* )

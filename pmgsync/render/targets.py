@@ -117,6 +117,8 @@ class Check:
     """Does it read what else lies in its folder, too (files that one of ours includes)?"""
     synced: tuple[str, ...] = ()
     """Which of these are synced: they are read as they will be, not as they lie there."""
+    empty: tuple[str, ...] = ()
+    """Files that it wants to be there, with nothing in them."""
     forgives: bool = False
     """Does the service work with the rest of a file that it complains about? Then complaints that
     the files which lie there cause as well are warnings."""
@@ -297,14 +299,17 @@ CHECKS: tuple[Check, ...] = (
         synced=(f"{SPAMASSASSIN}/custom.cf", f"{SPAMASSASSIN}/pmg-scores.cf"),
         forgives=True,
     ),
-    # It reads the file and prints one value. (`pg_hba.conf` is read by a running server only.)
+    # It reads the file and prints one value. (`pg_hba.conf` is read by a running server only.) As
+    # where Debian starts it, the folder of the data need not be named in the file.
     Check(
         Service.POSTGRES,
         (
             "/usr/lib/postgresql/{postgres}/bin/postgres",
-            *("-C", "shared_buffers", "-c", "config_file={folder}/postgresql.conf"),
+            *("-C", "shared_buffers", "-D", "{folder}"),
+            *("-c", "config_file={folder}/postgresql.conf"),
         ),
         with_others=True,
+        empty=("postgresql.auto.conf",),  # of the data, with what `ALTER SYSTEM` sets
     ),
     Check(Service.CLAMD, ("clamd", "--config-file={folder}/clamd.conf", "--version")),
     Check(Service.FRESHCLAM, ("freshclam", "--config-file={folder}/freshclam.conf", "--version")),

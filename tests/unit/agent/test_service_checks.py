@@ -119,7 +119,7 @@ def test_what_a_program_warns_of_is_said_once_and_refuses_nothing() -> None:
     commands.answer("postconf", 0, f"postconf: {words}\nbanner = warning: no\n")
     commands.answer("postmap", 0, f"postmap: {words}\ny\n")
     warned = check(commands, Table(), Gateway())
-    said = "warns: /etc/postfix/main.cf: unused parameter: no_such=1"
+    said = "warns: /etc/postfix/main.cf: unused parameter: no_such=********"
     assert warned[Service.POSTFIX] == (
         f"etc/postfix: postconf {said}",
         f"etc/postfix: postmap {said}",
@@ -161,7 +161,7 @@ def test_of_spamassassin_a_new_complaint_refuses_with_the_line_of_the_template()
     node.override("local.cf.in", "[% IF 1 -%]\nfine\n[%- END %]\nbad line\n")
     with pytest.raises(CheckFailedError) as caught:
         check(spamassassin((old, new), (old, "")), Table(), node)
-    assert "local.cf (line 2): bad line (local.cf.in line 4: bad line)" in caught.value.what
+    assert "local.cf (line 2): bad ******** (local.cf.in line 4: bad)" in caught.value.what
     assert "custom.cf" not in caught.value.what
     assert "Nov 26" not in caught.value.what
 
@@ -170,6 +170,8 @@ def test_postgres_is_asked_in_the_version_that_is_here_and_reads_what_is_include
     commands, table = programs(POSTGRES), Table()
     check(commands, table, Gateway())
     (argv,) = commands.ran
+    assert argv[1:5] == ("-C", "shared_buffers", "-D", "/on/the/table")
+    assert table.seen[0]["postgresql.auto.conf"] == b""
     assert argv[-1] == "config_file=/on/the/table/postgresql.conf"
     assert table.beside == ["etc/postgresql/15/main"]
 
@@ -181,7 +183,7 @@ async def test_warnings_are_in_the_report_until_they_are_mended() -> None:
     async with stage.running():
         await stage.offer(stage.author.version(FIRST))
         (said,) = stage.reports[-1].notes
-        assert said == "etc/postfix: postconf warns: unused parameter: x=1"
+        assert said == "etc/postfix: postconf warns: unused parameter: x=********"
         await stage.look(everywhere=True)
         assert len(stage.reports[-1].notes) == 1
         stage.commands.answer("postconf")
@@ -252,12 +254,12 @@ def test_other_files_of_the_folder_lie_there_by_links(tmp_path: Path) -> None:
 # --- the real programs ---
 
 FAULTS = [
-    ("postconf", Service.POSTFIX, "main.cf", b"no equal sign\n"),
+    ("postconf", Service.POSTFIX, "main.cf", b"no hunter\n"),
     ("postmap", Service.POSTFIX, "main.cf", b"default_process_limit = abc\n"),
-    ("clamd", Service.CLAMD, "clamd.conf", b"NoSuchOption yes\n"),
-    ("freshclam", Service.FRESHCLAM, "freshclam.conf", b"NoSuchOption yes\n"),
-    ("spamassassin", Service.SPAMASSASSIN, "local.cf", b"no_such_option 1\n"),
-    (POSTGRES, Service.POSTGRES, "postgresql.conf", b"no_such_option = 1\n"),
+    ("clamd", Service.CLAMD, "clamd.conf", b"NoSuchOption hunter\n"),
+    ("freshclam", Service.FRESHCLAM, "freshclam.conf", b"NoSuchOption hunter\n"),
+    ("spamassassin", Service.SPAMASSASSIN, "local.cf", b"no_such_option hunter\n"),
+    (POSTGRES, Service.POSTGRES, "postgresql.conf", b"no_such_option = hunter\n"),
 ]
 
 
@@ -284,8 +286,33 @@ def test_the_real_program_takes_our_files_and_refuses_a_fault(
     check(b"")
     with pytest.raises(CheckFailedError, match=f"{Path(program).name} refuses") as caught:
         check(fault)
+    assert "hunter" not in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
     assert list((tmp_path / "run/pmgsync").iterdir()) == []
+
+
+def postgres_reads(text: bytes, folder: Path) -> Warned:
+    """PostgreSQL reads a `postgresql.conf`."""
+    runner = SystemRunner()
+    if not runner.available(POSTGRES):
+        lacking("PostgreSQL is not installed")
+    (file,) = (f for f in Gateway().render().values() if f.path.endswith("/postgresql.conf"))
+    found = [Change(ChangeKind.NEW, file.path, Service.POSTGRES, None, text)]
+    checks = ServiceChecks(runner, partial(laid_out, folder))
+    return checks.check([replace(file, data=text)], found, postgres="15")
+
+
+def test_postgres_need_not_be_told_where_its_data_are(tmp_path: Path) -> None:
+    """Debian says so on the command line."""
+    assert postgres_reads(b"port = 5432\n", tmp_path) == {Service.POSTGRES: ()}
+
+
+def test_what_postgres_cannot_read_is_refused_without_the_value(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailedError) as caught:
+        postgres_reads(b"port = 5432\nfoo = bar hunter2\n", tmp_path)
+    assert 'postgresql.conf" line 2, near token ********' in str(caught.value)
+    assert "hunter" not in str(caught.value)
+    assert "auto.conf" not in str(caught.value)
 
 
 def test_spamassassin_reads_the_synced_rules_as_they_will_be(tmp_path: Path) -> None:

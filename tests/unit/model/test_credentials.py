@@ -31,6 +31,8 @@ KEY = "0a1b2c3d4e5f60718293a4b5"
             f"PrivateMirror https://h.example/x?key={MASK}&v={MASK}",
         ),
         ("bind_pw = hunter2", f"bind_pw = {MASK}"),
+        ("bayes_sql_pasword hunter2", f"bayes_sql_pasword {MASK}"),
+        ("HTTPProxyPasswort hunter2", f"HTTPProxyPasswort {MASK}"),
     ],
 )
 def test_a_secret_is_masked(line: str, shown: str) -> None:
