@@ -38,7 +38,7 @@ from pmgsync.model.rekeying import (
     sign_change,
 )
 from pmgsync.model.status import ClusterStatus
-from pmgsync.model.validity import ends_at, renewal_objection
+from pmgsync.model.validity import ends_at, has_dates, renewal_objection, valid_from_to
 from pmgsync.wire.certificates import to_der
 
 if TYPE_CHECKING:
@@ -212,7 +212,17 @@ def agrees_with_most(membership: Membership, ahead: Mapping[int, int]) -> bool:
 
 
 def certificate_lines(membership: Membership, now_ms: int) -> list[str]:
-    """What an admin must hear of the certificates of the members."""
+    """What an admin must hear of the certificates of the members, at this moment by the clock of
+    this node. Where that says that most of them do not count, it is what has to be looked at.
+    """
+    dead = [member.label for member in membership.members if not _counts(member, now_ms)]
+    if 2 * len(dead) > len(voters(membership)):
+        return [
+            f"by the clock of this node it is {day(now_ms)}, and the certificates of "
+            f"{', '.join(dead)} do not count then, so it can talk to none of them. If that is "
+            f"wrong, {SET_IT}. If it is right, no node can: on one that is not the master, "
+            "`pmgsync promote --force-new-cluster`; on the others `pmgsync leave`, and join again"
+        ]
     lines = []
     for member in membership.members:
         ends = _ends(member)
@@ -234,6 +244,14 @@ def _certificate_line(membership: Membership, member: Member, ends: int, *, has_
         f"the certificate of {member.label} {ended} on {day(ends)}, and was not replaced by "
         f"itself: {mend}"
     )
+
+
+def _counts(member: Member, now_ms: int) -> bool:
+    """Does TLS take its certificate at that moment? One without a date is no trouble of clocks."""
+    if member.keys is None or not has_dates(member.keys.certificate):
+        return True
+    start, end = valid_from_to(member.keys.certificate)
+    return start <= now_ms <= end
 
 
 def _ends(member: Member) -> int | None:

@@ -27,8 +27,8 @@ NOTICE = "pmgsync-removal-bin"
 """What the signed notice of a removal is called beside the status of the call that it ends."""
 MEND = "start pmgsyncd there or mend the network"
 MEND_REMOVED = (
-    "it is tried again; if this node was removed (`pmgsync members` there), `pmgsync leave` here "
-    "forgets the cluster"
+    "it is tried again; are the clocks of both right (`timedatectl`)? If this node was removed "
+    "(`pmgsync members` there), `pmgsync leave` here forgets the cluster"
 )
 
 _GRPC_FAILED = ("failed to connect to all addresses", "connections to all backends failing")
@@ -39,8 +39,12 @@ _GRPC_BROKE = (
 """How the details begin that grpc writes itself, in its releases from 1.51 to today's."""
 SHUT_OUT = "ends the connection before it lets this node in"
 BROKE = "the connection broke"
+WRONG_CERTIFICATE = (
+    "shows another certificate than the one it has in the cluster, or one that has ended"
+)
+"""TLS does not say which."""
 _NO_CONNECTION = (
-    ("certificate_verify_failed", "shows another certificate than the one it has in the cluster"),
+    ("certificate_verify_failed", WRONG_CERTIFICATE),
     ("refused", "connection refused"),
     ("timed out", "timed out"),
     ("timeout", "timed out"),

@@ -18,7 +18,7 @@ from pmgsync.wire.certificates import make_certificate, to_der
 from tests.compose.namespaces import faketime
 from tests.e2e.cluster import Cluster, Node, until
 from tests.e2e.test_promotion import lead
-from tests.unit.model.sample import STRANGER, genesis, member
+from tests.unit.model.sample import STRANGER, genesis, key, member
 from tests.wire.test_mixed import other_interpreter
 
 KEY_FILES = ("identity.key", "tls.key", "tls.crt")
@@ -198,6 +198,22 @@ def test_status_names_node_date_and_mend_a_year_before_the_end() -> None:
     assert "promote another node" in ended
 
 
+def test_where_most_certificates_do_not_count_the_clock_is_to_be_looked_at() -> None:
+    """Ended, or not begun: to a node whose clock is wrong by decades all look alike."""
+    now = 1_800_000_000_000
+    keys = [MemberKeys(key(n).public_key, to_der(make_certificate("mx", now)[1])) for n in (1, 2)]
+    two = replace(
+        genesis(),
+        members=tuple(replace(member(n), keys=held) for n, held in enumerate(keys, 1)),
+    )
+    for years in (-11, 11):
+        (line,) = certificate_lines(two, now + years * 366 * DAY_MS)
+        assert line.startswith(f"by the clock of this node it is {2027 + years}-")
+        assert "mx1(1), mx2(2) do not count then" in line
+        assert "`timedatectl`" in line
+        assert "--force-new-cluster" in line
+
+
 def test_a_master_replaces_its_certificate_by_itself_only_while_most_are_there() -> None:
     """And have the time that it has."""
     three = replace(genesis(), members=(member(1), member(2), member(3)))
@@ -313,3 +329,40 @@ def test_with_other_keys_a_node_becomes_the_master_and_takes_others_again(three:
     lost.start()
     edit(three)
     assert all("Traceback" not in one.log_text() for one in three.nodes)
+
+
+ELEVEN_YEARS_S = 11 * 366 * 86_400
+
+
+def test_one_alone_whose_certificate_has_ended_replaces_it(cluster: Cluster) -> None:
+    cluster.found(1)
+    master = cluster.master
+    before = keys_of(master)["tls.crt"]
+    master.stop()
+    master.environment = faketime(ELEVEN_YEARS_S)
+    master.start()
+    until(lambda: keys_of(master)["tls.crt"] != before, "another certificate")
+    assert "certificate" not in master.attention()
+
+
+def test_a_master_that_all_certificates_have_ended_for_says_so_and_another_takes_over(
+    cluster: Cluster,
+) -> None:
+    """Its clock is wrong, or those of the others are: it cannot know. Both sides are told."""
+    master, heir, third = cluster.found(3).nodes
+    master.stop()
+    master.environment = faketime(ELEVEN_YEARS_S)
+    master.start()
+    until(lambda: _names(master, "the certificates of mail1(1), mail2(2), mail3(3)"), "the word")
+    assert "`timedatectl`" in master.attention()
+    until(lambda: _names(heir, "are the clocks of both right"), "the loss to be noticed")
+    until(lambda: _names(third, "no connection"), "the loss to be noticed")
+    refused = master.pmgsync("rotate-keys", "--tls", code=None)
+    assert "a clock is wrong" in refused.err
+    heir.pmgsync("promote")
+    lead(cluster, heir)
+    edit(cluster, heir, third)
+    master.stop()
+    master.environment = {}
+    master.start()
+    edit(cluster)

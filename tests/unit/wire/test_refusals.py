@@ -103,7 +103,7 @@ REACHING = "failed to connect to all addresses; last error: "
         (
             REACHING + "UNKNOWN: ipv4:192.0.2.1:7643: Ssl handshake failed: SSL_ERROR_SSL: "
             "error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED",
-            "shows another certificate than the one it has in the cluster",
+            "shows another certificate than the one it has in the cluster, or one that has ended",
         ),
         (REACHING + "something that nobody has seen yet", "cannot be reached"),
         ("Socket closed", "the connection broke"),
