@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ControlClient
+from pmgsync.cli.tables import counted
 from pmgsync.cli.version_format import day
 from pmgsync.errors import ExitCode, NoMasterError, PmgsyncError
 from pmgsync.model.canonical import Fields
@@ -132,8 +133,17 @@ def _rotated_text(answer: dict[str, Any]) -> str:
             f"  fingerprint before  {printable(fields.take('before', str))}",
             f"  fingerprint now     {printable(fields.take('fingerprint', str))}",
             f"  the certificate ends on {day(fields.count('ends'))}",
+            *_tokens_lines(fields.optional_count("tokens") or 0),
         ]
     )
+
+
+def _tokens_lines(dead: int) -> list[str]:
+    """What became of the join tokens, which name the certificate of the master."""
+    if not dead:
+        return []
+    are = f"{counted(dead, 'join token')} that named the certificate of before"
+    return [f"  revoked: {are}; `pmgsync join-cmd` prints a new one"]
 
 
 def _recovery_text(answer: dict[str, Any]) -> str:
@@ -170,7 +180,7 @@ ROTATE_KEYS = Command(
     run=_rotate_keys,
     configure=_configure,
     codes=(ExitCode.REJECTED, ExitCode.NO_MASTER, ExitCode.TIMED_OUT),
-    more="Join tokens that were printed before name the certificate that the master had: print new "
-    "ones. Whoever has copied the keys of a node could rotate them, too: to shut him out, `pmgsync "
-    "delete` the node, and let it join again.",
+    more="Join tokens that were printed before name the certificate that the master had: where it "
+    "gets another, they are revoked. Whoever has copied the keys of a node could rotate them, too: "
+    "to shut him out, `pmgsync delete` the node, and let it join again.",
 )

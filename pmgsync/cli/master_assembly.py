@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import partial
 
 from pmgsync.agent.voting import ballot_in
 from pmgsync.cli.assembly import SILENT_BEATS, NodeParts
 from pmgsync.cli.master_side import MasterSide
 from pmgsync.cli.settings import Settings
-from pmgsync.errors import InvalidError
+from pmgsync.errors import HostError, InvalidError
 from pmgsync.master.admission import Admission
 from pmgsync.master.attention import register_lines
 from pmgsync.master.cluster_file import ClusterFile
@@ -31,6 +33,8 @@ from pmgsync.survey import Survey
 from pmgsync.wire.certificates import check_certificate
 from pmgsync.wire.server import Listen, MemberServer
 
+log = logging.getLogger(__name__)
+
 
 def build_master(
     parts: NodeParts,
@@ -46,7 +50,7 @@ def build_master(
     history = TrustedHistory(chain, head, promised=promised)
     roster = Roster()
     feeds = _feeds(parts, history, roster, settings)
-    tokens = Tokens(parts.store, parts.clock)
+    tokens = _follow(Tokens(parts.store, parts.clock), parts.identity.keys)
 
     def own_keys() -> MemberKeys:
         return parts.identity.keys
@@ -56,16 +60,13 @@ def build_master(
         trust(history.membership)
         server.show(parts.tls)
         role.membership_changed()
+        _follow(tokens, own_keys())
 
     register = Register(history, parts.keyring, parts.clock, parts.identity.write_chain, announce)
     file = ClusterFile(parts.tree, parts.store, register, parts.clock)
     role = _role(parts, feeds, register, roster, source, settings, history=history, file=file)
-    entrance = Entrance(
-        register,
-        parts.clock,
-        lambda certificate: _check_entrant(certificate, role.time_by_most),
-        lambda: roster.connected,
-    )
+    check = partial(_check_entrant, lambda: role.time_by_most)
+    entrance = Entrance(register, parts.clock, check, lambda: roster.connected)
     petitions = Petitions(entrance, own_keys, parts.clock)
     server = MemberServer(
         parts.tls,
@@ -88,10 +89,20 @@ def build_master(
     )
 
 
-def _check_entrant(certificate: bytes, now: int) -> None:
+def _follow(tokens: Tokens, keys: MemberKeys) -> Tokens:
+    """The `tokens`, without those that name another certificate than this master shows."""
+    try:
+        if dead := tokens.follow(keys.fingerprint):
+            log.warning("%d join tokens name the certificate of before: they are revoked", dead)
+    except HostError as error:
+        log.warning("join tokens that name the certificate of before stay in the list: %s", error)
+    return tokens
+
+
+def _check_entrant(now: Callable[[], int], certificate: bytes) -> None:
     """Raise for a certificate of another kind, or one that a wrong clock has made."""
     check_certificate(certificate)
-    if why := entry_objection(certificate, now):
+    if why := entry_objection(certificate, now()):
         mend = f"find the clock that is wrong and {SET_IT}; then say `pmgsync join` again"
         raise InvalidError(why, where="join", mend=mend)
 

@@ -105,6 +105,7 @@ async def rotate_keys(node: Node, *, identity: bool) -> Mapping[str, Any]:
         )
     async with node.busy:
         before, pair = node.parts.identity.keys, _prepare(node, identity=identity)
+        tokens = _good_tokens(node)
         if node.master is not None:
             if identity:
                 await _let_nodes_have_the_newest(node.master)
@@ -120,8 +121,13 @@ async def rotate_keys(node: Node, *, identity: bool) -> Mapping[str, Any]:
             "before": fingerprint(before),
             "fingerprint": fingerprint(node.parts.identity.keys),
             "ends": ends_at(pair.keys.certificate),
+            "tokens": tokens - _good_tokens(node),
             "link": f"{membership.epoch}.{membership.serial}",
         }
+
+
+def _good_tokens(node: Node) -> int:
+    return len(node.master.tokens.all_good) if node.master is not None else 0
 
 
 async def _let_nodes_have_the_newest(master: MasterSide) -> None:

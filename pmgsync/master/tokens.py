@@ -18,6 +18,8 @@ from pmgsync.model.manifest import Digest
 from pmgsync.ports import Clock, Notebook
 
 NOTE = "join tokens"
+NAMED = "join tokens name"
+"""The note of the certificate that the tokens name: a digest."""
 MAX_TOKENS = 1000
 
 
@@ -83,10 +85,24 @@ class Tokens:
 
     def issue(self, certificate: Digest) -> Token:
         """A new token; `certificate` is the digest of what this master shows."""
+        self.follow(certificate)
         token = Token(self._random(SECRET_BYTES), certificate)
         expires = self._clock.now() + TOKEN_LIFE_MS
         self._write(IssuedToken(token.token_id, token.secret, expires))
         return token
+
+    def follow(self, certificate: Digest) -> int:
+        """This master shows `certificate`: tokens that name another open nothing any more. How many
+        good ones those were.
+        """
+        named, good = self._notebook.note(NAMED), self.all_good
+        if named == certificate:
+            return 0
+        dead = good if named is not None else ()  # (a build before it did not write it down)
+        for token in dead:
+            self._write(replace(token, state=TokenState.REVOKED))
+        self._notebook.write_note(NAMED, certificate)
+        return len(dead)
 
     def good(self, token_id: str) -> IssuedToken | None:
         """The token, if it opens anything at this moment."""
@@ -110,6 +126,11 @@ class Tokens:
         self._write(replace(token, wrong_proofs=wrong, state=state))
 
     @property
+    def all_good(self) -> tuple[IssuedToken, ...]:
+        """Those that open something."""
+        return tuple(token for token in self.alive if token.state is TokenState.GOOD)
+
+    @property
     def alive(self) -> tuple[IssuedToken, ...]:
         """All that have not run out, used and revoked ones included, newest last."""
         tokens = (token for token in self._tokens.values() if self._is_alive(token))
@@ -120,8 +141,7 @@ class Tokens:
 
         Raises `OperatorError` where it is not exactly one.
         """
-        good = [token for token in self.alive if token.state is TokenState.GOOD]
-        found = [token for token in good if token.token_id.startswith(start)]
+        found = [token for token in self.all_good if token.token_id.startswith(start)]
         if len(found) != 1 or not start:
             what = "several tokens begin so" if found and start else "there is no such good token"
             raise OperatorError(

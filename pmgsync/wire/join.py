@@ -60,7 +60,9 @@ async def join_exchange(
         raise PeerError(
             f"wrong fingerprint {digest_of(certificate)}: this is not the master the token is for",
             where=where,
-            mend="check the address; if it is right, somebody may be listening in between",
+            mend="check the address; if it is right, get a new token with `pmgsync join-cmd` on "
+            "it: the master has new keys since this one was printed; or somebody listens between, "
+            "then the new one is refused as well",
         )
     credentials = client_credentials(certificate, None)
     async with grpc.aio.secure_channel(where, credentials, options=client_options()) as channel:

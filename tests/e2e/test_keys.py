@@ -1,5 +1,6 @@
 """Other keys for real daemons: no stream but the node's own ends, and nobody is locked out."""
 
+import shlex
 import time
 from dataclasses import replace
 from functools import partial
@@ -179,6 +180,22 @@ def test_a_certificate_is_replaced_before_it_runs_out(cluster: Cluster) -> None:
     until(lambda: master.logged("would have ended on"), "the word of it")
     assert (folder / "identity.key").read_bytes() == identity
     edit(cluster)
+
+
+def test_tokens_that_name_the_certificate_of_before_are_revoked_and_said_to_be(
+    cluster: Cluster,
+) -> None:
+    master, node = cluster.found(1).master, cluster.add().start()
+    words = shlex.split(master.pmgsync("join-cmd").out.strip().splitlines()[-1])[1:]
+    done = master.pmgsync("rotate-keys", "--tls")
+    assert "revoked: 1 join token that named the certificate of before" in done.out
+    (line,) = master.pmgsync("tokens", "list", "--json").document()["tokens"]
+    assert line["state"] == "revoked"
+    refused = node.pmgsync(*words, code=1)
+    assert "wrong fingerprint" in refused.err
+    assert "the master has new keys since this one was printed" in refused.err
+    cluster.join(node)
+    assert rotate(node)["tokens"] == 0
 
 
 def test_status_names_node_date_and_mend_a_year_before_the_end() -> None:

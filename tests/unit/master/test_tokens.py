@@ -10,7 +10,7 @@ from tests.sim.clock import START_MS, FakeClock
 from tests.sim.store import MemoryStore
 from tests.unit.master.rig import run
 
-CERTIFICATE = digest_of(b"certificate")
+CERTIFICATE, OTHER = digest_of(b"certificate"), digest_of(b"another certificate")
 
 
 class Bag:
@@ -42,6 +42,25 @@ def test_every_token_is_another() -> None:
 
 def test_an_unknown_token_is_none() -> None:
     assert Bag().tokens.good("0" * 16) is None
+
+
+def test_when_the_master_shows_another_certificate_those_before_are_revoked() -> None:
+    """Also where the master stops in between; what is used or revoked is not counted."""
+    bag = Bag()
+    used, good = (bag.tokens.good(bag.issue().token_id) for _ in range(2))
+    assert used is not None
+    assert good is not None
+    bag.tokens.use(used)
+    assert bag.tokens.follow(CERTIFICATE) == 0
+    assert bag.tokens.all_good == (good,)
+    again = Bag(bag.store.crash())
+    assert again.tokens.follow(OTHER) == 1
+    assert again.tokens.why_not(good.token_id) == "revoked"
+    assert again.tokens.why_not(used.token_id) == "used"
+    assert again.tokens.follow(OTHER) == 0
+    assert again.tokens.all_good == ()
+    again.issue()  # for the certificate of before: so the ones in between are dead
+    assert len(again.tokens.all_good) == 1
 
 
 def test_it_lives_fifteen_minutes() -> None:
