@@ -88,7 +88,7 @@ _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and i
         'check') options='--custom-check --help --json --root --strict' valued='--custom-check --root' arguments='' ;;
         'custom-check') options='--help --json --root --timeout' valued='--root --timeout' arguments='-' ;;
         'dump') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
-        'render') options='--facts --help --option --root --template-path --vars' valued='--facts --option --root --template-path --vars' arguments='-' ;;
+        'render') options='--facts --help --json --option --root --template-path --vars' valued='--facts --option --root --template-path --vars' arguments='-' ;;
         'facts') options='--facts --help --json --root' valued='--facts --root' arguments='' ;;
         'sync') options='--diff --dry-run --facts --help --json --restart --root' valued='--facts --restart --root' arguments='' ;;
         'templates') options='--diff --facts --help --json --root --variables' valued='--facts --root' arguments='-' ;;

@@ -38,6 +38,8 @@ class Outlook:
     changes: tuple[Change, ...]
     left: tuple[str, ...] = ()
     """Why files are left as they are, each in a line."""
+    warned: tuple[str, ...] = ()
+    """What PMG warns of in the files that the variables come from: lines that it drops, say."""
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:
@@ -82,7 +84,7 @@ class ServiceFiles:
             raise CheckFailedError(error.what, where=error.where, mend=error.mend) from error
         current = Current(self.lies_at, self._is_file, self._exists, self.tree.has_attributes)
         found = changes(rendered, inputs.variables, places, current, alone=alone)
-        return Outlook(facts, rendered, found, left.lines)
+        return Outlook(facts, rendered, found, left.lines, inputs.warned)
 
     def lookup(self, contents: Contents, left: InTheWay | None = None) -> Lookup:
         """Where templates come from, given the overrides in `contents`; `left` learns which of them

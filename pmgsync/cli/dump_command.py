@@ -13,7 +13,7 @@ from pmgsync.pmgconf.variables import Sources, dump_lines, text_of, variables, w
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pmgsync.pmgconf.values import Value
@@ -38,9 +38,14 @@ def node_variables(root: Path, facts_file: str | None) -> Variables:
     """The variables of this node's templates; says PMG's warnings on stderr."""
     sources = Sources.read(lambda path: _content(root, path))
     facts = node_facts(root, facts_file)
-    sys.stderr.buffer.write(b"".join(map(_bytes, warnings(sources, facts))))
-    sys.stderr.flush()
+    say_warnings(warnings(sources, facts))
     return variables(sources, facts)
+
+
+def say_warnings(lines: Iterable[str]) -> None:
+    """On stderr, in PMG's words and bytes."""
+    sys.stderr.buffer.write(b"".join(map(_bytes, lines)))
+    sys.stderr.flush()
 
 
 def _content(root: Path, path: str) -> bytes:

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.command import Command, Place
+from pmgsync.cli.command import Command, Place, print_json
 from pmgsync.cli.dump_command import node_variables
 from pmgsync.cli.facts_file import add_facts_option
 from pmgsync.cli.rendering import OURS
-from pmgsync.errors import ExitCode, InvalidError
+from pmgsync.errors import ExitCode, InvalidError, UsageError
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.template_path import TemplatePath
+from pmgsync.model.manifest import digest_of
 from pmgsync.render.adopting import adopted
 from pmgsync.render.compile import Templates
 from pmgsync.render.errors import TemplateError
@@ -40,6 +41,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.json",
         help="a JSON object with all variables, instead of this node's; `-` reads it from stdin",
     )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="for scripts: an object with the output, its digest, and the template's name and file",
+    )
     add_facts_option(parser)
     parser.add_argument(
         "--option",
@@ -51,6 +57,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _render(options: argparse.Namespace, place: Place) -> int:
+    if options.vars is not None and options.facts is not None:
+        raise UsageError("--vars and --facts exclude each other: --vars has all variables")
     templates = Templates(options_from(options.option))
     path = template_path(options.template_path, place.root)
     if options.vars is not None:
@@ -70,17 +78,32 @@ def _render(options: argparse.Namespace, place: Place) -> int:
         )
     else:
         output = templates.render(name, variables, path, clock)
+    if options.json:
+        print_json(_document(name, path, output))
+        return ExitCode.FINE
     sys.stdout.flush()
     sys.stdout.buffer.write(output)
     sys.stdout.buffer.flush()
     return ExitCode.FINE
 
 
+def _document(name: str, path: TemplatePath, output: bytes) -> dict[str, Any]:
+    return {
+        "template": name,
+        "file": str(path.find(name)),
+        "digest": digest_of(output),
+        "output": output.decode("utf-8", "surrogateescape"),
+    }
+
+
 def template_path(given: str | None, root: Path) -> TemplatePath:
     """The folders of `--template-path`, else PMG's below the root, then the one that ships here."""
     if given is None:
         return TemplatePath([*(root / folder for folder in PMG_FOLDERS), OURS])
-    return TemplatePath([Path(folder) for folder in given.split(":") if folder])
+    folders = [Path(folder) for folder in given.split(":") if folder]
+    if not folders:
+        raise UsageError("--template-path names no folder")
+    return TemplatePath(folders)
 
 
 def _given_variables(file: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pmgsync.agent.beside import map_of
 from pmgsync.agent.maps import POSTMAP, is_older
 from pmgsync.agent.reactions import Told, owe, owed
 from pmgsync.cli.command import Command, Place, print_json
+from pmgsync.cli.dump_command import say_warnings
 from pmgsync.cli.facts_file import add_facts_option, node_facts
 from pmgsync.cli.rendering import service_files, service_folders
 from pmgsync.cli.sync_format import SyncReport, sync_text
@@ -54,6 +55,7 @@ def _sync(options: argparse.Namespace, place: Place) -> int:
     tree = DiskTree(place.root, service_folders(place.root, facts))
     files = service_files(place.root, tree, lambda _contents: facts)
     outlook = files.look(files.lies_at, alone=_is_alone(files, facts.hostname))
+    say_warnings(outlook.warned)
     report = SyncReport(
         outlook=outlook,
         maps=_stale_maps(tree, outlook),
@@ -136,6 +138,7 @@ SYNC = Command(
     configure=_configure,
     codes=(ExitCode.REJECTED,),
     more="Which command tells a service of a change is set in [services] of pmgsync.toml; with a "
-    "--root other than / only those set there are run. On a node whose daemon makes service files "
-    "the daemon does all this by itself.",
+    "--root other than / only those set there are run. What PMG warns of in its files, lines that "
+    "it drops, is said on stderr. On a node whose daemon makes service files the "
+    "daemon does all this by itself.",
 )

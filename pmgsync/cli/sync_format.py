@@ -104,10 +104,10 @@ def _summary(report: SyncReport) -> str:
 
 
 _SHOWN = Rule("", Kind.OPAQUE)
-_SECRET = Rule("", Kind.KEY, secret=True)
 
 
 def change_diff(change: Change) -> str:
     """How its lines change, credentials masked; of a key only that there is one."""
-    rule = _SECRET if change.path == TLS_CERTIFICATE else _SHOWN
-    return text_diff(change.path, change.old, change.new, rule) or ""
+    if change.path == TLS_CERTIFICATE:
+        return f"{change.path}: (secret: content not shown; a new key and certificate)"
+    return text_diff(change.path, change.old, change.new, _SHOWN) or ""

@@ -9,7 +9,7 @@ from pmgsync.cli.command import Command, Place, print_json
 from pmgsync.cli.facts_file import add_facts_option, node_facts
 from pmgsync.cli.rendering import service_files
 from pmgsync.cli.tables import table
-from pmgsync.errors import CheckFailedError, ExitCode
+from pmgsync.errors import CheckFailedError, ExitCode, InvalidError
 from pmgsync.host.disk import DiskTree
 from pmgsync.model.paths import printable
 from pmgsync.model.scope import Kind, Rule
@@ -130,6 +130,9 @@ def _templates(options: argparse.Namespace, place: Place) -> int:
     found = rows(service_files(place.root, tree, lambda _contents: facts))
     if options.name is not None:
         found = [row for row in found if _is_meant(row, options.name)]
+        if not found:
+            what = "no file of this name is made here, and none from such a template"
+            raise InvalidError(what, where=options.name, mend="`pmgsync templates` shows all")
     if options.json:
         print_json({"files": [row.to_json() for row in found]})
     else:

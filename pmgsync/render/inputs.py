@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pmgsync.model.facts import HostFacts
-from pmgsync.pmgconf.variables import Sources, variables
+from pmgsync.pmgconf.variables import Sources, variables, warnings
 from pmgsync.render.adopting import adopted
 from pmgsync.render.targets import Inputs
 
@@ -30,4 +30,4 @@ def inputs_of(contents: Callable[[str], bytes | None], facts: HostFacts) -> Inpu
         for section, options in values.items()
     }
     tree = {realm: adopted(values) for realm, values in variables(sources, facts).items()}
-    return Inputs(tree, given)
+    return Inputs(tree, given, tuple(warnings(sources, facts)))

@@ -26,6 +26,8 @@ class Inputs:
 
     variables: Variables
     given: Mapping[str, Mapping[str, Any]]
+    warned: tuple[str, ...] = ()
+    """What PMG warns of while it reads them."""
 
 
 OVERRIDES = f"{PMG}/templates"

@@ -100,3 +100,8 @@ def test_the_text_shows_diff_and_variables(machine: Machine) -> None:
     assert "+more = 1" in out
     assert "reads pmg.admin.demo" in out
     assert "without razor-agent.conf.in the file changes" in out
+
+
+def test_a_name_that_is_none_is_said(machine: Machine) -> None:
+    done = machine.pmgsync("templates", "main.cff", code=3)
+    assert done.stderr.startswith("pmgsync: main.cff: no file of this name is made here")

@@ -148,3 +148,7 @@ def test_every_token_knows_its_tag() -> None:
     found = tokens("\n[% a\n b %]")
     assert {token.tag.shown for token in found if token.tag} == {"[% a\n b %]"}
     assert [token.line for token in found if token.kind == "IDENT"] == [2, 2]
+
+
+def test_tags_that_match_nothing_end() -> None:
+    assert chunks("axb", START_TAG="(?=x)", END_TAG="(?=x)")[-1] == (False, "xb", "1")

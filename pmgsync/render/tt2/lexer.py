@@ -261,7 +261,7 @@ class _Finder:
         line = self._outline_tag(source, position, starts_line)
         if line and not (opened and closed and opened.start() < line.start()):
             return line.start(), line[1], line.end()
-        if opened and closed:
+        if opened and closed and closed.end() > position:  # tags of nothing would never end
             return opened.start(), source[opened.end() : closed.start()], closed.end()
         return None
 

@@ -57,7 +57,9 @@ def options_from(words: list[str]) -> Options:
     kinds = {field.name: type(getattr(chosen, field.name)) for field in fields(Options)}
     for word in words:
         name, equals, value = word.partition("=")
-        if name not in kinds or not equals:
+        if name in kinds and not equals:
+            raise UsageError("has no value", where=f"--option {word}", mend=f"write {word}=1, say")
+        if name not in kinds:
             known = ", ".join(kinds)
             raise UsageError("is no parse option", where=f"--option {word}", mend=f"known: {known}")
         changed: dict[str, Any] = {name: _value(kinds[name], value, word)}

@@ -1,5 +1,6 @@
 """`pmgsync render`, from its arguments to its output."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -62,6 +63,27 @@ def test_an_error_is_one_line_and_no_output(
     assert err.count(b"\n") == 1
 
 
+def test_for_scripts_the_output_is_a_member_of_an_object(
+    folder: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (folder / "t").write_bytes(b"[% name %]\xff\xc3\xbc\n")
+    assert render(folder, "t", "--vars", f"{folder}/v.json", "--json") == 0
+    document = json.loads(capfdbinary.readouterr().out)
+    output = document["output"].encode("utf-8", "surrogateescape")
+    assert output == b"mail\xff\xc3\xbc\n"
+    assert document["digest"] == hashlib.sha256(output).hexdigest()
+    assert (document["template"], document["file"]) == ("t", str(folder / "t"))
+
+
+def test_half_of_a_character_is_refused(
+    folder: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (folder / "t").write_bytes(b"[% a %]")
+    (folder / "half.json").write_bytes(b'{"a": "x\\ud800"}')
+    assert render(folder, "t", "--vars", f"{folder}/half.json") == 3
+    assert b"\\ud800 is half of a character" in capfdbinary.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -71,6 +93,9 @@ def test_an_error_is_one_line_and_no_output(
         (["v.json", "--vars", "missing"], 1),
         (["v.json", "--vars", "v.json", "--option", "NO=1"], 2),
         (["v.json", "--vars", "v.json", "--option", "PRE_CHOMP=9"], 2),
+        (["v.json", "--vars", "v.json", "--option", "PRE_CHOMP"], 2),
+        (["v.json", "--vars", "v.json", "--facts", "v.json"], 2),
+        (["v.json", "--vars", "v.json", "--template-path", ":"], 2),
         (["v.json", "--vars", "v.json", "--option", "TAG_STYLE=none"], 2),
         (["v.json", "--vars", "v.json", "--option", "START_TAG=("], 2),
     ],

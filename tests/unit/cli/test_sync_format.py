@@ -77,9 +77,9 @@ def test_a_diff_masks_credentials(old: bytes, new: bytes) -> None:
     assert "one" not in shown
 
 
-def test_of_a_certificate_only_its_size_is_told() -> None:
+def test_of_a_certificate_only_is_told_that_there_is_one() -> None:
     change = Change(ChangeKind.NEW, TLS_CERTIFICATE, Service.POSTFIX, None, b"")
-    assert change_diff(change).startswith("(secret: content not shown")
+    assert change_diff(change).startswith(f"{TLS_CERTIFICATE}: (secret: content not shown")
 
 
 def test_json_has_every_file_and_the_diff_only_if_asked_for() -> None:
