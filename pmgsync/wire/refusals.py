@@ -27,8 +27,8 @@ NOTICE = "pmgsync-removal-bin"
 """What the signed notice of a removal is called beside the status of the call that it ends."""
 MEND = "start pmgsyncd there or mend the network"
 MEND_REMOVED = (
-    "it is tried again; are the clocks of both right (`timedatectl`)? If this node was removed "
-    "(`pmgsync members` there), `pmgsync leave` here forgets the cluster"
+    "it is tried again; if this node was removed (`pmgsync members` there), `pmgsync leave` here "
+    "forgets the cluster; else, are the clocks of both right (`timedatectl`)?"
 )
 
 _GRPC_FAILED = ("failed to connect to all addresses", "connections to all backends failing")
