@@ -136,4 +136,15 @@ CASES: list[tuple[str, str | None]] = [
         "[% r = \\h.join; r; r = \\h.size; r; r = \\h.a; r; r = \\l.join; r(','); r = \\s.join; r %]",
         "213,1,2abc",
     ),
+    # LAST and NEXT in a MACRO, of its own loops and switches
+    ("[% MACRO m FOREACH y IN [1,2,3]; NEXT IF y==2; y; END; m %]", "13"),
+    (
+        "[% MACRO m BLOCK; WHILE 1; LAST; END; 'r'; END; m; FOREACH x IN [1,2]; m; x; END %]",
+        "rr1r2",
+    ),
+    ("[% MACRO m SWITCH s; CASE 'abc'; LAST; END; m; FOREACH x IN [1,2]; m; x; END %]", "12"),
+    # names in quotes, with dots and without
+    ("[% a={b=>{c=>4}}; x=\\${'a'}.b.c; x; y=\\a.${'b'}; y.c %]", "44"),
+    ("[% ${'p.q'} = BLOCK; 'v'; END; p.q %]", "v"),
+    ("[% x = 'k'; $x = BLOCK; x='z'; 'v'; END; k; '-'; x %]", "v-z"),
 ]

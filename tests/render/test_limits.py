@@ -234,6 +234,12 @@ def test_an_error_in_another_template_names_that_one() -> None:
     [
         ("[% FOREACH x IN l; BLOCK b; LAST; END; PROCESS b; END %]", "in a BLOCK inside of a loop"),
         ("[% WHILE x; BLOCK b; IF x; NEXT; END; END; END %]", "in a BLOCK inside of a loop"),
+        (
+            "[% MACRO m BLOCK; NEXT IF x; END; FOREACH x IN l; m; END %]",
+            "in a MACRO without a loop",
+        ),
+        ("[% FOREACH x IN l; MACRO m IF x; LAST; END; m; END %]", "in a MACRO without a loop"),
+        ("[% x = \\${'a.b'} %]", "a reference to a name in quotes with dots"),
         ("[% 300 | format('%c') %]", "beyond 255 is not supported"),
     ],
 )

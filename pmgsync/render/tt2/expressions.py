@@ -121,7 +121,7 @@ def _simple_term(at: Cursor) -> Expression:
     if kind in NAME_START:
         return Variable(line, name(at))
     if at.took("REF"):
-        return Reference(line, name(at))
+        return Reference(line, _name_referred_to(at))
     if kind == "QUOTE":
         return quoted(at)
     if kind == "LITERAL":
@@ -129,6 +129,13 @@ def _simple_term(at: Cursor) -> Expression:
     if kind == "NUMBER":
         return _number(at, at.token.text)
     at.refuse()
+
+
+def _name_referred_to(at: Cursor) -> tuple[Part, ...]:
+    found = _parts(at)
+    if len(found) == 1 and len(dotted(found[0])) > 1:
+        raise at.error("a reference to a name in quotes with dots in it is not supported")
+    return tuple(found)
 
 
 def _number(at: Cursor, text: str) -> Number:
@@ -193,13 +200,18 @@ def _pairs(at: Cursor) -> list[tuple[Expression, Expression]]:
 
 def name(at: Cursor) -> tuple[Part, ...]:
     """`a.b(1).$c.0`."""
+    parts = _parts(at)
+    return tuple(parts) if len(parts) > 1 else dotted(parts[0])
+
+
+def _parts(at: Cursor) -> list[Part]:
     parts = [_part(at)]
     while at.took("DOT"):
         if at.kind == "NUMBER":
             parts += _number_parts(at)
         else:
             parts.append(_part(at))
-    return tuple(parts) if len(parts) > 1 else dotted(parts[0])
+    return parts
 
 
 def _number_parts(at: Cursor) -> list[Part]:

@@ -42,16 +42,28 @@ def leaves_block(body: Body) -> bool:
     return any(_leaves(body, False))
 
 
-def _leaves(body: Body, is_taken: bool) -> Iterator[tuple[Leave, bool]]:
+def leaves_macro(body: Body, *, is_in_loop: bool) -> bool:
+    """Whether a LAST or NEXT in this body of a MACRO would go on with a loop of whoever calls it:
+    one outside of loops in it, and, if no loop is around the MACRO, outside of switches.
+    """
+    return any(_leaves(body, False, through_switches=is_in_loop))
+
+
+def _leaves(
+    body: Body, is_taken: bool, *, through_switches: bool = True
+) -> Iterator[tuple[Leave, bool]]:
     for statement in body:
+        if isinstance(statement, Switch) and not through_switches:
+            continue
         if isinstance(statement, Leave):
             yield statement, is_taken
         elif isinstance(statement, Foreach | While):
             if statement.is_postfix:
-                yield from _leaves(statement.body, True)
+                yield from _leaves(statement.body, True, through_switches=through_switches)
         else:
+            is_own = is_taken or isinstance(statement, _TAKEN)
             for inner in _bodies(statement):
-                yield from _leaves(inner, is_taken or isinstance(statement, _TAKEN))
+                yield from _leaves(inner, is_own, through_switches=through_switches)
 
 
 def _bodies(statement: Statement) -> Iterator[Body]:

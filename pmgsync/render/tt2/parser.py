@@ -26,7 +26,7 @@ from pmgsync.render.tt2.expressions import (
     split_arguments,
     term,
 )
-from pmgsync.render.tt2.leaving import leaves_block
+from pmgsync.render.tt2.leaving import leaves_block, leaves_macro
 from pmgsync.render.tt2.lexer import Token
 from pmgsync.render.tt2.nodes import (
     AnonymousBlock,
@@ -415,6 +415,8 @@ class _Parser:
                 if not self.at.took("COMMA"):
                     arguments.append(self.at.take("IDENT").text)
         body = self._macro_body()
+        if leaves_macro(body, is_in_loop=self._loops > 0):
+            raise self.at.error("LAST or NEXT in a MACRO without a loop in it is not supported")
         return Macro(line, macro_name, None if arguments is None else tuple(arguments), body)
 
     def _macro_body(self) -> Body:
