@@ -49,11 +49,14 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one of the other members said; `standing` None: nothing, and `why`."""
+    """What one of the other members said; `standing` None: nothing, and `why`. `strays`: its
+    newest version is not of the history that the candidate knows, but of another master's.
+    """
 
     member: Member
     standing: Standing | None
     why: str = ""
+    strays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def plan(survey: Survey, *, recovery: bool = False, handover: bool = True) -> Pl
     """
     membership = survey.membership
     way = _way(survey, recovery=recovery, handover=handover)
-    standings = [(h.member, h.standing) for h in survey.heard if h.standing is not None]
+    standings = [(h.member, h.standing) for h in survey.heard if h.standing and not h.strays]
     ahead = max(standings, key=lambda pair: pair[1].head, default=None)
     until, source = survey.head.position, None
     if ahead is not None and ahead[1].head > until:

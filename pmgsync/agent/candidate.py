@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pmgsync.agent.campaign import Heard, Plan, Survey, Way, is_enough, plan
@@ -88,10 +88,10 @@ class Won:
 
 class Candidate:
     """One attempt to become master, or to be it in a newer epoch; `recovery` is the cluster's key,
-    where the admin has given it.
+    where the admin has given it; and those that another master has made meanwhile, if any.
     """
 
-    def __init__(self, parts: CandidateParts, recovery: Signer | None = None) -> None:
+    def __init__(self, parts: CandidateParts, recovery: Sequence[Signer] = ()) -> None:
         self._parts = parts
         self._recovery = recovery
         self._refusals: list[Refusal] = []
@@ -110,7 +110,7 @@ class Candidate:
 
     def plan(self, survey: Survey) -> Plan:
         """The way from there."""
-        recovery = self._recovery is not None
+        recovery = bool(self._recovery)
         return plan(survey, recovery=recovery, handover=not self._instead)
 
     async def _ask_all(self) -> Survey:
@@ -130,7 +130,9 @@ class Candidate:
             head=parts.voting.head,
             promised=parts.voting.ballot.epoch,
             heard=tuple(
-                Heard(member, answer) if isinstance(answer, Standing) else Heard(member, None, why)
+                Heard(member, answer, strays=history.strays(answer.head, answer.manifest))
+                if isinstance(answer, Standing)
+                else Heard(member, None, why)
                 for member, (answer, why) in zip(others, said, strict=True)
             ),
             announced=parts.announced(),
@@ -168,7 +170,7 @@ class Candidate:
         try:
             return await self._run(only)
         except PmgsyncError as error:
-            if self._recovery is None or self._way is not Way.HANDOVER or only is Way.HANDOVER:
+            if not self._recovery or self._way is not Way.HANDOVER or only is Way.HANDOVER:
                 raise
             self._instead = str(error.what)
             log.warning("the recovery key decides, as a handover came to nothing: %s", error.what)
@@ -304,7 +306,7 @@ class Candidate:
             known = history.known_membership, history.known_chain
             require_promotion(known[0], known[1][-1], self._by_key(document))
         except PeerError as error:
-            if self._recovery is None:
+            if not self._recovery:
                 raise _refused(str(error)) from None
             raise _no_way(str(error)) from None
         if not has_room(known[1], document):
@@ -314,8 +316,7 @@ class Candidate:
             )
 
     def _by_key(self, document: Envelope) -> Envelope:
-        key = self._recovery
-        return document if key is None else with_signatures(document, sign(document, key))
+        return with_signatures(document, *(sign(document, key) for key in self._recovery))
 
     def _own_signature(
         self, document: Envelope, proof: Envelope | None, made: Plan
@@ -327,9 +328,10 @@ class Candidate:
         voting = self._parts.voting
         if made.way is Way.HANDOVER:
             return ()
-        if made.way is Way.RECOVERY and self._recovery is not None:
+        if made.way is Way.RECOVERY:
             ballot = Ballot(made.epoch, document.digest, self._parts.me().cid)
-            return _own(voting.cast(document, ballot)), sign(document, self._recovery)
+            own = _own(voting.cast(document, ballot))
+            return own, *(sign(document, key) for key in self._recovery)
         return (_own(voting.vote(Proposal(document, proof))),)
 
     async def _collect(

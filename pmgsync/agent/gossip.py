@@ -4,6 +4,9 @@ A node follows one master, and hears of the next only through somebody who knows
 asks the members that do not follow it, and a node without a master asks the others, now and then:
 whoever knows newer links of the chain hands them over. That is how all follow after a promotion,
 and how a master that was away finds out that it is none any more.
+
+A node that has a master asks, too, but one other in `RARELY` rounds: it may be that it follows the
+older of two masters, and that the newer one cannot tell it, as its keys were changed by the older.
 """
 
 from __future__ import annotations
@@ -25,16 +28,20 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 16
 """So many members are asked in one round."""
+RARELY = 30
 
 
 @dataclass(frozen=True, slots=True)
 class GossipParts:
-    """`uninformed` are the members to ask now; `take` takes in what one of them handed over."""
+    """`uninformed` are the members to ask now, `others` those to ask one by one while there are
+    none; `take` takes in what one of them handed over.
+    """
 
     peers: Peers
     clock: Clock
     history: Callable[[], TrustedHistory]
     uninformed: Callable[[], Collection[Member]]
+    others: Callable[[], Collection[Member]]
     links_after: Callable[[int, int], tuple[bytes, ...]]
     take: Callable[[ToAgent], object]
 
@@ -45,7 +52,7 @@ class Gossip:
     def __init__(self, parts: GossipParts, every_s: float = 1.0) -> None:
         self._parts = parts
         self._every_s = every_s
-        self._turn = 0
+        self._turn = self._rounds = 0
 
     async def run(self) -> None:
         """Ask, again and again."""
@@ -55,7 +62,12 @@ class Gossip:
 
     async def round(self) -> None:
         """Ask the next ones of those that nobody tells."""
+        self._rounds += 1
         members = sorted(self._parts.uninformed(), key=lambda member: member.cid)
+        if not members and self._rounds % RARELY == 0:
+            others = sorted(self._parts.others(), key=lambda member: member.cid)
+            at = self._rounds // RARELY % max(1, len(others))
+            members = others[at : at + 1]
         if len(members) > AT_ONCE:
             start = self._turn % len(members)
             members = [*members[start:], *members[:start]][:AT_ONCE]

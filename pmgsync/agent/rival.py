@@ -154,10 +154,11 @@ def undone(own: Membership, other: Membership) -> str:
 
 
 def _choose(rival: Membership, own: Membership) -> str:
+    both = "" if rival.recovery == own.recovery else " (FILE with both recovery keys)"
     return (
         f"{rival.master_member.label} is the master of epoch {rival.epoch} for others, and "
         f"{own.master_member.label} that of epoch {own.epoch} here: the membership was changed "
         "here meanwhile, and too few of its members have signed. Choose one of the two: `pmgsync "
-        "promote --recovery-key FILE` there makes it stand; without the key, `pmgsync delete` the "
-        "nodes of this side there, and join them anew after `pmgsync leave`"
+        f"promote --recovery-key FILE` there{both} makes it stand; without the key, `pmgsync "
+        "delete` the nodes of this side there, and join them anew after `pmgsync leave`"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
@@ -99,6 +99,7 @@ class Peering:
                 clock=parts.clock,
                 history=self.history,
                 uninformed=self._uninformed,
+                others=lambda: () if node.master is not None else self._others,
                 links_after=self._links_after,
                 take=self.take,
             )
@@ -304,7 +305,7 @@ class Peering:
 
     # --- becoming master ---
 
-    def candidate(self, recovery: Signer | None = None) -> Candidate:
+    def candidate(self, recovery: Sequence[Signer] = ()) -> Candidate:
         """An attempt of this node."""
         node, parts = self._node, self._parts
         agent = node.require_agent()
@@ -332,9 +333,9 @@ class Peering:
         said = agent.heard.heartbeat.position if agent.heard else believed
         return max(said, believed, key=lambda position: position.version)
 
-    async def promote(self, recovery: Signer | None = None, only: Way | None = None) -> Won:
-        """Become the master, or with the recovery key be it in a newer epoch; `NoMasterError` with
-        the reasons if that cannot be.
+    async def promote(self, recovery: Sequence[Signer] = (), only: Way | None = None) -> Won:
+        """Become the master, or with the recovery key (see `Candidate`) be it in a newer epoch;
+        `NoMasterError` with the reasons if that cannot be.
         """
         node = self._node
         if node.busy.locked():
@@ -346,7 +347,7 @@ class Peering:
             if node.master is None:
                 await self.listen(node.me, needed=True)
                 self._parts.require_ports()
-            elif recovery is None:
+            elif not recovery:
                 raise OperatorError("this node is the master", mend="see `pmgsync status`")
             await self.be_as_the_cluster()
             return await self._run(self.candidate(recovery), only)
@@ -464,9 +465,12 @@ class Peering:
         agent = node.agent
         if agent is None:
             return ()
-        known = self.history().known_members
-        others = [member for member in known if member.keys and member.cid != self._parts.cid]
         if node.master is not None:
             connected = node.master.feeds.connected
-            return [member for member in others if member.cid not in connected]
-        return () if agent.link.up else others
+            return [member for member in self._others if member.cid not in connected]
+        return () if agent.link.up else self._others
+
+    @property
+    def _others(self) -> Collection[Member]:
+        members = self.history().known_members
+        return [member for member in members if member.keys and member.cid != self._parts.cid]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pmgsync.agent.campaign import Heard, Plan, Survey, Way, plan
@@ -12,7 +12,7 @@ from pmgsync.cli.node import Node
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
 from pmgsync.errors import DeadlineError, OperatorError, UsageError
-from pmgsync.master.founding import recovery_key, recovery_text, refounded
+from pmgsync.master.founding import recovery_keys, recovery_text, refounded
 from pmgsync.model.envelope import seal
 from pmgsync.model.keys import Signer, SigningKey
 from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Membership
@@ -67,7 +67,7 @@ async def promote(node: Node, key: str | None) -> Mapping[str, Any]:
     """
     peering = _peering(node)
     _require_other_master(node, recovery=key is not None)
-    recovery = _recovery(node, key) if key is not None else None
+    recovery = _recovery(node, key) if key is not None else ()
     return await _promote(node, peering, recovery)
 
 
@@ -82,7 +82,7 @@ async def switchover(node: Node, name: str) -> Mapping[str, Any]:
     if member.cid == membership.master:
         raise OperatorError("is the master already", where=member.label)
     if member.cid == node.cid:
-        return await _promote(node, peering, None, Way.HANDOVER)
+        return await _promote(node, peering, (), Way.HANDOVER)
     began = node.parts.clock.monotonic()
     peering.agree_to(member)
     answer = await peering.ask(member, TakeOver(), seconds=TAKE_OVER_SECONDS)
@@ -154,7 +154,7 @@ async def _hear_of(node: Node, peering: Peering, epoch: int) -> Membership:
 
 
 async def _promote(
-    node: Node, peering: Peering, recovery: Signer | None, only: Way | None = None
+    node: Node, peering: Peering, recovery: Sequence[Signer], only: Way | None = None
 ) -> Mapping[str, Any]:
     began = node.parts.clock.monotonic()
     won = await peering.promote(recovery, only)
@@ -204,15 +204,16 @@ def _require_other_master(node: Node, *, recovery: bool) -> None:
         raise OperatorError("this node is the master", mend="see `pmgsync status`")
 
 
-def _recovery(node: Node, text: str) -> Signer:
-    key = recovery_key(text)
-    if key.public_key != node.require_agent().history.membership.recovery:
+def _recovery(node: Node, text: str) -> Sequence[Signer]:
+    """The keys in `text`, if that which counts here is among them."""
+    keys = recovery_keys(text)
+    if all(key.public_key != node.history.known_membership.recovery for key in keys):
         raise UsageError(
             "is not the recovery key of this cluster",
             where="recovery key",
             mend="it may have been replaced, or be that of another cluster",
         )
-    return key
+    return keys
 
 
 def _signers(peering: Peering) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ def _configure_promote(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what `pmgsync create` printed, in a file, or `-` for stdin; it lets the promotion "
         "through where the master and the majority are lost, or the master does not hand over; on "
-        "the master itself it begins a new epoch, which stands against any other master",
+        "the master itself it begins a new epoch, which stands against any other master; where two "
+        "masters have different recovery keys, FILE has both",
     )
     how.add_argument(
         "--force-new-cluster",
@@ -138,8 +139,8 @@ PROMOTE = Command(
     run=_promote,
     configure=_configure_promote,
     codes=(ExitCode.NO_MASTER,),
-    more="Use the recovery key on one node only: two masters of one epoch follow from using it "
-    "on two that cannot reach each other.",
+    more="Use the recovery key on one node only: of two that cannot reach each other, both are "
+    "masters then, and when they meet, what one of them has published is orphaned.",
 )
 SWITCHOVER = Command(
     about="Hand over to the node NAME, from any node: the master finishes what is in flight, "

@@ -26,6 +26,7 @@ from pmgsync.model.pmg_node import PmgKeys
 from pmgsync.pmgconf.cluster_conf import FILE, ClusterConf, cluster_conf_of, parse_cluster_conf
 
 _CHECK_BYTES = 3
+_KEY_LETTERS = (KEY_BYTES + _CHECK_BYTES) * 8 // 5
 _GROUP = 4
 
 
@@ -128,6 +129,13 @@ def recovery_key(text: str) -> SigningKey:
             mend="compare it with what was written down, group by group",
         )
     return SigningKey(key)
+
+
+def recovery_keys(text: str) -> tuple[SigningKey, ...]:
+    """The keys that `text` has, one after the other; `UsageError` as `recovery_key`."""
+    word = "".join(text.split()).replace("-", "")
+    starts = range(0, max(1, len(word)), _KEY_LETTERS)
+    return tuple(recovery_key(word[at : at + _KEY_LETTERS]) for at in starts)
 
 
 def _check(raw: bytes) -> bytes:

@@ -189,6 +189,14 @@ class TrustedHistory:
             return None
         return base
 
+    def strays(self, position: Position, result: Digest) -> bool:
+        """Is a version that led to `result` of no history that is known here: of an epoch that
+        another master has begun, or orphaned?
+        """
+        epochs = {membership.epoch for membership in self._known()}
+        unknown = position.version > 0 and position.epoch not in epochs
+        return unknown or self.fork(position, result) is not None
+
     @property
     def promised(self) -> int:
         """The epoch that this node has signed for and that has not begun here; 0: none."""

@@ -335,7 +335,7 @@ class SimNode:
         with suppress(PmgsyncError):
             await self.promote()
 
-    async def promote(self, recovery: Signer | None = None) -> Won:
+    async def promote(self, *recovery: Signer) -> Won:
         """As `pmgsync promote` does it."""
         self.require_agent()
         assert self.peering is not None
@@ -426,20 +426,42 @@ class SimCluster:
         return self.nodes[newest.master]
 
     @property
+    def members(self) -> list[SimNode]:
+        """The members by the newest epoch, but for those whom only an admin can bring back: who
+        was told that it was removed, by a link that was displaced; and who can dial nobody of the
+        others, nor be dialled, as each knows the other by keys of before only, or not at all.
+        """
+        newest = Membership.from_bytes(self.leader.chain[-1].payload)
+        nodes = [self.nodes[member.cid] for member in voters(newest)]
+        return [
+            node
+            for node in nodes
+            if node is self.leader
+            or (
+                not node.removed
+                and any(_knows(node, one) or _knows(one, node) for one in nodes if one is not node)
+            )
+        ]
+
+    @property
     def is_level(self) -> bool:
         """Do all members run the same state under the same master?"""
-        newest = Membership.from_bytes(self.leader.chain[-1].payload)
-        members = [self.nodes[member.cid] for member in voters(newest)]
         seen = {
             (
                 node.chain[-1].digest,
                 node.store.active().position,
                 node.store.active().manifest.digest,
             )
-            for node in members
+            for node in self.members
         }
-        files = {tuple(sorted(node.tree.files().items())) for node in members}
+        files = {tuple(sorted(node.tree.files().items())) for node in self.members}
         return len(seen) == len(files) == 1
+
+
+def _knows(one: SimNode, other: SimNode) -> bool:
+    """Does the chain of `one` name `other` with the keys that it shows?"""
+    members = Membership.from_bytes(one.chain[-1].payload).members
+    return other.keys.current.keys in [member.keys for member in members]
 
 
 async def _here(work: Callable[[], T], /) -> T:

@@ -116,7 +116,7 @@ class Script:
 
     async def _promote(self, cid: str, key: str = "") -> list[str]:
         try:
-            won = await self._node(cid).promote(RECOVERY if key else None)
+            won = await self._node(cid).promote(*([RECOVERY] if key else []))
         except PmgsyncError as error:
             return [f"refused: {error.what}"]
         membership = Membership.from_bytes(won.document.payload)

@@ -99,6 +99,20 @@ def test_who_has_more_is_asked_for_it_first() -> None:
     assert plan(survey(None, standing(4), standing(3))).source is None
 
 
+def test_what_another_master_has_published_is_nothing_to_catch_up_with() -> None:
+    """Its epoch is no link of the chain that this candidate goes on from."""
+    said = survey(None, standing(5), standing(7), standing(2))
+    strays = replace(said, heard=(*said.heard[:2], replace(said.heard[2], strays=True)))
+    made = plan(strays)
+    assert made.source is not None
+    assert (made.source.cid, made.until) == (3, Position(1, 5))
+    newer = replace(said.membership, epoch=2, base=Base(Position(1, 4), STATES[4].digest))
+    other = standing(0, head=Position(3, 9))
+    alone = Heard(said.membership.member(1), other, strays=True)
+    by_key = plan(replace(said, membership=newer, heard=(alone,)), recovery=True)
+    assert (by_key.source, by_key.hindrance) == (None, "")
+
+
 def test_the_epoch_is_above_all_that_anybody_has_signed_for() -> None:
     assert plan(survey(None, standing(promised=6))).epoch == 102
     assert plan(survey(None, standing(), promised=102)).epoch == 202

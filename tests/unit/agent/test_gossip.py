@@ -1,6 +1,6 @@
 """Who has not heard of a newer epoch is told, and who has tells."""
 
-from pmgsync.agent.gossip import AT_ONCE, Gossip, GossipParts
+from pmgsync.agent.gossip import AT_ONCE, RARELY, Gossip, GossipParts
 from pmgsync.errors import GapError, PeerError, TransportError
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member
@@ -30,6 +30,7 @@ class Village:
                 clock=self.clock,
                 history=lambda: me,
                 uninformed=lambda: [member(cid) for cid in self.uninformed],
+                others=lambda: [member(cid) for cid in self.histories if cid != 1],
                 links_after=lambda epoch, serial: _bytes(me.links_after(epoch, serial)),
                 take=lambda message: _take(me, message),
             )
@@ -90,6 +91,17 @@ async def test_who_knows_less_is_told() -> None:
     village.asked.clear()
     await village.gossip.round()
     assert [type(question) for _, question in village.asked] == [Ask, Ask]
+
+
+@in_loop
+async def test_who_has_a_master_asks_one_of_the_others_now_and_then() -> None:
+    """It may follow the older one of two, and the newer cannot reach it."""
+    village = Village([GENESIS], [GENESIS], [GENESIS], [GENESIS, SECOND])
+    village.uninformed = []
+    for _ in range(3 * RARELY):
+        await village.gossip.round()
+    assert sorted(cid for cid, question in village.asked if type(question) is Ask) == [2, 3, 4]
+    assert village.chain(1) == (GENESIS, SECOND)
 
 
 @in_loop

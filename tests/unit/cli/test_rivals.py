@@ -102,6 +102,27 @@ async def test_where_its_own_side_may_have_a_majority_it_asks_the_admin(
     assert attention(cluster) == ""
 
 
+@in_a_cluster
+async def test_where_each_side_has_its_own_recovery_key_both_are_needed(
+    cluster: SimCluster,
+) -> None:
+    """Else neither master could ever stand for the other side."""
+    cluster.part({1})
+    await asyncio.sleep(6)
+    own, newer = cluster.nodes[1].require_master(), sample.STRANGER
+    own.register.replace_recovery(newer.public_key)
+    members = own.register.membership.members
+    await go_separate_ways(cluster, (*members, *newcomers(3)))
+    assert "there (FILE with both recovery keys) makes it stand" in attention(cluster)
+    await cluster.nodes[2].promote(RECOVERY)
+    await asyncio.sleep(6)
+    assert [newest(node)[0] for node in cluster.nodes.values()] == [1, 102, 102]
+    await cluster.nodes[2].promote(RECOVERY, newer)
+    await asyncio.sleep(6)
+    assert {newest(node) for node in cluster.nodes.values()} == {(202, 2)}
+    assert cluster.is_level
+
+
 def test_a_master_that_hands_over_only_by_its_own_admin_asks_as_well() -> None:
     async def main() -> None:
         cluster = SimCluster(3, only_here=True)

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pmgsync.errors import InvalidError, MalformedError, OperatorError, UsageError
-from pmgsync.master.founding import Founder, found_cluster, recovery_key, recovery_text, refounded
+from pmgsync.master.founding import (
+    Founder,
+    found_cluster,
+    recovery_key,
+    recovery_keys,
+    recovery_text,
+    refounded,
+)
 from pmgsync.model.changeset import Position
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.membership import Base, place_for
@@ -122,6 +129,17 @@ def test_a_slip_of_the_pen_is_noticed(data: st.DataObject) -> None:
     if slip != text:
         with pytest.raises(UsageError):
             recovery_key(slip)
+
+
+def test_two_keys_may_be_given_one_after_the_other() -> None:
+    """Of two masters that have replaced it while they could not reach each other."""
+    keys = [sample.RECOVERY, sample.STRANGER]
+    texts = [recovery_text(key) for key in keys]
+    for typed in ("\n".join(texts), " ".join(texts).lower(), "".join(texts).replace("-", "")):
+        assert [key.to_raw() for key in recovery_keys(typed)] == [key.to_raw() for key in keys]
+    for wrong in ("", texts[0] + texts[1][:-1], texts[0] + "AAAA"):
+        with pytest.raises(UsageError):
+            recovery_keys(wrong)
 
 
 @given(st.text(max_size=80))

@@ -461,3 +461,18 @@ def test_a_promise_is_never_taken_back() -> None:
     history = TrustedHistory([cluster(3)[1]], promised=4)
     history.promise(2)
     assert history.promised == 4
+
+
+def test_a_version_of_an_epoch_that_is_not_known_strays_and_so_does_an_orphan() -> None:
+    before = cluster(3)
+    at_3 = Base(Position(1, 3), sample.STATES[3].digest)
+    history = TrustedHistory([before[1], promotion(before, 2, key(3), base=at_3, epoch=4)])
+    digest = sample.STATES[4].digest
+    assert not history.strays(NOWHERE, Manifest().digest)
+    assert not history.strays(Position(1, 2), sample.STATES[2].digest)
+    assert not history.strays(at_3.position, at_3.manifest)
+    assert history.strays(Position(1, 3), digest)
+    assert history.strays(Position(1, 4), digest)
+    assert not history.strays(Position(4, 4), digest)
+    assert history.strays(Position(2, 4), digest)
+    assert history.strays(Position(5, 5), digest)
