@@ -16,10 +16,11 @@ from pmgsync.cli.command import Command, Place, print_json
 from pmgsync.cli.dump_command import say_warnings
 from pmgsync.cli.facts_file import add_facts_option, node_facts
 from pmgsync.cli.rendering import service_files, service_folders
-from pmgsync.cli.sync_format import SyncReport, sync_text
-from pmgsync.errors import ExitCode, HostError
+from pmgsync.cli.sync_format import SyncReport, by_hand, sync_text
+from pmgsync.errors import CheckFailedError, ExitCode, HostError
 from pmgsync.host.disk import DiskTree
 from pmgsync.host.process import SystemRunner
+from pmgsync.model.paths import printable
 from pmgsync.model.scope import CLUSTER_CONF, STATE_FOLDER
 from pmgsync.ports import FileKind
 from pmgsync.render.plan import in_order, reactions
@@ -27,11 +28,13 @@ from pmgsync.render.targets import MAPPED
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from pmgsync.agent.reactions import Answer
     from pmgsync.agent.service_files import Outlook, ServiceFiles
 
 OWED = f"{STATE_FOLDER}/owed-by-sync"
+_MOST_WARNINGS = 20
 _CHAIN = f"{STATE_FOLDER}/chain.json"
 
 
@@ -55,7 +58,7 @@ def _sync(options: argparse.Namespace, place: Place) -> int:
     tree = DiskTree(place.root, service_folders(place.root, facts))
     files = service_files(place.root, tree, lambda _contents: facts)
     outlook = files.look(files.lies_at, alone=_is_alone(files, facts.hostname))
-    say_warnings(outlook.warned)
+    _warn(outlook.warned)
     report = SyncReport(
         outlook=outlook,
         maps=_stale_maps(tree, outlook),
@@ -63,7 +66,12 @@ def _sync(options: argparse.Namespace, place: Place) -> int:
         dry=options.dry_run,
     )
     if not options.dry_run:
-        report = _carry_out(place, tree, files, report, restarts=options.restart == "1")
+        try:
+            report = _carry_out(place, tree, files, report, restarts=options.restart == "1")
+        except CheckFailedError:
+            raise
+        except HostError as error:
+            raise HostError(error.what, where=error.where, mend=by_hand(error.mend)) from None
     if options.json:
         print_json(report.to_json(diff=options.diff))
     else:
@@ -95,6 +103,13 @@ def _carry_out(
         answers = telling.tell(report.wanted)
         owe(tree, [one.reaction for one in answers if one.told is Told.FAILED], OWED)
     return report._replace(notes=notes, answers=answers)
+
+
+def _warn(lines: Sequence[str]) -> None:
+    """PMG's own words, on stderr; `pmgsync check` has all of them."""
+    more = len(lines) - _MOST_WARNINGS
+    rest = [f"and {more} more; see `pmgsync check`"] if more > 0 else []
+    say_warnings([*map(printable, lines[:_MOST_WARNINGS]), *rest])
 
 
 def _is_alone(files: ServiceFiles, hostname: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pmgsync.cli.tables import counted, table
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pmgsync.render.targets import Reaction
 
 UNCHANGED = "unchanged"
+_BY_ITSELF = re.compile(r"\bit is (?:tried again|retried) by itself", re.IGNORECASE)
 
 
 class SyncReport(NamedTuple):
@@ -111,3 +113,8 @@ def change_diff(change: Change) -> str:
     if change.path == TLS_CERTIFICATE:
         return f"{change.path}: (secret: content not shown; a new key and certificate)"
     return text_diff(change.path, change.old, change.new, _SHOWN) or ""
+
+
+def by_hand(mend: str) -> str:
+    """What to do about an error: the daemon tries again by itself, here somebody has to."""
+    return _BY_ITSELF.sub("then run it again", mend)

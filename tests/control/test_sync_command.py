@@ -187,11 +187,13 @@ def test_demo_mode(machine: Machine) -> None:
 
 
 def test_a_dry_run_shows_and_touches_nothing(machine: Machine) -> None:
-    options(machine, "section: mail\n\trelay 192.0.2.25\n\tno_such 1\n")
+    options(machine, "section: mail\n\trelay 192.0.2.25\n\tno_such 1\n" + "\t\x1b[2J\n" * 30)
     before = files(machine)
     done = machine.pmgsync("sync", "--dry-run", "--diff", "--restart")
     out = done.stdout
     assert "pmg.conf line 3 (section 'mail') - unable to parse value of 'no_such'" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert "and 11 more; see `pmgsync check`" in done.stderr
     assert files(machine) == before
     assert not (machine.root / "etc/postfix").exists()
     assert not (machine.root / "run").exists()

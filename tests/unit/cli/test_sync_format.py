@@ -6,7 +6,7 @@ import pytest
 
 from pmgsync.agent.reactions import Answer, Told
 from pmgsync.agent.service_files import Outlook
-from pmgsync.cli.sync_format import SyncReport, change_diff, sync_text
+from pmgsync.cli.sync_format import SyncReport, by_hand, change_diff, sync_text
 from pmgsync.render.plan import Change, ChangeKind
 from pmgsync.render.targets import TLS_CERTIFICATE, Reaction, Service
 from tests.unit.render.nodes import FACTS, Gateway
@@ -99,3 +99,15 @@ def test_json_has_files_that_are_only_made_or_removed() -> None:
     rows = {row["path"]: row for row in report(made).to_json(diff=False)["files"]}
     assert rows["etc/postfix/senderaccess"]["digest"] is None
     assert rows["etc/postfix/senderaccess"]["template"] is None
+
+
+@pytest.mark.parametrize(
+    ("mend", "said"),
+    [
+        ("see `lsattr`; it is retried by itself", "see `lsattr`; then run it again"),
+        ("too little memory? It is tried again by itself", "too little memory? then run it again"),
+        ("remove it", "remove it"),
+    ],
+)
+def test_nobody_tries_again_by_itself(mend: str, said: str) -> None:
+    assert by_hand(mend) == said
