@@ -9,6 +9,7 @@ from pmgsync.cli.answers import ARRIVED, KeptFile, LogEntry, Release, ShownFile,
 from pmgsync.cli.fitting import cut
 from pmgsync.cli.tables import counted, table
 from pmgsync.model.duration import duration
+from pmgsync.model.moment import LATEST
 from pmgsync.model.paths import printable
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 MOST_OF_NAME = 32
 
 _UNITS_OF_SIZE = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
-_LATEST = 253_402_300_799_000  # the last second of the year 9999
 
 
 def size(count: int) -> str:
@@ -30,7 +30,7 @@ def size(count: int) -> str:
 
 def moment(milliseconds: int, zone: tzinfo | None = None) -> str:
     """`2026-02-03 14:05:06` in `zone` (None: that of this machine)."""
-    seconds = min(max(milliseconds, 0), _LATEST) // 1000
+    seconds = min(max(milliseconds, 0), LATEST) // 1000
     try:
         return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
     except (OverflowError, ValueError):

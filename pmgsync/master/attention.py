@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from pmgsync.master.holds import Hold
@@ -13,6 +12,7 @@ from pmgsync.model.clocks import SET_IT, is_off, offsets
 from pmgsync.model.duration import duration
 from pmgsync.model.lineage import Lineage
 from pmgsync.model.membership import Member, Membership
+from pmgsync.model.moment import shown
 from pmgsync.model.status import NodeState, NodeStatus
 from pmgsync.survey import Problem
 
@@ -43,7 +43,7 @@ def own_lines(troubles: Troubles, membership: Membership) -> Iterator[str]:
         end = (
             "`pmgsync release` publishes the edits" if hold.durable else "it ends with its command"
         )
-        yield f"on hold by {hold.who} since {moment(hold.since)}{what}; {end}"
+        yield f"on hold by {hold.who} since {shown(hold.since)}{what}; {end}"
     yield from troubles.more
     here = membership.master_member.label
     yield from (f"{here}: {problem}" for problem in troubles.problems)
@@ -82,12 +82,7 @@ def _away_line(node: NodeStatus, contact: Contact) -> str:
     if contact.changed is None:
         return f"is away, and was not here since the master started; {mend}"
     why = f" ({node.detail})" if node.detail else ""
-    return f"is away since {moment(contact.changed)}{why}; {mend}"
-
-
-def moment(milliseconds: int) -> str:
-    """A moment for people."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"is away since {shown(contact.changed)}{why}; {mend}"
 
 
 def clock_lines(membership: Membership, ahead: Mapping[int, int], now: int) -> Iterator[str]:
@@ -104,7 +99,7 @@ def clock_lines(membership: Membership, ahead: Mapping[int, int], now: int) -> I
             "look at `timedatectl` on each, and set those that are wrong"
         )
         return
-    time = moment(now - known[membership.master])
+    time = shown(now - known[membership.master])
     for cid, offset in known.items():
         if is_off(offset) and cid in labels:
             way = "ahead of" if offset > 0 else "behind"

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pmgsync.errors import MalformedError
+from pmgsync.model.moment import date
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,14 +71,14 @@ def renewal_objection(
     start, end = valid_from_to(after)
     if not all(start < moment < end for moment in (made_at(before), *moments)):
         return (
-            f"the new certificate would be valid from {_date(start)} to {_date(end)} only: a clock "
+            f"the new certificate would be valid from {date(start)} to {date(end)} only: a clock "
             "is wrong"
         )
     made = made_at(after)
     if now is not None and abs(made - now) > MADE_WITHIN_MS:
         return (
-            f"the clock there is wrong: it made the new certificate on {_date(made)}, and it is "
-            f"{_date(now)}"
+            f"the clock there is wrong: it made the new certificate on {date(made)}, and it is "
+            f"{date(now)}"
         )
     return ""
 
@@ -90,13 +91,9 @@ def entry_objection(der: bytes, now: int) -> str:
     if abs(made - now) <= MADE_WITHIN_MS:
         return ""
     return (
-        f"its clock is wrong, or those here are: it made its certificate on {_date(made)}, and "
-        f"here it is {_date(now)}"
+        f"its clock is wrong, or those here are: it made its certificate on {date(made)}, and "
+        f"here it is {date(now)}"
     )
-
-
-def _date(moment: int) -> str:
-    return str(datetime.fromtimestamp(moment // _SECOND, tz=UTC).date())
 
 
 @lru_cache(maxsize=1024)
@@ -118,9 +115,11 @@ def valid_from_to(der: bytes) -> tuple[int, int]:
 def _moment(der: bytes, start: int, end: int) -> int:
     try:
         text = der[start:end].decode("ascii")
-        # UTCTime has two digits for the year, GeneralizedTime four.
-        form = "%y%m%d%H%M%SZ" if len(text) == _UTC_TIME_CHARACTERS else "%Y%m%d%H%M%SZ"
-        return int(datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() * 1000)
+        if len(text) == _UTC_TIME_CHARACTERS:
+            # UTCTime: two digits for the year, from 1950 to 2049 (RFC 5280, 4.1.2.5.1).
+            text = ("19" if text >= "5" else "20") + text
+        moment = datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+        return int(moment.timestamp()) * _SECOND
     except ValueError:
         raise MalformedError("a certificate without a date") from None
 

@@ -37,6 +37,7 @@ from pmgsync.model.messages import (
     ToMaster,
     View,
 )
+from pmgsync.model.moment import LATEST
 from pmgsync.wire.v1 import follow_pb2 as pb
 
 DIGEST_BYTES = 32
@@ -210,8 +211,9 @@ def _put_pulse(pulse: Pulse) -> pb.Pulse:
 
 
 def _take_pulse(pulse: pb.Pulse) -> Pulse:
-    epoch, serial = _number(pulse.epoch), _number(pulse.serial)
-    return Pulse(pulse.want_view, _number(pulse.clock), epoch, serial)
+    clock, epoch, serial = _number(pulse.clock), _number(pulse.epoch), _number(pulse.serial)
+    # No calendar has what is later: it says nothing on what time it is.
+    return Pulse(pulse.want_view, clock if clock <= LATEST else 0, epoch, serial)
 
 
 def _put_digests(digests: Sequence[Digest]) -> bytes:

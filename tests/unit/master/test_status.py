@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pmgsync.errors import ExitCode
-from pmgsync.master.attention import Troubles, moment
+from pmgsync.master.attention import Troubles
 from pmgsync.master.holds import Hold
 from pmgsync.master.publish import Held
 from pmgsync.master.roster import Birth, Roster
@@ -18,6 +18,7 @@ from pmgsync.master.status import (
     state_of,
 )
 from pmgsync.model.changeset import Position
+from pmgsync.model.moment import LATEST, shown
 from pmgsync.model.report import MAX_NOTES, Outcome, Report
 from pmgsync.model.status import ClusterStatus, NodeState, NodeStatus
 from pmgsync.model.trust import Head
@@ -116,7 +117,7 @@ def test_a_node_without_a_stream_is_away() -> None:
     assert node.lag_ms == 6000
     (line,) = attention_about(roster, "mx2(2)")
     assert "the connection broke" in line
-    assert moment(NOW - 400) in line
+    assert shown(NOW - 400) in line
     assert "pmgsyncd" in line
 
 
@@ -283,7 +284,7 @@ def test_a_node_whose_clock_is_off_is_named_with_what_to_do() -> None:
     status = joined_status(three_clocks(-400 * 24 * 60 * MINUTE, 0))
     (line,) = status.attention
     assert line.startswith("mx2(2): its clock is 400 d behind those of most members")
-    assert moment(NOW) in line
+    assert shown(NOW) in line
     assert "timedatectl" in line
     assert status.exit_code is ExitCode.FINE  # nothing that is synced depends on it
 
@@ -291,7 +292,13 @@ def test_a_node_whose_clock_is_off_is_named_with_what_to_do() -> None:
 def test_the_master_whose_clock_is_off_is_named_by_the_others() -> None:
     (line,) = joined_status(three_clocks(6 * MINUTE, 6 * MINUTE)).attention
     assert line.startswith(f"{sample.member(1).label}: its clock is 6 min behind")
-    assert moment(NOW + 6 * MINUTE) in line
+    assert shown(NOW + 6 * MINUTE) in line
+
+
+@pytest.mark.parametrize("clock", [LATEST, 2**53, -(2**53)])
+def test_most_of_the_clocks_may_say_what_no_calendar_has(clock: int) -> None:
+    (line,) = joined_status(three_clocks(clock - NOW, clock - NOW)).attention
+    assert f"by which it is {shown(clock)}: set it" in line
 
 
 def test_of_two_clocks_nobody_knows_which_one_is_wrong() -> None:

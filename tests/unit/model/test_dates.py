@@ -13,7 +13,7 @@ from pmgsync.model.keys import SigningKey
 from pmgsync.model.membership import MemberKeys, Membership, successor
 from pmgsync.model.rekeying import DAY_MS, require_dates
 from pmgsync.model.trust import TrustedHistory
-from pmgsync.model.validity import LIFE, entry_objection
+from pmgsync.model.validity import LIFE, entry_objection, has_life, made_at
 from pmgsync.wire.certificates import make_certificate, to_der
 from tests.sim.clock import FakeClock
 from tests.unit.model.sample import MASTER, NODE, OTHER, genesis, key, member, seal_membership
@@ -141,3 +141,18 @@ def test_who_joins_has_made_its_certificate_a_moment_ago(days: float, fits: bool
     objection = entry_objection(certificate(days / 365), NOW)
     assert (not objection) == fits
     assert fits or "here it is 2027-01-15" in objection
+
+
+def test_years_of_two_digits_are_those_from_1950_to_2049() -> None:
+    """RFC 5280, 4.1.2.5.1. A machine without a battery begins in 1970, so valid from 1960."""
+    der = certificate(-NOW / YEAR)
+    assert b"600101000000Z" in der
+    assert made_at(der) == 0
+    assert has_life(der)
+    assert "made its certificate on 1970-01-01, and" in entry_objection(der, NOW)
+    assert made_at(certificate(30)) == NOW + 30 * YEAR  # it ends after 2050, with four digits
+
+
+@pytest.mark.parametrize("now", [2**53, -(2**53)])
+def test_no_moment_is_too_far_away_to_be_told(now: int) -> None:
+    assert entry_objection(certificate(0), now).endswith(("here it is 9999-12-31", "0001-01-01"))

@@ -27,6 +27,7 @@ from pmgsync.model.messages import (
     ToMaster,
     View,
 )
+from pmgsync.model.moment import LATEST
 from pmgsync.wire import codec
 from pmgsync.wire.v1 import follow_pb2 as pb
 
@@ -54,7 +55,7 @@ from_agents: st.SearchStrategy[ToMaster] = st.one_of(
     st.builds(Need, st.lists(digests, max_size=5).map(tuple)),
     st.just(Resync()),
     st.builds(SignedReport, blobs),
-    st.builds(Pulse, st.booleans(), numbers, numbers, numbers),
+    st.builds(Pulse, st.booleans(), st.integers(0, LATEST), numbers, numbers),
 )
 from_master: st.SearchStrategy[ToAgent] = st.one_of(
     st.builds(Offer, blobs, st.lists(parts, max_size=4).map(tuple), st.booleans()),
@@ -74,6 +75,14 @@ def test_what_agents_say_comes_back(message: ToMaster) -> None:
 @given(from_master)
 def test_what_the_master_says_comes_back(message: ToAgent) -> None:
     assert codec.decode_to_agent(codec.encode_to_agent(message)) == message
+
+
+@pytest.mark.parametrize(
+    ("clock", "taken"), [(LATEST, LATEST), (LATEST + 1, 0), (2**52, 0), (codec.MAX_NUMBER, 0)]
+)
+def test_a_clock_beyond_the_calendar_says_nothing(clock: int, taken: int) -> None:
+    said = codec.encode_to_master(Pulse(want_view=True, clock=clock, epoch=1, serial=2))
+    assert codec.decode_to_master(said) == Pulse(want_view=True, clock=taken, epoch=1, serial=2)
 
 
 def test_goodbye_is_the_end() -> None:
