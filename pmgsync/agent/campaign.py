@@ -24,7 +24,7 @@ from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Base, Member, Membership
 from pmgsync.model.peers import Standing
 from pmgsync.model.promotion import (
-    CANDIDATES,
+    MOST_BELIEVED,
     MOST_SKIPPED,
     Ground,
     epoch_for,
@@ -34,9 +34,6 @@ from pmgsync.model.promotion import (
     signed_by,
     voters,
 )
-
-MOST_BELIEVED = 500 * CANDIDATES
-"""Promises count up to so far above what everybody knows of; below `promotion.MOST_VOTED`."""
 
 
 class Way(Enum):
@@ -51,12 +48,14 @@ class Way(Enum):
 class Heard:
     """What one of the other members said; `standing` None: nothing, and `why`. `strays`: its
     newest version is not of the history that the candidate knows, but of another master's.
+    `shown`: it has shown what it says to have signed.
     """
 
     member: Member
     standing: Standing | None
     why: str = ""
     strays: bool = False
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +133,25 @@ def is_enough(way: Way, membership: Membership, document: Envelope) -> bool:
     return {Way.MAJORITY: Ground.MAJORITY, Way.RECOVERY: Ground.RECOVERY}[way] in grounds
 
 
-def _epoch(survey: Survey, most: int) -> int:
-    """The candidate's next above all that anybody has signed for, as far as that may be believed.
+def believed(heard: Heard, survey: Survey, most: int = MOST_BELIEVED) -> int:
+    """For which epoch that member has signed, as far as that may be believed.
 
-    What a member says of its promise is its word alone. Nobody has honestly signed for an epoch far
-    above what all others know of; who says so anyway moves the epoch by `most` and no more.
+    What it only says counts up to `most` above the epoch that goes on, however often it is asked
+    and whatever this node has asked for since: so one that lies moves this node's own promise to
+    there, once, and all others still sign for what is above it. What it shows counts as well above
+    what this node has signed for: up to there others have gone with it.
     """
-    own = survey.membership.epoch
-    said = [heard.standing.promised for heard in survey.heard if heard.standing is not None]
-    promised = [max(own, epoch) for epoch in (survey.promised, *said)]
-    most += min(promised)
-    above = max(survey.promised, *(min(epoch, most) for epoch in promised))
-    return epoch_for(survey.me.cid, above)
+    if heard.standing is None:
+        return 0
+    began = survey.membership.epoch
+    above = max(began, survey.promised) if heard.shown else began
+    return min(heard.standing.promised, above + most)
+
+
+def _epoch(survey: Survey, most: int) -> int:
+    """The candidate's next above all that anybody has signed for."""
+    said = (believed(heard, survey, most) for heard in survey.heard)
+    return epoch_for(survey.me.cid, max(survey.membership.epoch, survey.promised, *said))
 
 
 def _way(survey: Survey, *, recovery: bool, handover: bool) -> Way:

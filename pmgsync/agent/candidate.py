@@ -11,12 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pmgsync.agent.campaign import Heard, Plan, Survey, Way, is_enough, plan
+from pmgsync.agent.campaign import Heard, Plan, Survey, Way, believed, is_enough, plan
 from pmgsync.agent.link import Link
 from pmgsync.agent.peers import Peers
 from pmgsync.agent.voting import Voting
 from pmgsync.errors import DeadlineError, NoMasterError, PeerError, PmgsyncError, TransportError
-from pmgsync.model.ballot import Ballot, Proposal, Refused, sign, with_signatures
+from pmgsync.model.ballot import Ballot, Proposal, Refused, shows_promise, sign, with_signatures
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, Signature, seal
 from pmgsync.model.keys import OwnKeys, Signer
@@ -130,7 +130,7 @@ class Candidate:
             head=parts.voting.head,
             promised=parts.voting.ballot.epoch,
             heard=tuple(
-                Heard(member, answer, strays=history.strays(answer.head, answer.manifest))
+                _heard(member, answer, history)
                 if isinstance(answer, Standing)
                 else Heard(member, None, why)
                 for member, (answer, why) in zip(others, said, strict=True)
@@ -296,7 +296,10 @@ class Candidate:
         if offered != replace(wanted, epoch=offered.epoch, created=offered.created):
             return None
         signed = {member.cid for member in signed_by(survey.membership, last)}
-        free = (h.member.cid in signed or _promised(h) < offered.epoch for h in survey.answered)
+        free = (
+            heard.member.cid in signed or believed(heard, survey) < offered.epoch
+            for heard in survey.answered
+        )
         return last if all(free) else None
 
     def _require_legal(self, document: Envelope) -> None:
@@ -377,6 +380,15 @@ class Candidate:
             return None, error.what
 
 
+def _heard(member: Member, standing: Standing, history: TrustedHistory) -> Heard:
+    return Heard(
+        member,
+        standing,
+        strays=history.strays(standing.head, standing.manifest),
+        shown=shows_promise(standing.promise, member, standing.promised, history.known_membership),
+    )
+
+
 async def _converse(link: Link, stream: AgentEnd) -> None:
     """Take in what comes on `stream` as if it came from the master."""
     link.on_up()
@@ -399,10 +411,6 @@ def _is_of(member: Member, vote: Vote, document: Envelope) -> bool:
         document.payload_type, document.payload, (Signature(vote.key_id, vote.signature),)
     )
     return member.keys is not None and bool(signed.signers([member.keys.identity]))
-
-
-def _promised(heard: Heard) -> int:
-    return heard.standing.promised if heard.standing is not None else 0
 
 
 def _own(given: Signature | Refused) -> Signature:

@@ -14,12 +14,15 @@ from pmgsync.model.envelope import Envelope, Signature
 from pmgsync.model.keys import OwnKeys
 from pmgsync.model.membership import Base, Membership
 from pmgsync.model.peers import Propose, Refusal, Vote
+from pmgsync.model.promotion import MOST_BELIEVED
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Store
 
 log = logging.getLogger(__name__)
 
 NOTE = "ballot"
+SHOWN = "what was signed"
+MOST_SHOWN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,20 @@ class Voting:
         signer = next((key for key in self._parts.own_keys() if key.public_key == named), None)
         if signer is None:
             return Refused("has not the key that the membership names for it")
+        if ballot != self._ballot and self._is_far(ballot.epoch):
+            # First: a promise that cannot be shown might be believed by nobody.
+            self._parts.store.write_note(SHOWN, document.to_bytes().decode("ascii"))
         return self.promise(ballot) or sign(document, signer)
+
+    @property
+    def shown(self) -> bytes:
+        """The document that was signed last, where the word alone would not be believed."""
+        note = self._parts.store.note(SHOWN) if self._is_far(self._ballot.epoch) else None
+        document = note.encode() if isinstance(note, str) else b""
+        return document if len(document) <= MOST_SHOWN_BYTES else b""
+
+    def _is_far(self, epoch: int) -> bool:
+        return epoch > self._parts.history().known_membership.epoch + MOST_BELIEVED
 
     def promise(self, ballot: Ballot) -> Refused | None:
         """Write down `ballot`; never for an epoch in which something else was signed. After that

@@ -232,6 +232,7 @@ class Peering:
             head=head.position,
             manifest=head.manifest,
             promised=self.voting.ballot.epoch,
+            promise=self.voting.shown,
             live=self.voting.live,
             master=self._node.master is not None,
             links=links,

@@ -24,7 +24,7 @@ from pmgsync.model import canonical
 from pmgsync.model.changeset import CHANGE_SET_TYPE, NOWHERE, ChangeSet, Position
 from pmgsync.model.envelope import Envelope, Signature
 from pmgsync.model.manifest import Digest, Manifest, parse_digest
-from pmgsync.model.membership import Base, Membership
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Membership
 from pmgsync.model.promotion import MOST_VOTED, require_promotion, signed_by
 from pmgsync.model.trust import keys_of
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pmgsync.model.keys import PublicKey, Signer
+    from pmgsync.model.membership import Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,28 @@ def decide(proposal: Proposal, voter: Voter) -> Ballot | Refused:
         or _unfinished(voter)
         or _master_is_there(candidate, proposal.document, voter)
         or Ballot(candidate.epoch, proposal.document.digest, candidate.master)
+    )
+
+
+def shows_promise(promise: bytes, member: Member, epoch: int, membership: Membership) -> bool:
+    """Does `promise` (an envelope) show that `member` has signed for `epoch`, rather than say so?
+
+    It is a proposal of another member of `membership` for that epoch. A member could make one of
+    its own for any epoch, so that one shows nothing; and whoever lies would need somebody who lies
+    with it. That it has signed what it shows, nobody need see: it can do that at any moment.
+    """
+    try:
+        envelope = Envelope.from_bytes(promise)
+        document = Membership.from_bytes(envelope.payload)
+    except PeerError:
+        return False
+    proposer = next((m.keys for m in membership.members if m.cid == document.master), None)
+    return (
+        (document.cluster, document.epoch) == (membership.cluster, epoch)
+        and envelope.payload_type == MEMBERSHIP_TYPE
+        and document.master != member.cid
+        and proposer is not None
+        and bool(envelope.signers([proposer.identity]))
     )
 
 

@@ -59,7 +59,8 @@ class Standing:
     """Where a member stands: its newest membership, the newest version that its log holds durably,
     the epoch that it has signed for last. `live`: it hears the master, or is it (`master`).
 
-    `links` are the first ones of those that were asked for; there may be more.
+    `links` are the first ones of those that were asked for; there may be more. `promise` is what it
+    has signed for that epoch, where that is so far above its own that its word does not count.
     """
 
     epoch: int
@@ -70,6 +71,7 @@ class Standing:
     live: bool
     master: bool
     links: tuple[bytes, ...] = ()
+    promise: bytes = b""
 
     @property
     def place(self) -> tuple[int, int]:

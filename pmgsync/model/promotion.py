@@ -53,6 +53,11 @@ CANDIDATES = 100
 """Each candidate has every hundredth epoch for itself."""
 MOST_VOTED = 1000 * CANDIDATES
 """A member signs for an epoch that is at most so far above its own and what it has signed for."""
+MOST_BELIEVED = 500 * CANDIDATES
+"""What a member says that it has signed for counts up to so far above the epoch that goes on; more
+than that it must show (`ballot.shows_promise`). Below `MOST_VOTED`: so all sign for what a
+candidate asks for that believes no more.
+"""
 MOST_CHAIN_BYTES = 56 << 20
 """A chain is at most so large with a promotion: more than its master fills with other links, less
 than what can be read back from the file (64 MiB).

@@ -100,6 +100,7 @@ def _put_standing(standing: Standing) -> pb.Standing:
         live=standing.live,
         master=standing.master,
         links=take_links(standing.links),
+        promise=standing.promise,
     )
 
 
@@ -115,6 +116,7 @@ def _take_standing(wire: pb.Standing) -> Standing:
         live=wire.live,
         master=wire.master,
         links=take_links(wire.links),
+        promise=wire.promise,
     )
 
 

@@ -41,7 +41,7 @@ class Refusal(_message.Message):
     def __init__(self, why: _Optional[str] = ..., behind: _Optional[_Union[_follow_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class Standing(_message.Message):
-    __slots__ = ["epoch", "head", "links", "live", "manifest", "master", "promised", "serial"]
+    __slots__ = ["epoch", "head", "links", "live", "manifest", "master", "promise", "promised", "serial"]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     LINKS_FIELD_NUMBER: _ClassVar[int]
@@ -49,6 +49,7 @@ class Standing(_message.Message):
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     MASTER_FIELD_NUMBER: _ClassVar[int]
     PROMISED_FIELD_NUMBER: _ClassVar[int]
+    PROMISE_FIELD_NUMBER: _ClassVar[int]
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     head: _follow_pb2.Position
@@ -56,9 +57,10 @@ class Standing(_message.Message):
     live: bool
     manifest: bytes
     master: bool
+    promise: bytes
     promised: int
     serial: int
-    def __init__(self, epoch: _Optional[int] = ..., serial: _Optional[int] = ..., head: _Optional[_Union[_follow_pb2.Position, _Mapping]] = ..., manifest: _Optional[bytes] = ..., promised: _Optional[int] = ..., live: bool = ..., master: bool = ..., links: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    def __init__(self, epoch: _Optional[int] = ..., serial: _Optional[int] = ..., head: _Optional[_Union[_follow_pb2.Position, _Mapping]] = ..., manifest: _Optional[bytes] = ..., promised: _Optional[int] = ..., live: bool = ..., master: bool = ..., links: _Optional[_Iterable[bytes]] = ..., promise: _Optional[bytes] = ...) -> None: ...
 
 class StepDown(_message.Message):
     __slots__ = []

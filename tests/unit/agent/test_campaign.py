@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from pmgsync.agent.campaign import MOST_BELIEVED, Heard, Survey, Way, is_enough, plan
+from pmgsync.agent.campaign import Heard, Survey, Way, believed, is_enough, plan
 from pmgsync.model.changeset import Position
 from pmgsync.model.membership import Base
 from pmgsync.model.peers import Standing
-from pmgsync.model.promotion import MOST_SKIPPED, MOST_VOTED, epoch_for
+from pmgsync.model.promotion import MOST_BELIEVED, MOST_SKIPPED, MOST_VOTED, epoch_for
 from tests.unit.model.sample import RECOVERY, STATES, key
 from tests.unit.model.test_promotion import cluster, promotion
 
@@ -125,8 +125,23 @@ def test_what_a_member_says_of_its_promise_moves_the_epoch_a_little_at_most(lie:
     # So little that all others sign for it.
     assert made.epoch <= 1 + MOST_VOTED
     assert plan(survey(None, standing(promised=lie), promised=lie)).epoch == epoch_for(2, lie)
+    # Not even after tries on which this node's own promise has gone there.
+    tried = survey(None, standing(promised=lie), promised=made.epoch)
+    assert believed(tried.heard[1], tried) < made.epoch
     with_key = plan(survey(None, standing(promised=lie)), recovery=True)
     assert with_key.epoch == epoch_for(2, min(lie, 1 + MOST_SKIPPED))
+
+
+def test_what_a_member_shows_counts_step_by_step() -> None:
+    """Those who sign for each step come along, so nobody is asked for what is too far for it."""
+    far, own, steps = 4 * MOST_BELIEVED, 0, 0
+    while own < far:
+        asked = survey(None, standing(promised=far), standing(), promised=own)
+        heard = tuple(replace(heard, shown=True) for heard in asked.heard)
+        made = plan(replace(asked, heard=heard))
+        assert made.epoch <= max(own, 1) + MOST_VOTED
+        own, steps = made.epoch, steps + 1
+    assert steps == 4
 
 
 @pytest.mark.parametrize(

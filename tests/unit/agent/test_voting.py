@@ -6,12 +6,12 @@ import pytest
 
 from pmgsync.agent.voting import NOTE, Voting, VotingParts, ballot_in
 from pmgsync.errors import MalformedError, StoreError
-from pmgsync.model.ballot import NO_BALLOT, Ballot, Refused, with_signatures
+from pmgsync.model.ballot import NO_BALLOT, Ballot, Refused, shows_promise, with_signatures
 from pmgsync.model.changeset import Position
-from pmgsync.model.envelope import Signature
+from pmgsync.model.envelope import Envelope, Signature
 from pmgsync.model.membership import Base, MemberKeys
 from pmgsync.model.peers import Propose, Refusal, Vote
-from pmgsync.model.promotion import signed_by
+from pmgsync.model.promotion import MOST_BELIEVED, signed_by
 from pmgsync.model.rekeying import rekeyed
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import LogRecord
@@ -79,6 +79,19 @@ def test_it_is_written_down_and_survives() -> None:
     refused = again.voting.answer(asked(1))
     assert refused == Refusal("has signed for mx2(2) in epoch 2")
     assert isinstance(again.voting.answer(asked()), Vote)
+
+
+def test_a_promise_that_would_not_be_believed_can_be_shown_also_after_a_restart() -> None:
+    booth = Booth()
+    booth.voting.answer(asked(epoch=102))
+    assert booth.voting.shown == b""
+    booth.voting.answer(asked(epoch=MOST_BELIEVED + 102))
+    for _ in range(2):
+        voting = booth.voting
+        document = Envelope.from_bytes(voting.shown)
+        assert document.digest == voting.ballot.document
+        assert shows_promise(voting.shown, sample.member(3), voting.ballot.epoch, cluster(3)[0])
+        booth = Booth(booth.store.crash())
 
 
 def test_what_cannot_be_written_down_is_not_signed() -> None:

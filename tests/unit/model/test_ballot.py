@@ -12,11 +12,13 @@ from pmgsync.model.ballot import (
     Refused,
     Voter,
     decide,
+    shows_promise,
     sign,
     with_signatures,
 )
 from pmgsync.model.changeset import NOWHERE, Position
 from pmgsync.model.envelope import Envelope, seal
+from pmgsync.model.keys import SigningKey
 from pmgsync.model.manifest import Manifest
 from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, MemberKeys, admit
 from pmgsync.model.promotion import MOST_VOTED, Ground, grounds_of
@@ -221,3 +223,34 @@ def test_a_cluster_without_a_version_has_nothing_to_show() -> None:
     assert asked.proof is None
     assert isinstance(decide(asked, voter(version=0)), Ballot)
     assert Base(NOWHERE, Manifest().digest) == EMPTY
+
+
+# --- what shows that somebody has signed ---
+
+FAR = 777_702
+
+
+def test_the_proposal_of_another_member_shows_a_promise_and_nothing_else_does() -> None:
+    membership, _ = cluster(3)
+    two, three = (membership.member(cid) for cid in (2, 3))
+    shown = promotion(cluster(3), 2, epoch=FAR, base=at(3))
+    promise = shown.to_bytes()
+    assert shows_promise(promise, three, FAR, membership)
+    assert not shows_promise(promise, two, FAR, membership)  # it could make one for any epoch
+    assert not shows_promise(promise, three, FAR + 100, membership)
+    assert not shows_promise(promise, three, FAR, replace(membership, cluster="another"))
+    alone = replace(membership, members=tuple(m for m in membership.members if m.cid != 2))
+    assert not shows_promise(promise, three, FAR, alone)
+    for document in (
+        with_only(shown, key(3)),
+        Envelope("another type", shown.payload, shown.signatures),
+        seal("another type", shown.payload, key(2)),
+    ):
+        assert not shows_promise(document.to_bytes(), three, FAR, membership)
+    for data in (b"", b"{}", promise[:-1], seal(MEMBERSHIP_TYPE, b"{}", key(2)).to_bytes()):
+        assert not shows_promise(data, three, FAR, membership)
+
+
+def with_only(document: Envelope, signer: SigningKey) -> Envelope:
+    """`document`, signed by that key and no other."""
+    return seal(document.payload_type, document.payload, signer)

@@ -43,7 +43,9 @@ QUESTIONS: list[Question] = [
 ]
 ANSWERS: list[Answer] = [
     Standing(1, 1, Position(0, 0), DIGEST, 0, live=False, master=False),
-    Standing(2, 9, Position(1, 4), DIGEST, 3, live=True, master=True, links=(b"a", b"b")),
+    Standing(
+        2, 9, Position(1, 4), DIGEST, 3, live=True, master=True, links=(b"a", b"b"), promise=b"c"
+    ),
     Vote("a" * 64, b"s" * 64),
     Refusal("is behind", Position(1, 4)),
     Refusal("is the master"),
