@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pmgsync.agent.plan import Advance
 from pmgsync.errors import DigestMismatchError, GapError, MalformedError, StaleError
 from pmgsync.model.canonical import MAX_DOCUMENT_BYTES
-from pmgsync.model.changeset import ChangeSet, Position, diff
+from pmgsync.model.changeset import ChangeSet, Diff, Position, diff
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.heartbeat import Heartbeat
 from pmgsync.model.manifest import Digest, Manifest
@@ -116,6 +116,8 @@ class Follower:
         self._more = False
         """Does a newer version than the wanted one follow at once?"""
         self._records: list[tuple[Position, LogRecord]] = []
+        self._since, self._change = active, Diff()
+        """What the wanted state changes, in what was active when it came."""
         self._sizes: dict[Digest, int] = {}
         self._lacking: set[Digest] = set()
         self._asked: dict[Digest, int] = {}
@@ -170,7 +172,9 @@ class Follower:
         if self._wanted is None or self._lacking or self._more:
             return None
         records = tuple(record for _, record in self._records)
-        return Advance(self._wanted.position, self._wanted.manifest, records)
+        return Advance(
+            self._wanted.position, self._wanted.manifest, records, self._since, self._change
+        )
 
     @property
     def wanted(self) -> VerifiedChangeSet | None:
@@ -263,9 +267,8 @@ class Follower:
     ) -> tuple[Action, ...]:
         self._wanted = verified
         self._records.append((verified.position, record))
-        self._sizes = {
-            entry.digest: entry.size for entry in diff(self._active, verified.manifest).puts
-        }
+        self._since, self._change = self._active, diff(self._active, verified.manifest)
+        self._sizes = {entry.digest: entry.size for entry in self._change.puts}
         self._lacking = self._sizes.keys() - self.contents.keys()
         for part in parts:
             self._take(part)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pmgsync.agent.service_work import NO_WORK, ServiceWork
-from pmgsync.model.changeset import Position, diff
+from pmgsync.model.changeset import Diff, Position, diff
 from pmgsync.model.manifest import Digest, FileEntry, Manifest
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.scope import rule_for
@@ -56,19 +56,26 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Advance:
     """A step in history that a node is to make: the wanted state, its position, and the log records
-    up to it.
+    up to it. `change`, if somebody knows it, is what differs from `since`.
     """
 
     position: Position
     manifest: Manifest
     records: tuple[LogRecord, ...]
+    since: Manifest | None = None
+    change: Diff | None = None
+
+    def change_from(self, base: Mapping[ManagedPath, FileEntry]) -> Diff:
+        """What turns `base` into what is wanted."""
+        known = self.change if base is self.since else None
+        return diff(base, self.manifest) if known is None else known
 
 
 def plan_advance(
     base: Mapping[ManagedPath, FileEntry], before: Position, advance: Advance, *, authored: bool
 ) -> Plan:
     """The plan that turns `base` into what `advance` wants."""
-    change = diff(base, advance.manifest)
+    change = advance.change_from(base)
     return Plan(
         before,
         advance.position,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pmgsync.errors import StageError
@@ -72,17 +72,11 @@ class DiskWriter:
 
     def link(self, path: str, new: str) -> None:
         """See the port."""
-        with self._in_one_folder(path, new, "give it a second name") as (handle, name, new_name):
-            try:
-                _link(name, new_name, handle)
-            except FileExistsError:
-                os.unlink(new_name, dir_fd=handle)
-                _link(name, new_name, handle)
+        self._in_one_folder(path, new, "give it a second name", _link)
 
     def rename(self, path: str, new: str) -> None:
         """See the port."""
-        with self._in_one_folder(path, new, "replace it") as (handle, name, new_name):
-            os.rename(name, new_name, src_dir_fd=handle, dst_dir_fd=handle)
+        self._in_one_folder(path, new, "replace it", _rename)
 
     def remove(self, path: str) -> None:
         """See the port."""
@@ -122,18 +116,22 @@ class DiskWriter:
     @contextmanager
     def opened(self, paths: Sequence[str]) -> Iterator[Opened]:
         """Handles of these files, for `sync`."""
-        with ExitStack() as handles:
-            yield [(path, self._open_old(path, handles)) for path in paths]
+        files: list[tuple[str, int]] = []
+        try:
+            for path in paths:
+                files.append((path, self._open_old(path)))
+            yield files
+        finally:
+            for _, handle in files:
+                os.close(handle)
 
-    def _open_old(self, path: str, opened: ExitStack) -> int:
+    def _open_old(self, path: str) -> int:
         folder, name = split(path)
         try:
             with open_folder(self._root, folder) as below:
-                handle = os.open(name, _OLD, dir_fd=below)
+                return os.open(name, _OLD, dir_fd=below)
         except OSError as error:
             raise host_error(error, path, "bring it to disk") from None
-        opened.callback(os.close, handle)
-        return handle
 
     def sync_folders(self, folders: Iterable[str]) -> None:
         """See the port."""
@@ -144,15 +142,16 @@ class DiskWriter:
             except OSError as error:
                 raise host_error(error, folder, "bring the folder to disk") from None
 
-    @contextmanager
-    def _in_one_folder(self, path: str, new: str, doing: str) -> Iterator[tuple[int, str, str]]:
-        """The handle of the folder of both, and their names; errors name `new`."""
+    def _in_one_folder(
+        self, path: str, new: str, doing: str, work: Callable[[str, str, int], None]
+    ) -> None:
+        """`work` on both names and the handle of their folder; errors name `new`."""
         (folder, name), (new_folder, new_name) = split(path), split(new)
         if folder != new_folder:
             raise RuntimeError(f"{path!r} and {new!r} are not in one folder")
         try:
             with open_folder(self._root, folder) as handle:
-                yield handle, name, new_name
+                work(name, new_name, handle)
         except OSError as error:
             raise host_error(error, new, doing) from None
 
@@ -167,7 +166,16 @@ def _make(name: str, handle: int) -> int:
 
 
 def _link(name: str, new: str, handle: int) -> None:
-    os.link(name, new, src_dir_fd=handle, dst_dir_fd=handle, follow_symlinks=False)
+    """A second name, in the place of an old one (a crash may have left it)."""
+    try:
+        os.link(name, new, src_dir_fd=handle, dst_dir_fd=handle, follow_symlinks=False)
+    except FileExistsError:
+        os.unlink(new, dir_fd=handle)
+        os.link(name, new, src_dir_fd=handle, dst_dir_fd=handle, follow_symlinks=False)
+
+
+def _rename(name: str, new: str, handle: int) -> None:
+    os.rename(name, new, src_dir_fd=handle, dst_dir_fd=handle)
 
 
 def sync(files: Opened) -> None:

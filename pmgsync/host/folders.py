@@ -59,28 +59,40 @@ def kept_handles() -> Iterator[None]:
             os.close(handle)
 
 
-@contextmanager
+class _Handle:
+    """An open handle, closed at the end unless it is `kept`. (No generator: a small activation
+    opens its folder ten times.)
+    """
+
+    __slots__ = ("_handle", "_kept")
+
+    def __init__(self, handle: int, *, kept: bool) -> None:
+        self._handle = handle
+        self._kept = kept
+
+    def __enter__(self) -> int:
+        return self._handle
+
+    def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            os.close(self._handle)
+
+
 def open_folder(
     root: str, folder: str, *, make: bool = False, kind: type[HostError] = HostError
-) -> Iterator[int]:
-    """The handle of `folder` below `root`; with `make`, folders that are missing are made.
+) -> _Handle:
+    """For `with`: the handle of `folder` below `root`; with `make`, missing folders are made.
 
     `FileNotFoundError` where it does not exist (the caller knows what that means); an error of
     `kind` that names the component for everything else, also for what is done under the handle.
     """
-    known = _kept.handles.get((root, folder)) if _kept.handles is not None else None
-    if known is not None:
-        yield known
-        return
-    handle = _open(root, folder, make=make, kind=kind)
-    if _kept.handles is not None:
-        _kept.handles[root, folder] = handle
-        yield handle
-        return
-    try:
-        yield handle
-    finally:
-        os.close(handle)
+    handles = _kept.handles
+    if handles is None:
+        return _Handle(_open(root, folder, make=make, kind=kind), kept=False)
+    handle = handles.get((root, folder))
+    if handle is None:
+        handle = handles[root, folder] = _open(root, folder, make=make, kind=kind)
+    return _Handle(handle, kept=True)
 
 
 def read_file(root: str, path: str, limit: int) -> bytes | None:

@@ -94,7 +94,7 @@ class StoreBase:
     def _writing(self, state: State) -> Iterator[None]:
         """One transaction that ends in `state`. A new head leaves nothing written ahead."""
         ahead = b"" if state.head != self._state.head else self._ahead
-        with self._transaction():
+        with transaction(self._database):
             yield
             if ahead != self._ahead:
                 self._database.execute("delete from ahead")
@@ -108,6 +108,7 @@ class StoreBase:
                     to_text(state.added),
                 ),
             )
+        self._logged += _COMMIT_BYTES
         self._state, self._ahead = state, ahead
 
     @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 from pmgsync.errors import StoreError
@@ -190,7 +191,9 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         with self._turn():
             new = self._new(records)
             added = tuple(version for version, _, _ in new)
-            self._take_in(replace(self._state, intent=intent, added=added), new, contents)
+            head = new[-1][0] if new else self._state.head
+            state = State(head, self._state.active, intent, added)
+            self._take_in(state, new, contents)
 
     def adopt(
         self, after: Position, records: Sequence[LogRecord], contents: Mapping[Digest, bytes]
@@ -199,16 +202,17 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         with self._turn():
             new = self._new(records)
             lacking = {d: data for d, data in contents.items() if not self._has(d)}
-            state = replace(self._state, active=after)
+            head = new[-1][0] if new else self._state.head
+            state = replace(self._state, head=head, active=after)
             with nullcontext() if new or lacking else self._not_waiting():
                 self._take_in(state, new, lacking)
 
     def _new(self, records: Sequence[LogRecord]) -> list[tuple[int, Row, LogRecord]]:
-        """Those that the log does not have yet, with their version and row."""
+        """Those that the log does not have yet, with their version and row; oldest first."""
         if self._state.intent is not None:
             raise RuntimeError("an activation is already in progress")
         made = [(*rows.version_row(record), record) for record in records]
-        return [(v, row, record) for v, row, record in made if v > self._state.head]
+        return sorted((one for one in made if one[0] > self._state.head), key=itemgetter(0))
 
     def _take_in(
         self,
@@ -216,10 +220,9 @@ class StoreLog(StoreBase, History, Journal, Upkeep):
         new: Sequence[tuple[int, Row, LogRecord]],
         contents: Mapping[Digest, bytes],
     ) -> None:
-        """One transaction: these records and contents, and `state` with the head that they make."""
-        before = state.head
-        head = max(before, *(version for version, _, _ in new), 0)
-        with self._writing(replace(state, head=head)):
+        """One transaction: these records and contents, and `state`."""
+        before = self._state.head
+        with self._writing(state):
             self._insert_contents(contents)
             for version, row, record in new:
                 self._insert_version(version, row, record)

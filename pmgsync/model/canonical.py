@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring_ascii
 from typing import NoReturn, TypeVar
 
 from pmgsync.errors import MalformedError
@@ -28,6 +29,11 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 def encode(value: Json) -> bytes:
     """The canonical bytes of `value`."""
     return _ENCODER.encode(value).encode("ascii")
+
+
+def text(value: str) -> bytes:
+    """The canonical bytes of one string."""
+    return encode_basestring_ascii(value).encode("ascii")
 
 
 def decode(data: bytes, what: str, *, most: int = MAX_DOCUMENT_BYTES) -> Fields:

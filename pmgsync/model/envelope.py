@@ -32,6 +32,13 @@ class Signature:
     key_id: str
     value: bytes
 
+    def to_json(self) -> bytes:
+        """Its member of an envelope."""
+        return b'{"keyid":%b,"sig":"%b"}' % (
+            canonical.text(self.key_id),
+            base64.b64encode(self.value),
+        )
+
 
 @dataclass(frozen=True)
 class Envelope:
@@ -72,7 +79,7 @@ class Envelope:
             raise MalformedError(
                 f"the envelope holds {self.payload_type[:80]!r}, not {payload_type!r}"
             )
-        if not self.signers([key]):
+        if not self._is_signed_by(key):
             raise BadSignatureError(f"no valid signature by key {key.key_id[:16]}")
         return self.payload
 
@@ -82,15 +89,13 @@ class Envelope:
 
     @cached_property
     def _bytes(self) -> bytes:
-        return canonical.encode(
-            {
-                "payloadType": self.payload_type,
-                "payload": base64.b64encode(self.payload).decode("ascii"),
-                "signatures": [
-                    {"keyid": s.key_id, "sig": base64.b64encode(s.value).decode("ascii")}
-                    for s in self.signatures
-                ],
-            }
+        # As `canonical.encode` has it, without its way through a tree of values: this is done with
+        # every envelope that comes.
+        signatures = b",".join([signature.to_json() for signature in self.signatures])
+        return b'{"payload":"%b","payloadType":%b,"signatures":[%b]}' % (
+            base64.b64encode(self.payload),
+            canonical.text(self.payload_type),
+            signatures,
         )
 
     @classmethod

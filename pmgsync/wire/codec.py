@@ -248,8 +248,9 @@ def _put_parts(parts: Sequence[Part]) -> Iterable[pb.Part]:
 
 
 def _take_parts(wire: Sequence[pb.Part]) -> tuple[Part, ...]:
-    _check_parts(wire)
+    _at_most(len(wire), MAX_PARTS, "parts")
     parts = tuple(Part(_take_digest(p.digest), p.total, p.offset, p.data) for p in wire)
+    _check_parts(parts)  # each access to `data` of what is in the message is a copy
     for part in parts:
         _check_part(part)
     return parts

@@ -112,6 +112,7 @@ def test_a_join_request_survives_its_envelope(value: JoinRequest) -> None:
 @given(envelopes)
 def test_an_envelope_survives_its_bytes(value: Envelope) -> None:
     assert Envelope.from_bytes(value.to_bytes()) == value
+    assert value.to_bytes() == canonical.encode(json.loads(value.to_bytes()))
 
 
 @given(statuses)
