@@ -20,6 +20,7 @@ from pmgsync.master.roster import Roster
 from pmgsync.master.settle import Settler
 from pmgsync.master.settled import Settled, wait_settled
 from pmgsync.master.status import cluster_status, document_of
+from pmgsync.model.changeset import Position
 from pmgsync.model.clocks import offsets
 from pmgsync.model.scope import CLUSTER_CONF
 from pmgsync.model.status import ClusterStatus
@@ -34,6 +35,8 @@ T = TypeVar("T")
 EVERYTHING = Look(everywhere=True)
 AGAIN_S, AGAIN_MOST_S = 0.005, 1.0
 """The first and the longest pause before another look at what somebody is writing."""
+SAY_AFTER_S = 0.02
+"""From the announcement of a version to its line in the log."""
 HEAR_S = 0.0001
 """The loop held still while it drafted: so long it listens at least, before it is quiet."""
 
@@ -92,6 +95,7 @@ class MasterRole:
         self._unfinished: tuple[Problem, ...] = ()
         self._writing = asyncio.Event()
         self._newest: Published | None = None
+        self._unsaid: list[tuple[Position, int, int]] = []
         self._file_due = True
         self._file_problems: tuple[Problem, ...] = ()
         self.failure = ""
@@ -108,6 +112,7 @@ class MasterRole:
                     group.create_task(loop)
         finally:
             self._parts.publisher.withdraw()  # what this role drafted is not the next one's
+            self._say()
 
     # --- what an admin may ask ---
 
@@ -398,8 +403,16 @@ class MasterRole:
 
     def _announce(self, published: Published) -> None:
         self._parts.feeds.announce(published)
-        # The line is written when the streams have been woken, not before.
-        asyncio.get_running_loop().call_soon(_log_version, published)
+        change = published.verified.change_set.change
+        self._unsaid.append((published.position, len(change.puts), len(change.deletes)))
+        # The nodes that share this machine come first; so does the next version.
+        asyncio.get_running_loop().call_later(SAY_AFTER_S, self._say)
+
+    def _say(self) -> None:
+        """Write the log's lines of what was announced."""
+        unsaid, self._unsaid = self._unsaid, []
+        for line in unsaid:
+            log.info("version %s: %d put, %d deleted", *line)
 
     def _settle_cluster_conf(self, look: Look) -> None:
         """After each change of the membership, and where the file may have been edited. What stands
@@ -419,9 +432,3 @@ class MasterRole:
             if self._file_problems != (problem,):
                 log.error("%s", problem)
             self._file_due, self._file_problems = True, (problem,)
-
-
-def _log_version(published: Published) -> None:
-    change = published.verified.change_set.change
-    puts, deletes = len(change.puts), len(change.deletes)
-    log.info("version %s: %d put, %d deleted", published.position, puts, deletes)

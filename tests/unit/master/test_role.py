@@ -440,3 +440,20 @@ def test_it_ends_cleanly_wherever_it_is() -> None:
             assert stage.store.head()[0] == stage.history.head
 
     run(scenario)
+
+
+def test_a_version_is_in_the_log_also_when_the_role_ends_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        async with Stage() as stage:
+            await edit(stage, b"1\n")
+            await edit(stage, b"2\n")
+
+    with caplog.at_level(logging.INFO, "pmgsync.master.role"):
+        run(scenario)
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line for line in lines if "1 put, 0 deleted" in line] == [
+        "version 1.2: 1 put, 0 deleted",
+        "version 1.3: 1 put, 0 deleted",
+    ]
