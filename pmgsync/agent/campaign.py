@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from pmgsync.model.chain_room import MIB, ROOM
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Base, Member, Membership
@@ -61,7 +62,8 @@ class Heard:
 @dataclass(frozen=True, slots=True)
 class Survey:
     """All that the candidate `me` knows. `head` is its own log's, `promised` the epoch that it has
-    signed for last, `announced` the newest version that it heard the master speak of.
+    signed for last, `announced` the newest version that it heard the master speak of; `chain_bytes`
+    are those of the chain with the link that is to come.
     """
 
     membership: Membership
@@ -70,6 +72,7 @@ class Survey:
     promised: int
     heard: tuple[Heard, ...]
     announced: Position | None = None
+    chain_bytes: int = 0
 
     @property
     def answered(self) -> tuple[Heard, ...]:
@@ -102,6 +105,13 @@ def plan(survey: Survey, *, recovery: bool = False, handover: bool = True) -> Pl
     """The way from what `survey` says; with `recovery`, the admin has the recovery key at hand;
     without `handover`, the master has refused.
     """
+    made = _plan(survey, recovery=recovery, handover=handover)
+    if recovery and made.hindrance and made.way is Way.HANDOVER:
+        return _plan(survey, recovery=True, handover=False)
+    return made
+
+
+def _plan(survey: Survey, *, recovery: bool, handover: bool) -> Plan:
     membership = survey.membership
     way = _way(survey, recovery=recovery, handover=handover)
     standings = [(h.member, h.standing) for h in survey.heard if h.standing and not h.strays]
@@ -119,8 +129,8 @@ def plan(survey: Survey, *, recovery: bool = False, handover: bool = True) -> Pl
         lost=_lost(survey.announced, until) if way is not Way.HANDOVER else None,
         lost_known=way is Way.HANDOVER or survey.announced is not None or _leads(survey),
     )
-    if behind := _before_the_base(made, membership):
-        return replace(made, hindrance=behind)
+    if why := _no_room(made.way, survey.chain_bytes) or _before_the_base(made, membership):
+        return replace(made, hindrance=why)
     return made if way is Way.RECOVERY else _with_hindrance(made, survey)
 
 
@@ -176,6 +186,19 @@ def _lost(announced: Position | None, until: Position) -> tuple[Position, Positi
     return Position(announced.epoch, until.version + 1), announced
 
 
+def _no_room(way: Way, size: int) -> str:
+    """Why there must be no link on that way that makes the chain `size` bytes long."""
+    most = {Way.HANDOVER: ROOM.changes, Way.MAJORITY: ROOM.votes, Way.RECOVERY: ROOM.reserve}
+    if size <= most[way]:
+        return ""
+    return (
+        f"the membership chain would have {size / MIB:.1f} MiB; it may have "
+        f"{most[Way.HANDOVER] // MIB} by a handover, {most[Way.MAJORITY] // MIB} by votes without "
+        f"the master, {most[Way.RECOVERY] // MIB} by the recovery key, and docs/operations.md says "
+        "how a cluster begins a new one"
+    )
+
+
 def _before_the_base(made: Plan, membership: Membership) -> str:
     """Why no key helps: nobody who answers has what the epoch of today began on."""
     base, until = membership.base, made.until
@@ -185,7 +208,7 @@ def _before_the_base(made: Plan, membership: Membership) -> str:
         return ""
     return (
         f"the newest version of those who answer is {until}, and epoch {membership.epoch} began on "
-        f"{base.position}, which nobody of them has"
+        f"{base.position}, which nobody of them has: start a node that has it"
     )
 
 

@@ -24,8 +24,6 @@ from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member, Membership
 from pmgsync.model.messages import Memberships
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Vote
 from pmgsync.model.promotion import (
-    MOST_CHAIN_BYTES,
-    has_room,
     promoted,
     require_promotion,
     signed_by,
@@ -136,6 +134,7 @@ class Candidate:
                 for member, (answer, why) in zip(others, said, strict=True)
             ),
             announced=parts.announced(),
+            chain_bytes=_with_one_more(history.known_chain),
         )
 
     def _take_links(self, survey: Survey) -> bool:
@@ -312,11 +311,6 @@ class Candidate:
             if not self._recovery:
                 raise _refused(str(error)) from None
             raise _no_way(str(error)) from None
-        if not has_room(known[1], document):
-            raise NoMasterError(
-                f"the membership chain would be larger than {MOST_CHAIN_BYTES >> 20} MiB",
-                mend="`pmgsync promote --force-new-cluster` begins a new one; see docs/adr/0007",
-            )
 
     def _by_key(self, document: Envelope) -> Envelope:
         return with_signatures(document, *(sign(document, key) for key in self._recovery))
@@ -405,6 +399,11 @@ async def _all(
     return list(await asyncio.gather(*asked))
 
 
+def _with_one_more(chain: Sequence[Envelope]) -> int:
+    """How many bytes the chain has with another link as long as the newest."""
+    return sum(len(link.to_bytes()) for link in (*chain, chain[-1]))
+
+
 def _is_of(member: Member, vote: Vote, document: Envelope) -> bool:
     """Is it the signature of that member on this very document?"""
     signed = Envelope(
@@ -428,8 +427,7 @@ def _words(answer: Answer | None, why: str) -> str:
 def _no_way(why: str) -> NoMasterError:
     return NoMasterError(
         f"this node cannot be the master: {why}",
-        mend="start a node that has newer versions, or go on without them: `pmgsync promote "
-        "--force-new-cluster`",
+        mend="where that cannot be mended, `pmgsync promote --force-new-cluster` goes on alone",
     )
 
 

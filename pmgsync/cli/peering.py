@@ -24,7 +24,7 @@ from pmgsync.errors import (
     RivalError,
     TransportError,
 )
-from pmgsync.master.requests import Requests, change_keys
+from pmgsync.master.requests import Requests, change_keys, handover_objection
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer
@@ -254,12 +254,15 @@ class Peering:
         if master is None:
             return Refusal("is not the master")
         clock = self._parts.clock
-        agreed, until = self._agreed
-        if self._parts.only_here() and (agreed != member.cid or until < clock.monotonic()):
+        chosen, until = self._agreed
+        agreed = chosen == member.cid and until >= clock.monotonic()
+        if self._parts.only_here() and not agreed:
             return Refusal(
                 "hands over only when `pmgsync switchover` is typed on it (its setting "
                 "[promotion] hand_over)"
             )
+        if why := handover_objection(master.register, clock.now(), agreed=agreed):
+            return Refusal(why)
         held = [hold.who for hold in master.role.holds if hold is not self._yield_hold]
         if held:
             return Refusal(f"is on hold by {held[0]}, and what is edited would be put back")

@@ -61,7 +61,8 @@ def _promote(options: argparse.Namespace, place: Place) -> int:
         if prospect.hindrance:
             raise NoMasterError(
                 "this node cannot be the master now",
-                mend="mend what is named above, or use `--recovery-key`",
+                mend="mend what is named above, or use "
+                + ("`--force-new-cluster`" if key else "`--recovery-key`"),
             )
         answer = client.post("/v1/promote", {"recovery_key": key})
     return _print(answer, as_json=options.json)

@@ -28,7 +28,7 @@ def prospect_text(prospect: Prospect, *, recovery: bool = False) -> str:
             f"members must sign for {me}"
         ]
     else:
-        lines = [f"{master} does not answer as the master: the recovery key signs for {me}"]
+        lines = [f"{master} does not hand over: the recovery key signs for {me}"]
     lines += [f"  {_word(word)}" for word in prospect.members]
     if prospect.fetch:
         lines.append(f"first fetched: {printable(prospect.fetch)}")

@@ -6,8 +6,9 @@ from typing import Final
 
 from pmgsync.master.holds import Hold
 from pmgsync.master.publish import Held
-from pmgsync.master.register import MAX_CHAIN_BYTES, SHARE, SHARE_OF_CHANGES, Register
+from pmgsync.master.register import Register
 from pmgsync.master.roster import Contact, Roster
+from pmgsync.model.chain_room import MIB, ROOM
 from pmgsync.model.clocks import SET_IT, is_off, offsets
 from pmgsync.model.duration import duration
 from pmgsync.model.lineage import Lineage
@@ -141,17 +142,13 @@ def register_lines(register: Register, roster: Roster) -> Iterator[str]:
 
 def room_lines(size: int, link: int) -> Iterator[str]:
     """That a chain of `size` bytes is nearly full, and of what; a `link` has so many bytes."""
-    for share, what in (
-        (
-            SHARE_OF_CHANGES,
-            "that changes of keys may fill",
-        ),
-        (SHARE, "that it may have"),
+    for limit, what in (
+        (ROOM.key_changes, "that changes of keys may fill"),
+        (ROOM.changes, "that joins, changes and handovers may fill"),
     ):
-        limit = int(MAX_CHAIN_BYTES * share)
         if size >= NEARLY_FULL * limit:
             left = max(0, limit - size) // link
             yield (
-                f"the membership chain has {size / 2**20:.1f} of the {limit / 2**20:.1f} MiB {what}"
+                f"the membership chain has {size / MIB:.1f} of the {limit // MIB} MiB {what}"
                 f": about {left} more links; docs/operations.md says how a cluster begins a new one"
             )

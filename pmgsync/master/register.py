@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from pmgsync.errors import InvalidError, NotMemberError
+from pmgsync.model.chain_room import MIB, ROOM, Room
 from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import PublicKey, Signer
 from pmgsync.model.lineage import Lineage
@@ -29,12 +30,6 @@ from pmgsync.ports import Clock
 
 log = logging.getLogger(__name__)
 
-MAX_CHAIN_BYTES = 48 << 20
-"""Below what can be read back from the file and what a joining node takes (64 MiB each)."""
-SHARE, SHARE_OF_CHANGES = 0.9, 0.5
-"""How far the chain is filled: the rest is for removals. A member that changes its keys fills no
-more than the half."""
-
 
 class Register:
     """The membership chain, as its master writes it. `write_chain` makes it durable; `announce`
@@ -48,11 +43,13 @@ class Register:
         clock: Clock,
         write_chain: Callable[[tuple[Envelope, ...]], None],
         announce: Callable[[], None],
+        room: Room = ROOM,
     ) -> None:
         self._history = history
         self._signer = signer
         self._clock = clock
         self._write_chain = write_chain
+        self._room = room
         self._lineage = Lineage()
         self._size = (0, 0)
         self._closed = False
@@ -85,11 +82,17 @@ class Register:
         """Another node is the master: nothing is written here any more."""
         self._closed = True
 
+    @property
+    def hands_over(self) -> bool:
+        """Has the chain room for a handover, with a link as long as the newest?"""
+        return self.size + len(self.last.to_bytes()) <= self._room.changes
+
     def draft(
-        self, membership: Membership, where: str, *more: Signer, share: float = SHARE
+        self, membership: Membership, where: str, *more: Signer, most: int | None = None
     ) -> Envelope:
         """The new link, signed (by `more` keys, too) and tried on. `InvalidError` naming `where` if
-        its `share` of the chain is full, or this master has signed for a newer epoch, or is none.
+        the chain would have more than `most` bytes (None: as for changes of every kind), or this
+        master has signed for a newer epoch, or is none.
         """
         self._require_open(where)
         if self._history.promised:
@@ -100,15 +103,19 @@ class Register:
             )
         envelope = seal(MEMBERSHIP_TYPE, membership.to_bytes(), self._signer, *more)
         require_dates(self.membership, follows(self.membership, self.last, envelope))
-        limit = int(MAX_CHAIN_BYTES * share)
-        if self.size + len(envelope.to_bytes()) > limit:
-            raise InvalidError(
-                f"the membership chain would be larger than {limit >> 20} MiB",
-                where=where,
-                mend="it takes in no more of this kind; members can be removed; docs/operations.md "
-                "says how a cluster begins a new one",
-            )
+        self._require_room(self.size + len(envelope.to_bytes()), most or self._room.changes, where)
         return envelope
+
+    def _require_room(self, size: int, most: int, where: str) -> None:
+        if size <= most:
+            return
+        rest = "members can still be removed; " if size <= self._room.reserve else ""
+        raise InvalidError(
+            f"the membership chain would have {size / MIB:.1f} MiB, and this may fill "
+            f"{most / MIB:.0f}",
+            where=where,
+            mend=f"{rest}docs/operations.md says how a cluster begins a new one",
+        )
 
     def enter(self, envelope: Envelope) -> None:
         """Write down what `draft` made, then believe it. `InvalidError` after `close`."""
@@ -150,7 +157,7 @@ class Register:
         """
         now = self._clock.now()
         removed = remove(self.membership, self.last, member.cid, now=now)
-        envelope = self.draft(removed, member.label, share=1.0)
+        envelope = self.draft(removed, member.label, most=self._room.reserve)
         self.enter(envelope)
         log.info("%s is removed by membership %d", member.label, self.membership.serial)
         self.announce()
@@ -176,9 +183,10 @@ class Register:
         base = Base(head.position, head.manifest.digest)
         changed = rekeyed(self.membership, self.last, member.cid, keys, head=base, now=now)
         is_new = new is not None and changed.master_key != self.membership.master_key
-        share = SHARE if member.cid == changed.master else SHARE_OF_CHANGES
+        own = member.cid == changed.master
+        most = self._room.changes if own else self._room.key_changes
         more = [new] if new and is_new else []
-        envelope = self.draft(changed, member.label, *more, share=share)
+        envelope = self.draft(changed, member.label, *more, most=most)
         self.enter(envelope)
         log.info("%s has new keys by membership %d", member.label, self.membership.serial)
         self.announce()

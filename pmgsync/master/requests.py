@@ -22,6 +22,10 @@ CHANGES = 5
 CHANGES_WITHIN_DAYS = 30
 """A member may change its keys so often in that time, as the chain has it: each change makes the
 chain longer for ever."""
+HANDOVERS = 100
+HANDOVERS_WITHIN_DAYS = 30
+"""So many promotions in that time, and a master hands over only to whom an admin has chosen on it:
+any member may have any other ask for it, again and again."""
 
 
 class Requests:
@@ -40,6 +44,24 @@ class Requests:
     def notice(self, keys: MemberKeys) -> bytes:
         """See the port."""
         return self._register.notice_for(keys)
+
+
+def handover_objection(register: Register, now: int, *, agreed: bool) -> str:
+    """Why this master hands over to nobody, whoever it is; empty if it may. `agreed`: an admin has
+    said so on this very node. `now` in milliseconds since 1970.
+    """
+    if not register.hands_over:
+        return (
+            "has no room for a handover in the membership chain; docs/operations.md says how a "
+            "cluster begins a new one"
+        )
+    since = now - HANDOVERS_WITHIN_DAYS * DAY_MS
+    if not agreed and register.lineage().epochs_since(since) >= HANDOVERS:
+        return (
+            f"has seen {HANDOVERS} promotions within {HANDOVERS_WITHIN_DAYS} days, and hands over "
+            "only when `pmgsync switchover` is typed on it"
+        )
+    return ""
 
 
 def change_keys(

@@ -50,6 +50,7 @@ class Lineage:
         self._holders: dict[bytes, int] = {}
         self._keys: dict[int, MemberKeys | None] = {}
         self._changed: dict[int, list[int]] = {}
+        self._begun: list[int] = []
         self._before: Membership | None = None
         for envelope in chain:
             self.add(envelope)
@@ -69,6 +70,8 @@ class Lineage:
                 self._holders[name] = cid
             if held is not None and self._keys.get(cid) not in (None, held):
                 self._changed.setdefault(cid, []).append(membership.created or 0)
+        if self._before is not None and self._before.epoch != membership.epoch:
+            self._begun.append(membership.created or 0)
         if self._before is not None and self._before.recovery != membership.recovery:
             self.recovery = origin
         self._keys, self._before, self.newest = keys, membership, origin
@@ -88,6 +91,10 @@ class Lineage:
         1970), by the clocks of the masters.
         """
         return sum(created >= moment for created in self._changed.get(cid, ()))
+
+    def epochs_since(self, moment: int) -> int:
+        """How many epochs have begun since `moment`, in the same way."""
+        return sum(created >= moment for created in self._begun)
 
     def is_dead(self, keys: MemberKeys) -> bool:
         """Did somebody have one of the two, and is that over? A dead key never lives again."""

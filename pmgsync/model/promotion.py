@@ -43,7 +43,7 @@ from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member, Membership, 
 from pmgsync.model.paths import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from pmgsync.model.envelope import Envelope
 
@@ -57,10 +57,6 @@ MOST_BELIEVED = 500 * CANDIDATES
 """What a member says that it has signed for counts up to so far above the epoch that goes on; more
 than that it must show (`ballot.shows_promise`). Below `MOST_VOTED`: so all sign for what a
 candidate asks for that believes no more.
-"""
-MOST_CHAIN_BYTES = 56 << 20
-"""A chain is at most so large with a promotion: more than its master fills with other links, less
-than what can be read back from the file (64 MiB).
 """
 
 
@@ -226,11 +222,6 @@ def require_promotion(
         raise MalformedError("a promotion changes more than the master")
     envelope.require(MEMBERSHIP_TYPE, candidate.master_key)
     return candidate
-
-
-def has_room(chain: Sequence[Envelope], link: Envelope, most: int = MOST_CHAIN_BYTES) -> bool:
-    """Is `chain` with `link` of `most` bytes at most?"""
-    return sum(len(one.to_bytes()) for one in (*chain, link)) <= most
 
 
 def _require_base(previous: Membership, candidate: Membership) -> Base:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pmgsync.agent.campaign import Heard, Survey, Way, believed, is_enough, plan
+from pmgsync.model.chain_room import ROOM
 from pmgsync.model.changeset import Position
 from pmgsync.model.membership import Base
 from pmgsync.model.peers import Standing
@@ -74,6 +75,30 @@ def test_too_few_are_named_with_their_reasons() -> None:
     )
     alone = plan(survey(None))
     assert "2 of 2 members must sign, and only 1 can" in alone.hindrance
+
+
+@pytest.mark.parametrize(
+    ("said", "recovery", "most", "way"),
+    [
+        (MASTER, False, ROOM.changes, Way.HANDOVER),
+        (None, False, ROOM.votes, Way.MAJORITY),
+        (MASTER, True, ROOM.reserve, Way.RECOVERY),
+        (None, True, ROOM.reserve, Way.RECOVERY),
+    ],
+)
+def test_a_chain_without_room_is_named_beforehand(
+    said: Standing | None, recovery: bool, most: int, way: Way
+) -> None:
+    fits = plan(survey(said, standing(), chain_bytes=most), recovery=recovery)
+    full = plan(survey(said, standing(), chain_bytes=most + 1), recovery=recovery)
+    assert (fits.way, fits.hindrance, full.way) == (way, "", way)
+    assert f"the membership chain would have {most >> 20}.0 MiB; it may" in full.hindrance
+    assert "43 by a handover, 48 by votes without the master, 60 by the reco" in full.hindrance
+
+
+def test_the_recovery_key_decides_at_once_where_a_handover_must_fail() -> None:
+    full = plan(survey(MASTER, standing(), chain_bytes=ROOM.changes + 1), recovery=True)
+    assert (full.way, full.hindrance) == (Way.RECOVERY, "")
 
 
 def test_members_that_hear_the_master_are_no_majority_against_it() -> None:
@@ -174,7 +199,7 @@ def test_nobody_goes_on_from_before_what_the_epoch_began_on(recovery: bool) -> N
     made = plan(replace(asked, membership=began), recovery=recovery)
     assert made.hindrance == (
         "the newest version of those who answer is 1.4, and epoch 2 began on 1.5, which nobody of "
-        "them has"
+        "them has: start a node that has it"
     )
     rekeyed = replace(began, epoch=1)  # the master's word on its own epoch binds nobody
     assert not plan(replace(asked, membership=rekeyed), recovery=recovery).hindrance

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pmgsync.master.attention import lack_recovery, register_lines, room_lines
-from pmgsync.master.register import MAX_CHAIN_BYTES, Register
+from pmgsync.master.register import Register
 from pmgsync.master.roster import Roster
 from pmgsync.model.membership import admit
 from pmgsync.model.trust import TrustedHistory
@@ -62,14 +62,15 @@ def test_who_joined_after_it_has_it() -> None:
 @pytest.mark.parametrize(
     ("size", "said"),
     [
-        (MAX_CHAIN_BYTES * 39 // 100, []),
-        (20 * MIB, ["20.0 of the 24.0 MiB that changes of keys may fill: about 41 more links"]),
-        (24 * MIB + 5, ["24.0 of the 24.0 MiB that changes of keys may fill: about 0 more links"]),
+        (19 * MIB, []),
+        (20 * MIB, ["20.0 of the 24 MiB that changes of keys may fill: about 41 more links"]),
+        (24 * MIB + 5, ["24.0 of the 24 MiB that changes of keys may fill: about 0 more links"]),
         (
             40 * MIB,
             [
-                "40.0 of the 24.0 MiB that changes of keys may fill: about 0 more links",
-                "40.0 of the 43.2 MiB that it may have: about 33 more links",
+                "40.0 of the 24 MiB that changes of keys may fill: about 0 more links",
+                "40.0 of the 43 MiB that joins, changes and handovers may fill: about 31 more "
+                "links",
             ],
         ),
     ],

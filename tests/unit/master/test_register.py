@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -15,13 +16,24 @@ from pmgsync.errors import (
     PmgsyncError,
     StoreError,
 )
-from pmgsync.master import register as pen
 from pmgsync.master.register import Register
-from pmgsync.master.requests import CHANGES, CHANGES_WITHIN_DAYS, Requests, change_keys
-from pmgsync.model.envelope import Envelope
+from pmgsync.master.requests import (
+    CHANGES,
+    CHANGES_WITHIN_DAYS,
+    HANDOVERS,
+    HANDOVERS_WITHIN_DAYS,
+    Requests,
+    change_keys,
+    handover_objection,
+)
+from pmgsync.model.canonical import MAX_DOCUMENT_BYTES
+from pmgsync.model.chain_room import MIB, ROOM, Room
+from pmgsync.model.changeset import Position
+from pmgsync.model.envelope import Envelope, seal
 from pmgsync.model.keys import SigningKey
-from pmgsync.model.membership import Former, MemberKeys, remove
-from pmgsync.model.rekeying import KeyChange, sign_change
+from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Former, MemberKeys, remove
+from pmgsync.model.promotion import epoch_for, promoted
+from pmgsync.model.rekeying import DAY_MS, KeyChange, sign_change
 from pmgsync.model.removal import accept_removal
 from pmgsync.model.trust import TrustedHistory
 from tests.sim.clock import START_MS, FakeClock
@@ -36,13 +48,14 @@ class Desk:
         self.written: tuple[Envelope, ...] = self.history.chain
         self.announced = 0
         self.error: PmgsyncError | None = None
+        self.room = ROOM
         self.begin()
 
     def begin(self) -> None:
         """The master starts, or starts again."""
         self.history = TrustedHistory(self.written)
         self.register = Register(
-            self.history, sample.MASTER, FakeClock(), self._write, self._announce
+            self.history, sample.MASTER, FakeClock(), self._write, self._announce, self.room
         )
 
     def _write(self, chain: tuple[Envelope, ...]) -> None:
@@ -254,17 +267,54 @@ def _replace_recovery_for_ever(desk: Desk) -> None:
 
 def test_room_is_left_for_removals_and_members_fill_no_more_than_the_half() -> None:
     desk = Counter()
-    most = len(desk.history.chain[0].to_bytes()) * 21
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pen, "MAX_CHAIN_BYTES", most)
-        with pytest.raises(InvalidError, match="larger than"):
-            _change_for_ever(desk)
-        assert 5 < len(desk.written) < 12
-        with pytest.raises(InvalidError, match="larger than"):
-            _replace_recovery_for_ever(desk)
-        desk.register.remove(desk.register.find("mx2"))
-    size = sum(len(link.to_bytes()) for link in desk.written)
-    assert 0.8 * most < size <= most
+    link = len(desk.history.chain[0].to_bytes())
+    desk.room = Room(10 * link, 18 * link, 19 * link, 21 * link)
+    desk.begin()
+    with pytest.raises(InvalidError, match="members can still be removed"):
+        _change_for_ever(desk)
+    assert 5 < len(desk.written) < 12
+    with pytest.raises(InvalidError, match="members can still be removed"):
+        _replace_recovery_for_ever(desk)
+    desk.register.remove(desk.register.find("mx2"))
+    size = sum(len(one.to_bytes()) for one in desk.written)
+    assert 0.9 * desk.room.changes < size <= desk.room.reserve
+
+
+def test_the_steps_of_a_chain_leave_room_for_what_helps_in_need() -> None:
+    steps = [ROOM.key_changes, ROOM.changes, ROOM.votes, ROOM.reserve, MAX_DOCUMENT_BYTES]
+    assert all(below + 4 * MIB <= above for below, above in pairwise(steps))
+
+
+def test_a_master_without_room_hands_over_to_nobody_and_still_removes() -> None:
+    desk = Desk()
+    assert handover_objection(desk.register, START_MS, agreed=False) == ""
+    link = len(desk.history.chain[0].to_bytes())
+    desk.room = Room(0, 2 * link - 1, 2 * link - 1, 3 * link)
+    desk.begin()
+    assert "has no room for a handover" in handover_objection(desk.register, START_MS, agreed=True)
+    with pytest.raises(InvalidError, match=r"would have 0\.0 MiB"):
+        desk.register.replace_recovery(sample.STRANGER.public_key)
+    desk.register.remove(desk.register.find("mx2"))
+
+
+def test_handovers_that_members_ask_for_are_counted_in_the_chain() -> None:
+    """Any member may have any other one take over, and each time the chain grows for ever."""
+    desk = Desk()
+    for number in range(HANDOVERS):
+        assert handover_objection(desk.register, START_MS, agreed=False) == "", number
+        before = desk.register.membership
+        epoch = epoch_for(before.master, before.epoch)
+        base = before.base or Base(Position(1, 1), sample.STATES[1].digest)
+        begun = promoted(
+            before, desk.register.last, before.master, epoch=epoch, base=base, now=START_MS
+        )
+        link = seal(MEMBERSHIP_TYPE, begun.to_bytes(), sample.MASTER)
+        desk.history.accept_membership(link)
+    why = handover_objection(desk.register, START_MS, agreed=False)
+    assert "only when `pmgsync switchover` is typed on it" in why
+    assert handover_objection(desk.register, START_MS, agreed=True) == ""
+    later = START_MS + HANDOVERS_WITHIN_DAYS * DAY_MS + 1
+    assert handover_objection(desk.register, later, agreed=False) == ""
 
 
 def test_what_cannot_be_written_down_gives_nobody_other_keys() -> None:

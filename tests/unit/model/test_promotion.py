@@ -12,7 +12,6 @@ from pmgsync.errors import (
     StaleError,
     WrongClusterError,
 )
-from pmgsync.master.register import MAX_CHAIN_BYTES
 from pmgsync.model.changeset import NOWHERE, Position
 from pmgsync.model.envelope import Envelope, Signature, seal
 from pmgsync.model.keys import SigningKey
@@ -28,7 +27,6 @@ from pmgsync.model.membership import (
 )
 from pmgsync.model.promotion import (
     CANDIDATES,
-    MOST_CHAIN_BYTES,
     MOST_SKIPPED,
     VERDICTS,
     Era,
@@ -39,7 +37,6 @@ from pmgsync.model.promotion import (
     era_of,
     grounds_of,
     half,
-    has_room,
     majority,
     next_link,
     promoted,
@@ -275,15 +272,6 @@ def test_a_version_that_the_epoch_before_did_not_follow_on_is_no_base() -> None:
     assert next_link(*second, promotion(second, 1, key(3), base=at_3)).base == at_3
     later = Base(Position(2, 4), sample.STATES[4].digest)
     assert next_link(*second, promotion(second, 1, key(3), base=later)).base == later
-
-
-def test_a_chain_has_room_for_promotions_when_it_has_none_for_members() -> None:
-    before = cluster(3)
-    link = promotion(before, 2, key(3))
-    size = len(before[1].to_bytes()) + len(link.to_bytes())
-    assert has_room([before[1]], link, size)
-    assert not has_room([before[1]], link, size - 1)
-    assert MAX_CHAIN_BYTES < MOST_CHAIN_BYTES < 64 << 20
 
 
 def test_the_recovery_key_is_the_way_out_of_all_epochs_that_were_used_up() -> None:
