@@ -76,18 +76,15 @@ class Rivals:
 
     def _give_way(self, branch: Branch, own: Membership) -> Envelope | None:
         """The promotion in `branch` with this master's signatures, as a vote that is written down
-        first; None where that would not let it through, or its word is given to somebody else.
+        first; None where there is none, or its word is given to somebody else.
         """
-        document = concession(branch, self._parts.cid)
-        if document is None:
+        signed = giving_way(branch, self._parts.cid, self._parts.own_keys())
+        if signed is None:
             return None
-        offered, voting = Membership.from_bytes(document.payload), self._parts.voting
-        ballot = Ballot(offered.epoch, document.digest, offered.master)
-        signed = _with_all_keys(document, branch, self._parts.own_keys())
+        offered, voting = Membership.from_bytes(signed.payload), self._parts.voting
+        ballot = Ballot(offered.epoch, signed.digest, offered.master)
         given = voting.ballot.epoch > own.epoch and voting.ballot != ballot
-        if given or not stands_in(branch.displaced, signed):
-            return None
-        return None if voting.promise(ballot) else signed
+        return None if given or voting.promise(ballot) else signed
 
 
 def concession(branch: Branch, cid: int) -> Envelope | None:
@@ -113,10 +110,17 @@ def _gives_way(membership: Membership, document: Envelope, cid: int) -> bool:
     )
 
 
-def _with_all_keys(document: Envelope, branch: Branch, own: Sequence[Signer]) -> Envelope:
-    """`document`, signed with each of `own` that is a master's in what `branch` displaces."""
+def giving_way(branch: Branch, cid: int, own: Sequence[Signer]) -> Envelope | None:
+    """The `concession` of the member `cid`, signed with each of its `own` keys that is the master's
+    in what `branch` displaces; None if there is none, or those keys do not let it through.
+    """
+    document = concession(branch, cid)
+    if document is None:
+        return None
     named = {membership.master_key for membership in branch.displaced}
-    return with_signatures(document, *(sign(document, k) for k in own if k.public_key in named))
+    signatures = (sign(document, key) for key in own if key.public_key in named)
+    signed = with_signatures(document, *signatures)
+    return signed if stands_in(branch.displaced, signed) else None
 
 
 def undone(own: Membership, other: Membership) -> str:

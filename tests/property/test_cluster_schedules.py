@@ -239,7 +239,9 @@ class Schedule:
             if now.epoch > before.epoch and Ground.RECOVERY in grounds_of(before, link)
         ]
         newest_by_key = max(by_key, default=0)
-        there = self._edits_on(leader)
+        # Two that have become clusters of their own, as each has removed the other, both go on.
+        masters = [leader, *(node for node in self._nodes_left() if node.master)]
+        there = set().union(*map(self._edits_on, masters))
         lost = {e for e, at in self.acknowledged.items() if e not in there and at >= newest_by_key}
         assert not lost, f"acknowledged and lost: {lost}"
 

@@ -1,7 +1,8 @@
 """Votes and epochs under random schedules, and in all orders up to a bounded depth.
 
-`tests/sim/electorate.py` checks after every step that no epoch has two masters, and that no new
-master lacks what a majority had. Here are the schedules. More of them by hand:
+`tests/sim/electorate.py` checks after every step that no epoch has two masters, and that nobody
+goes over to an epoch that lacks what a majority had. Here are the schedules: crashes, cuts, members
+that come and go and change their keys, and now and then the recovery key. More of them by hand:
 
     VOTES_SCHEDULES=100000 VOTES_SEED=7 pytest tests/property/test_votes.py
 """
@@ -13,34 +14,40 @@ from collections.abc import Callable
 import pytest
 
 from pmgsync.errors import PeerError
+from tests.sim import pen
 from tests.sim.electorate import World
 
-SCHEDULES = int(os.environ.get("VOTES_SCHEDULES", "2000"))
+SCHEDULES = int(os.environ.get("VOTES_SCHEDULES", "1000"))
 SEED = int(os.environ.get("VOTES_SEED", "1"))
 STEPS = 40
 
 Step = tuple[str, tuple[int, ...]]
 
 
+LINKS = {"change": 1, "remove": 1, "admit": 1, "rekey": 2, "secure": 1}
+"""What a master writes into the chain."""
+
+WEIGHTS = {
+    **{"publish": 6, "replicate": 8, "gossip": 2, "start": 3, "ask": 9, "lose": 1, "finish": 4},
+    **{"crash": 1, "restart": 2, "isolate": 2, "heal": 1, "resume": 1, "late": 4, "write": 3},
+    **LINKS,
+    "recover": 1,
+}
+
+
 def random_step(world: World, dice: random.Random) -> Step:
     """One thing that may happen now."""
     cids = sorted(world.sites)
     one, other = dice.sample(cids, 2)
-    kind = dice.choices(
-        [
-            *("publish", "replicate", "gossip", "start", "ask", "lose", "finish", "crash"),
-            *("restart", "isolate", "heal", "resume", "late", "write", "change"),
-        ],
-        [6, 8, 2, 3, 9, 1, 4, 1, 2, 2, 1, 1, 4, 3, 2],
-    )[0]
+    kind = dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     candidates = [cid for cid in cids if world.sites[cid].campaign is not None]
     if kind in {"ask", "lose", "finish"} and candidates:
         one = dice.choice(candidates)
     if kind == "write":
         one = dice.choice([cid for cid in cids if world.sites[cid].wanted] or cids)
-    if kind in {"publish", "replicate", "late", "change"}:
+    if kind in {"publish", "replicate", "late", *LINKS}:
         one = dice.choice([c for c in cids if world.sites[c].is_master] or cids)
-        other = dice.choice([cid for cid in cids if cid != one])
+        other = dice.choice([cid for cid in cids if cid != one or kind == "rekey"])
     if kind == "isolate":
         return kind, tuple(dice.sample(cids, dice.randint(1, len(cids) - 1)))
     return kind, (one, other)
@@ -55,7 +62,12 @@ def do(world: World, step: Step) -> None:
         "replicate": lambda: world.replicate(one, rest[0]),
         "late": lambda: world.replicate(one, rest[0], late=True),
         "write": lambda: world.write(one),
-        "change": lambda: world.change(one),
+        "change": lambda: pen.change(world, one),
+        "remove": lambda: pen.remove(world, one, rest[0]),
+        "admit": lambda: pen.admit(world, one),
+        "rekey": lambda: pen.rekey(world, one, rest[0]),
+        "secure": lambda: pen.secure(world, one),
+        "recover": lambda: world.recover(one),
         "gossip": lambda: world.gossip(one, rest[0]),
         "start": lambda: world.start(one),
         "ask": lambda: world.ask(one),

@@ -428,20 +428,16 @@ class SimCluster:
     @property
     def members(self) -> list[SimNode]:
         """The members by the newest epoch, but for those whom only an admin can bring back: who
-        was told that it was removed, by a link that was displaced; and who can dial nobody of the
-        others, nor be dialled, as each knows the other by keys of before only, or not at all.
+        was told that it was removed, by a link that was displaced; and who is known to the others
+        by keys of before only, or not at all, and knows them no better.
         """
         newest = Membership.from_bytes(self.leader.chain[-1].payload)
-        nodes = [self.nodes[member.cid] for member in voters(newest)]
-        return [
-            node
-            for node in nodes
-            if node is self.leader
-            or (
-                not node.removed
-                and any(_knows(node, one) or _knows(one, node) for one in nodes if one is not node)
-            )
-        ]
+        left = [self.nodes[m.cid] for m in voters(newest) if not self.nodes[m.cid].removed]
+        found = [self.leader]
+        for one in found:
+            near = [node for node in left if _knows(node, one) or _knows(one, node)]
+            found += [node for node in near if node not in found]
+        return found
 
     @property
     def is_level(self) -> bool:

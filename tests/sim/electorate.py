@@ -8,7 +8,8 @@ other, one step at a time; what a member answers is `model.ballot.decide`, what 
 After every step the `World` has checked what must never be otherwise:
 
 * no epoch has versions of two masters;
-* no new master lacks a version that a majority had on disk while its epoch went on.
+* no site that knows the membership of which a majority had a version on disk, while its epoch went
+  on, goes over to a newer epoch without that version; but where the recovery key has begun it.
 
     world = World(3)
     world.publish(1); world.replicate(1, 2)
@@ -18,114 +19,30 @@ After every step the `World` has checked what must never be otherwise:
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Collection, Iterator, Sequence
 
-from pmgsync.agent.campaign import Heard, Survey, Way, is_enough, plan
-from pmgsync.errors import GapError, PeerError
-from pmgsync.model.ballot import (
-    NO_BALLOT,
-    Ballot,
-    Proposal,
-    Refused,
-    Voter,
-    decide,
-    sign,
-    with_signatures,
-)
+from pmgsync.agent.campaign import Heard, Plan, Survey, Way, is_enough, plan
+from pmgsync.agent.rival import giving_way
+from pmgsync.errors import GapError, PeerError, RivalError
+from pmgsync.model.ballot import Ballot, Proposal, Refused, Voter, decide, sign, with_signatures
 from pmgsync.model.changeset import CHANGE_SET_TYPE, ChangeSet, Position, diff
-from pmgsync.model.envelope import Envelope, seal
+from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import SigningKey
-from pmgsync.model.manifest import Digest, FileEntry, Manifest
-from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Member, Membership, successor
-from pmgsync.model.paths import ManagedPath
+from pmgsync.model.manifest import Digest
+from pmgsync.model.membership import (
+    MEMBERSHIP_TYPE,
+    Member,
+    Membership,
+)
 from pmgsync.model.peers import Standing
-from pmgsync.model.pmg_node import PmgKeys
-from pmgsync.model.promotion import majority, promoted
+from pmgsync.model.promotion import majority, promoted, require_promotion, voters
 from pmgsync.model.trust import Head, TrustedHistory
 from tests.sim.author import CLUSTER, Author
+from tests.sim.site import Campaign, Site, key_of, sealed, state_of
+
+RECOVERY = SigningKey(b"r" * 32)
 
 Version = tuple[Position, Digest]
-
-
-@cache
-def key_of(cid: int) -> SigningKey:
-    return SigningKey(bytes([cid]) * 32)
-
-
-@cache
-def _sealed(kind: str, payload: bytes, cid: int) -> Envelope:
-    """Signing is a function, so the same words need not be signed twice."""
-    return seal(kind, payload, key_of(cid))
-
-
-@cache
-def _state(number: int) -> Manifest:
-    entry = FileEntry.of(ManagedPath("etc/pmg/domains"), b"%d.example 1\n" % number)
-    return Manifest([entry])
-
-
-@dataclass
-class Campaign:
-    """A candidate on its way: the document so far, and whom it has not asked yet."""
-
-    way: Way
-    before: Membership
-    document: Envelope
-    proof: Envelope | None
-    asked: list[int]
-
-
-@dataclass
-class Site:
-    """One member. `log` are the versions on its disk, newest last."""
-
-    cid: int
-    history: TrustedHistory
-    log: list[tuple[Envelope | None, Head]] = field(default_factory=lambda: [(None, Head())])
-    ballot: Ballot = NO_BALLOT
-    up: bool = True
-    yields_to: int = 0
-    wanted: tuple[Envelope, Head] | None = None
-    campaign: Campaign | None = None
-
-    @property
-    def head(self) -> Head:
-        """Of its log."""
-        return self.log[-1][1]
-
-    @property
-    def base(self) -> Base:
-        """The same, as a proposal names it."""
-        return Base(self.head.position, self.head.manifest.digest)
-
-    @property
-    def is_master(self) -> bool:
-        """Does it believe to be the master?"""
-        return self.history.membership.master == self.cid
-
-    @property
-    def publishes(self) -> bool:
-        """Would it publish what is edited?"""
-        return self.up and self.is_master and not self.yields_to and not self.history.promised
-
-    def believe_disk(self) -> None:
-        """Begin anew with what is on disk."""
-        chain, self.wanted = self.history.chain, None
-        self.history = TrustedHistory(chain, self.head, promised=self.ballot.epoch)
-
-    def copy(self) -> Site:
-        """Another one that goes its own way from here."""
-        made = copy.copy(self)
-        made.history, made.log = copy.copy(self.history), list(self.log)
-        vars(made.history).update(
-            {name: list(value) for name, value in vars(self.history).items() if type(value) is list}
-        )
-        if self.campaign is not None:
-            made.campaign = copy.copy(self.campaign)
-            made.campaign.asked = list(self.campaign.asked)
-        return made
 
 
 class World:
@@ -133,12 +50,18 @@ class World:
 
     def __init__(self, count: int) -> None:
         author = Author(count - 1)
-        self.sites = {cid: Site(cid, TrustedHistory(author.chain)) for cid in range(1, count + 1)}
+        self.sites = {
+            cid: Site(cid, TrustedHistory(author.chain), (key_of(cid),))
+            for cid in range(1, count + 1)
+        }
         self.groups: tuple[frozenset[int], ...] = (frozenset(self.sites),)
         self.masters: dict[int, int] = {1: 1}
+        self.owners = {key.public_key.key_id: cid for cid, key in author.keys.items()}
+        self.recovery = [RECOVERY]
         self.parents: dict[Version, Version] = {}
         self.holders: dict[Version, frozenset[int]] = {}
-        self.committed: frozenset[Version] = frozenset()
+        self.committed: frozenset[tuple[Version, Digest]] = frozenset()
+        """What a majority has, and by which link of the chain it is one."""
         self.published = 0
 
     def copy(self) -> World:
@@ -146,13 +69,14 @@ class World:
         made = copy.copy(self)
         made.sites = {cid: site.copy() for cid, site in self.sites.items()}
         made.masters, made.parents = dict(self.masters), dict(self.parents)
-        made.holders = dict(self.holders)
+        made.holders, made.owners = dict(self.holders), dict(self.owners)
+        made.recovery = list(self.recovery)
         return made
 
     @property
     def state(self) -> object:
         """All that can make a difference to what happens next."""
-        return self.groups, self.published, tuple(map(_state_of, self.sites.values()))
+        return self.groups, self.published, tuple(site.state for site in self.sites.values())
 
     # --- the network and the machines ---
 
@@ -189,7 +113,7 @@ class World:
         if not site.publishes:
             return
         self.published += 1
-        target, epoch = _state(self.published), site.history.membership.epoch
+        target, epoch = state_of(self.published), site.history.membership.epoch
         words = ChangeSet(
             cluster=CLUSTER,
             position=Position(epoch, site.head.position.version + 1),
@@ -198,7 +122,7 @@ class World:
             change=diff(site.head.manifest, target),
             created=0,
         )
-        envelope = _sealed(CHANGE_SET_TYPE, words.to_bytes(), cid)
+        envelope = sealed(CHANGE_SET_TYPE, words.to_bytes(), site.key)
         before = _version(site.head)
         site.history.accept(envelope, target)
         self.parents[words.position, target.digest] = before
@@ -210,7 +134,8 @@ class World:
         """
         here, there = self.sites[source], self.sites[target]
         follows = there.history.membership.master == source and source != target
-        if not (self.reach(source, target) and here.is_master and follows):
+        is_let_in = here.knows(there) and there.knows(here)
+        if not (self.reach(source, target) and here.is_master and follows and is_let_in):
             return
         self._take_links(here, there)
         if there.history.membership.epoch == here.history.membership.epoch:
@@ -244,17 +169,20 @@ class World:
         assert master == self._signer(envelope), f"two masters in epoch {epoch}"
         if epoch != site.history.membership.epoch:
             return
+        leader = self.sites[master].history
         for version in self._lineage(_version(head)):
             if version[0].epoch != epoch:
                 break
-            holders = self.holders.get(version, frozenset()) | {site.cid}
-            self.holders[version] = holders
-            if len(holders) >= majority(site.history.membership):
-                self.committed |= {version}
+            self.holders[version] = self.holders.get(version, frozenset()) | {site.cid}
+            if leader.membership.epoch == epoch and self.is_held(version, leader.membership):
+                self.committed |= {(version, leader.chain[-1].digest)}
+
+    def is_held(self, version: Version, membership: Membership) -> bool:
+        cids = {member.cid for member in voters(membership)}
+        return len(self.holders.get(version, frozenset()) & cids) >= majority(membership)
 
     def _signer(self, envelope: Envelope) -> int:
-        ids = {key_of(cid).public_key.key_id: cid for cid in self.sites}
-        return ids[envelope.signatures[0].key_id]
+        return self.owners[envelope.signatures[0].key_id]
 
     def _lineage(self, version: Version) -> Iterator[Version]:
         at: Version | None = version
@@ -264,37 +192,60 @@ class World:
 
     # --- links ---
 
-    def change(self, cid: int) -> None:
-        """A site that believes to be the master keeps a place for a node that is to come."""
-        site = self.sites[cid]
-        if not site.publishes:
-            return
-        before, new = site.history.membership, site.history.membership.max_cid + 1
-        place = Member(new, f"node{new}", f"127.0.0.{new}", 26, PmgKeys("", "", ""))
-        after = successor(before, site.history.chain[-1], (*before.members, place), now=None)
-        site.history.accept_membership(_sealed(MEMBERSHIP_TYPE, after.to_bytes(), cid))
+    def weaken(self, site: Site) -> None:
+        """Others vote from now on: what is not on the disks of most of them may be lost with the
+        others' (docs/adr/0010).
+        """
+        membership, chain = site.history.membership, {link.digest for link in site.history.chain}
+        self.committed = frozenset(
+            (version, link)
+            for version, link in self.committed
+            if link not in chain or self.is_held(version, membership)
+        )
 
     def gossip(self, one: int, other: int) -> None:
-        """Each hands over the links that the other lacks."""
-        if self.reach(one, other):
-            self._take_links(self.sites[one], self.sites[other])
-            self._take_links(self.sites[other], self.sites[one])
+        """Each hands over the links that the other lacks, if one of them knows the other."""
+        here, there = self.sites[one], self.sites[other]
+        if self.reach(one, other) and (here.knows(there) or there.knows(here)):
+            self._take_links(here, there)
+            self._take_links(there, here)
 
     def _take_links(self, here: Site, there: Site) -> None:
         """As `agent.gossip` does: from further back, until it attaches."""
-        epoch = there.history.membership.epoch
+        before = there.history.chain
         for place in there.history.places_back():
+            links = here.history.links_after(*place)
             try:
-                there.history.accept_memberships(here.history.links_after(*place))
+                there.history.accept_memberships(links)
             except GapError:
                 continue
+            except RivalError:
+                self._give_way(there, links)
             except PeerError:
                 break
             break
-        self._turn(there, epoch)
+        self._turn(there, before)
 
-    def _turn(self, site: Site, epoch: int) -> None:
+    def _give_way(self, site: Site, links: Sequence[Envelope]) -> None:
+        """As `agent.rival` does."""
+        branch, own = site.history.branch(links), site.history.membership.epoch
+        signed = giving_way(branch, site.cid, site.keys) if site.is_master else None
+        if signed is None:
+            return
+        offered = Membership.from_bytes(signed.payload)
+        ballot = Ballot(offered.epoch, signed.digest, offered.master)
+        if ballot != site.ballot:
+            if site.ballot.epoch > own or ballot.epoch <= site.ballot.epoch:
+                return
+            site.ballot = ballot
+        site.history.promise(ballot.epoch)
+        site.history.accept_memberships(
+            [signed if signed.digest == one.digest else one for one in links]
+        )
+
+    def _turn(self, site: Site, before: Sequence[Envelope]) -> None:
         """As a node changes its roles: orphans leave the log, a campaign is over."""
+        epoch = Membership.from_bytes(before[-1].payload).epoch
         if site.history.membership.epoch == epoch:
             return
         site.campaign, site.yields_to = None, 0
@@ -302,6 +253,20 @@ class World:
         while len(site.log) > 1 and fork(site.head.position, site.head.manifest.digest):
             site.log.pop()
         site.believe_disk()
+        self._require_all_committed(site, before)
+
+    def _require_all_committed(self, site: Site, before: Sequence[Envelope]) -> None:
+        """It knew who was a majority, and goes over to a newer epoch."""
+        newest, known = site.history.membership, {link.digest for link in before}
+        links = [(Membership.from_bytes(link.payload), link) for link in site.history.chain]
+        keys = [key.public_key for key in self.recovery]
+        by_key = max((m.epoch for m, link in links if link.signers(keys)), default=0)
+        base = newest.base
+        had = set(self._lineage((base.position, base.manifest))) if base else set()
+        kept = (v for v, link in self.committed if link in known and v[0].epoch >= by_key)
+        epoch = newest.epoch
+        lost = {version for version in kept if version[0].epoch < epoch} - had
+        assert not lost, f"{site.cid} goes over to {epoch} without {lost}"
 
     # --- campaigns ---
 
@@ -310,15 +275,9 @@ class World:
         me = self.sites[cid]
         if not me.up or (me.is_master and not self._must_renew(me)):
             return
-        epoch = me.history.membership.epoch
-        others = [other for other in self.sites if other != cid]
-        for other in others:
-            if self.reach(cid, other):
-                self._take_links(self.sites[other], me)
-        if me.history.membership.epoch != epoch:
-            return
-        made = plan(self._survey(me, others))
-        if made.hindrance:
+        survey = self._survey(me)
+        made = plan(survey) if survey else None
+        if made is None or made.hindrance:
             return
         asked = [member.cid for member in made.ask]
         if made.way is Way.HANDOVER:
@@ -330,28 +289,64 @@ class World:
             if made.source is not None:
                 self._take_head(self.sites[made.source.cid], me)
             asked = [cid, *asked]
-        membership = promoted(
-            me.history.known_membership,
-            me.history.known_chain[-1],
-            cid,
-            epoch=made.epoch,
-            base=me.base,
-            now=None,
-        )
-        document = _sealed(MEMBERSHIP_TYPE, membership.to_bytes(), cid)
-        me.campaign = Campaign(
-            made.way, me.history.known_membership, document, me.log[-1][0], asked
-        )
+        document = self._document(me, made)
+        if document is not None:
+            before, proof = me.history.known_membership, me.log[-1][0]
+            me.campaign = Campaign(made.way, before, document, proof, asked)
 
-    def _survey(self, me: Site, others: list[int]) -> Survey:
+    def _document(self, me: Site, made: Plan, *more: SigningKey) -> Envelope | None:
+        known, last = me.history.known_membership, me.history.known_chain[-1]
+        key = me.key_in(known)
+        if key is None:
+            return None
+        wanted = promoted(known, last, me.cid, epoch=made.epoch, base=me.base, now=None)
+        document = sealed(MEMBERSHIP_TYPE, wanted.to_bytes(), key, *more)
+        try:
+            require_promotion(known, last, document)
+        except PeerError:
+            return None
+        return document
+
+    def recover(self, cid: int) -> None:
+        """An admin uses the recovery key on it; of all that there are, where there are more."""
+        me = self.sites[cid]
+        survey = self._survey(me) if me.up else None
+        made = plan(survey, recovery=True, handover=False) if survey else None
+        if made is None or made.hindrance:
+            return
+        if made.source is not None:
+            self._take_head(self.sites[made.source.cid], me)
+        document, before = self._document(me, made, *self.recovery), me.history.chain
+        if document is None or made.epoch <= me.ballot.epoch:
+            return
+        me.ballot = Ballot(made.epoch, document.digest, cid)
+        me.history.promise(made.epoch)
+        me.history.accept_membership(document)
+        self._turn(me, before)
+
+    def _survey(self, me: Site) -> Survey | None:
+        """What it hears of the others by whom it is known; None where a newer epoch has begun."""
+        epoch = me.history.membership.epoch
+        for other in self._asked_by(me):
+            self._take_links(self.sites[other], me)
         membership = me.history.known_membership
-        heard = tuple(
-            Heard(membership.member(other), self._standing(other), "no answer")
-            if self.reach(me.cid, other)
-            else Heard(membership.member(other), None, "no answer")
-            for other in others
-        )
+        if me.history.membership.epoch != epoch or me.key_in(membership) is None:
+            return None
+        others = [member for member in voters(membership) if member.cid != me.cid]
+        heard = tuple(self._hear(me, member) for member in others)
         return Survey(membership, membership.member(me.cid), me.base, me.ballot.epoch, heard)
+
+    def _hear(self, me: Site, member: Member) -> Heard:
+        if member.cid not in self._asked_by(me):
+            return Heard(member, None, "no answer")
+        said = self._standing(member.cid)
+        return Heard(member, said, strays=me.history.strays(said.head, said.manifest))
+
+    def _asked_by(self, me: Site) -> list[int]:
+        """Whom it can ask: both know each other."""
+        members = [member.cid for member in voters(me.history.known_membership)]
+        others = [self.sites[cid] for cid in members if cid != me.cid]
+        return [o.cid for o in others if self.reach(me.cid, o.cid) and o.knows(me) and me.knows(o)]
 
     def _standing(self, cid: int) -> Standing:
         site = self.sites[cid]
@@ -383,13 +378,16 @@ class World:
         if asked != cid and not self.reach(cid, asked):
             return
         site = self.sites[asked]
+        key = site.key_in(Membership.from_bytes(campaign.document.payload))
+        if key is None:
+            return
         ballot = decide(Proposal(campaign.document, campaign.proof), self._voter(site))
         if isinstance(ballot, Refused):
             return
         site.ballot = ballot
         site.history.promise(ballot.epoch)
         if not lost or asked == cid:
-            signature = sign(campaign.document, key_of(asked))
+            signature = sign(campaign.document, key)
             campaign.document = with_signatures(campaign.document, signature)
 
     def _voter(self, site: Site) -> Voter:
@@ -411,15 +409,12 @@ class World:
             return
         if not is_enough(campaign.way, campaign.before, campaign.document):
             return
-        epoch = me.history.membership.epoch
+        before = me.history.chain
         try:
             me.history.accept_membership(campaign.document)
         except PeerError:
             return
-        self._turn(me, epoch)
-        had = set(self._lineage(_version(me.head)))
-        lost = self.committed - had
-        assert not lost, f"{cid} is master of {me.history.membership.epoch} without {lost}"
+        self._turn(me, before)
 
     def resume(self, cid: int) -> None:
         """A master that had stopped for a candidate goes on, as that one did not come."""
@@ -441,10 +436,17 @@ class World:
             self.write(cid)
             if not site.up:
                 self.restart(cid)
-        for _ in range(4 + len(self.sites)):
+        for number in range(3 * (4 + len(self.sites))):
             self._round()
             if self.is_level:
                 return
+            if number % (4 + len(self.sites)) == 3 + len(self.sites):
+                self._choose()
+
+    def _choose(self) -> None:
+        """Two masters, each with a membership of its own: an admin chooses whom most know."""
+        masters = [site for site in self.sites.values() if site.is_master]
+        self.recover(max(masters, key=lambda m: sum(s.knows(m) for s in self.sites.values())).cid)
 
     def _round(self) -> None:
         for one in self.sites:
@@ -465,35 +467,23 @@ class World:
 
     @property
     def is_level(self) -> bool:
-        """Do all believe and have the same?"""
-        first, *rest = self.sites.values()
+        """Do all members believe and have the same? Not asked of who knows none of the others, and
+        whom none knows.
+        """
+        newest = max((s.history.membership for s in self.sites.values()), key=lambda m: m.epoch)
+        members = [self.sites[member.cid] for member in voters(newest)]
+        found = [self.sites[newest.master]]
+        for one in found:
+            near = [site for site in members if site.knows(one) or one.knows(site)]
+            found += [site for site in near if site not in found]
+        leader = found[0]
         return all(
-            site.history.chain[-1].digest == first.history.chain[-1].digest
-            and _version(site.head) == _version(first.head)
+            site.history.chain[-1].digest == leader.history.chain[-1].digest
+            and _version(site.head) == _version(leader.head)
             and not site.history.promised
-            for site in (first, *rest)
+            for site in found
         )
 
 
 def _version(head: Head) -> Version:
     return head.position, head.manifest.digest
-
-
-def _state_of(site: Site) -> object:
-    campaign = site.campaign
-    return (
-        site.history.chain[-1].digest,
-        site.history.known_chain[-1].digest,
-        site.history.head.position,
-        _version(site.head),
-        site.ballot,
-        site.up,
-        site.yields_to,
-        site.wanted and site.wanted[1].position,
-        campaign
-        and (
-            campaign.document.digest,
-            frozenset(signature.key_id for signature in campaign.document.signatures),
-            tuple(campaign.asked),
-        ),
-    )
