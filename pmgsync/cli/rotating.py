@@ -222,6 +222,12 @@ def certificate_lines(membership: Membership, now_ms: int) -> list[str]:
     this node. Where that says that most of them do not count, it is what has to be looked at.
     """
     dead = [member.label for member in membership.members if not _counts(member, now_ms)]
+    if dead and len(voters(membership)) == 1:
+        return [
+            f"by the clock of this node it is {day(now_ms)}, and its certificate does not count "
+            f"then, so nobody can join. If that is wrong, {SET_IT}. If it is right, `pmgsync "
+            "rotate-keys --tls` makes another certificate"
+        ]
     if 2 * len(dead) > len(voters(membership)):
         return [
             f"by the clock of this node it is {day(now_ms)}, and the certificates of "

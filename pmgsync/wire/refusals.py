@@ -40,9 +40,10 @@ _GRPC_BROKE = (
 SHUT_OUT = "ends the connection before it lets this node in"
 BROKE = "the connection broke"
 WRONG_CERTIFICATE = (
-    "shows another certificate than the one it has in the cluster, or one that has ended"
+    "shows another certificate than the one it has in the cluster, or one that does not count now"
 )
-"""TLS does not say which."""
+"""TLS does not say which: here it has ended, or not begun."""
+MEND_CERTIFICATE = "`pmgsync status` there says more; are the clocks of both right (`timedatectl`)?"
 _NO_CONNECTION = (
     ("certificate_verify_failed", WRONG_CERTIFICATE),
     ("refused", "connection refused"),
@@ -55,6 +56,8 @@ _NO_CONNECTION = (
 """What a cause has in it, and the words for it. Where TLS refuses a certificate, grpc says no more
 than that the other end has closed the connection.
 """
+
+_MENDS = {SHUT_OUT: MEND_REMOVED, WRONG_CERTIFICATE: MEND_CERTIFICATE}
 
 # The first family that fits counts. What is not here (HostError, TransportError) may pass:
 # UNAVAILABLE.
@@ -99,7 +102,7 @@ def unreachable(cause: str, where: str) -> TransportError:
     """
     cause = cause.lower()
     what = next((words for sign, words in _NO_CONNECTION if sign in cause), "cannot be reached")
-    return TransportError(what, where=where, mend=MEND_REMOVED if what == SHUT_OUT else MEND)
+    return TransportError(what, where=where, mend=_MENDS.get(what, MEND))
 
 
 def may_know_another(error: PmgsyncError) -> bool:

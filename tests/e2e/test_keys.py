@@ -231,6 +231,18 @@ def test_where_most_certificates_do_not_count_the_clock_is_to_be_looked_at() -> 
         assert "--force-new-cluster" in line
 
 
+@pytest.mark.parametrize("years", [-11, 11])
+def test_a_node_that_is_alone_makes_another_certificate_that_counts(years: int) -> None:
+    """There is no other node that could be promoted, and none that it could leave."""
+    now = 1_800_000_000_000
+    keys = MemberKeys(STRANGER.public_key, to_der(make_certificate("mx1", now)[1]))
+    alone = replace(genesis(), members=(replace(member(1), keys=keys), member(2, joined=False)))
+    assert certificate_lines(alone, now) == []
+    (line,) = certificate_lines(alone, now + years * 366 * DAY_MS)
+    assert "`timedatectl`" in line
+    assert line.endswith("If it is right, `pmgsync rotate-keys --tls` makes another certificate")
+
+
 def test_a_master_replaces_its_certificate_by_itself_only_while_most_are_there() -> None:
     """And have the time that it has."""
     three = replace(genesis(), members=(member(1), member(2), member(3)))
