@@ -12,10 +12,15 @@ The ways, in the order in which they are tried:
 
 The old master itself comes by the second way, too (`renewal`): when members have signed for a
 candidate that never began, only a newer epoch gets them to follow again.
+
+What a member says without a signature decides nothing that it could not decide by saying nothing: a
+newer version counts where it is shown, signed, and until it is clear that it is not handed over; a
+promise moves the epoch a little.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -50,6 +55,9 @@ class Heard:
     """What one of the other members said; `standing` None: nothing, and `why`. `strays`: its
     newest version is not of the history that the candidate knows, but of another master's.
     `shown`: it has shown what it says to have signed.
+
+    `doubt`: why its newest version, which the candidate lacks, is not fetched; `is_signed`:
+    although it is the master's, so it is lost.
     """
 
     member: Member
@@ -57,6 +65,8 @@ class Heard:
     why: str = ""
     strays: bool = False
     shown: bool = False
+    doubt: str = ""
+    is_signed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,10 @@ class Survey:
         """Those that said something."""
         return tuple(heard for heard in self.heard if heard.standing is not None)
 
+    def without(self, source: Member, why: str) -> Survey:
+        """The same, where `source` does not hand over what it has shown."""
+        return replace(self, heard=tuple(_in_doubt(one, source, why) for one in self.heard))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -86,8 +100,8 @@ class Plan:
 
     `source` has versions that the candidate lacks, up to `until`; `ask` are the members to ask for
     their signature; `lost` are the positions of the first and the last version that nobody reached
-    has, although the old master spoke of them; not `lost_known`: nobody can say, as this node has
-    not heard that master since it started.
+    hands over, although the old master spoke of them or has signed them. `lost_known`: there are no
+    others, as that master hands over, or is this node.
     """
 
     way: Way
@@ -114,11 +128,8 @@ def plan(survey: Survey, *, recovery: bool = False, handover: bool = True) -> Pl
 def _plan(survey: Survey, *, recovery: bool, handover: bool) -> Plan:
     membership = survey.membership
     way = _way(survey, recovery=recovery, handover=handover)
-    standings = [(h.member, h.standing) for h in survey.heard if h.standing and not h.strays]
-    ahead = max(standings, key=lambda pair: pair[1].head, default=None)
-    until, source = survey.head.position, None
-    if ahead is not None and ahead[1].head > until:
-        source, until = ahead[0], ahead[1].head
+    until, source = _ahead(survey)
+    lost = None if way is Way.HANDOVER else _lost(until, (survey.announced, *_withheld(survey)))
     made = Plan(
         way=way,
         epoch=_epoch(survey, MOST_SKIPPED if way is Way.RECOVERY else MOST_BELIEVED),
@@ -126,7 +137,7 @@ def _plan(survey: Survey, *, recovery: bool, handover: bool) -> Plan:
         ask=tuple(heard.member for heard in survey.answered),
         source=source,
         until=until,
-        lost=_lost(survey.announced, until) if way is not Way.HANDOVER else None,
+        lost=lost,
         lost_known=way is Way.HANDOVER or survey.announced is not None or _leads(survey),
     )
     if why := _no_room(made.way, survey.chain_bytes) or _before_the_base(made, membership):
@@ -141,6 +152,29 @@ def is_enough(way: Way, membership: Membership, document: Envelope) -> bool:
         signers = len(signed_by(membership, document))
         return Ground.HANDOVER in grounds and signers >= half(membership)
     return {Way.MAJORITY: Ground.MAJORITY, Way.RECOVERY: Ground.RECOVERY}[way] in grounds
+
+
+def _in_doubt(heard: Heard, source: Member, why: str) -> Heard:
+    if heard.member.cid != source.cid or heard.standing is None:
+        return heard
+    return replace(heard, doubt=f"has version {heard.standing.head}, which did not come: {why}")
+
+
+def _ahead(survey: Survey) -> tuple[Position, Member | None]:
+    """The newest version that is to be had, and who has it; None: this node."""
+    until, source = survey.head.position, None
+    for heard in survey.heard:
+        said = None if heard.strays or heard.doubt else heard.standing
+        if said is not None and said.head > until:
+            until, source = said.head, heard.member
+    return until, source
+
+
+def _withheld(survey: Survey) -> Iterator[Position]:
+    """What is signed, and is not to be had."""
+    for heard in survey.answered:
+        if heard.standing and heard.doubt and heard.is_signed and not heard.strays:
+            yield heard.standing.head
 
 
 def believed(heard: Heard, survey: Survey, most: int = MOST_BELIEVED) -> int:
@@ -179,11 +213,13 @@ def _leads(survey: Survey) -> bool:
     return survey.me.cid == survey.membership.master
 
 
-def _lost(announced: Position | None, until: Position) -> tuple[Position, Position] | None:
+def _lost(until: Position, known: Iterable[Position | None]) -> tuple[Position, Position] | None:
     # A heartbeat names the epoch of today, also while the newest version is of an older one.
-    if announced is None or announced.version <= until.version:
+    newer = [one for one in known if one is not None and one.version > until.version]
+    if not newer:
         return None
-    return Position(announced.epoch, until.version + 1), announced
+    last = max(newer, key=lambda position: position.version)
+    return Position(last.epoch, until.version + 1), last
 
 
 def _no_room(way: Way, size: int) -> str:

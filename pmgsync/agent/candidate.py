@@ -8,15 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pmgsync.agent.campaign import Heard, Plan, Survey, Way, believed, is_enough, plan
+from pmgsync.agent.fetching import Fetcher
 from pmgsync.agent.link import Link
 from pmgsync.agent.peers import Peers
 from pmgsync.agent.voting import Voting
-from pmgsync.errors import DeadlineError, NoMasterError, PeerError, PmgsyncError, TransportError
-from pmgsync.model.ballot import Ballot, Proposal, Refused, shows_promise, sign, with_signatures
+from pmgsync.errors import (
+    DeadlineError,
+    NoMasterError,
+    PeerError,
+    PmgsyncError,
+    StaleError,
+    TransportError,
+)
+from pmgsync.model.ballot import (
+    Ballot,
+    Proposal,
+    Refused,
+    require_shown,
+    shows_promise,
+    sign,
+    with_signatures,
+)
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope, Signature, seal
 from pmgsync.model.keys import OwnKeys, Signer
@@ -30,7 +47,7 @@ from pmgsync.model.promotion import (
     voters,
 )
 from pmgsync.model.trust import TrustedHistory
-from pmgsync.ports import AgentEnd, Clock, Store
+from pmgsync.ports import Clock, Store
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +55,17 @@ ASK_SECONDS = 1.5
 """How long a member may take to say where it stands."""
 STEP_DOWN_SECONDS = 10.0
 """How long a master may take to finish what is in flight."""
-CATCH_UP_SECONDS = 60.0
 SETTLE_SECONDS = 5.0
 """How long this node may take to run what its log has."""
-CATCH_UP_POLL_S = 0.01
 ROUNDS = 5
 """So often the others are asked again, because one of them knew a newer link or version."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateParts:
-    """What a candidate works with. `link` is the agent's, through which it takes in what others
-    hand over; `own_keys` are all that this node has, `announced` is the newest version that the
-    master spoke of.
+    """What a candidate works with. `link` is the agent's, through which it takes in the links that
+    others hand over, and `fetcher` the versions; `own_keys` are all that this node has, `announced`
+    is the newest version that the master spoke of.
     """
 
     me: Callable[[], Member]
@@ -60,6 +75,7 @@ class CandidateParts:
     peers: Peers
     voting: Voting
     link: Link
+    fetcher: Fetcher
     history: Callable[[], TrustedHistory]
     announced: Callable[[], Position | None]
 
@@ -95,6 +111,8 @@ class Candidate:
         self._refusals: list[Refusal] = []
         self._instead = ""
         self._way: Way | None = None
+        self._given_up: dict[int, str] = {}
+        """Who does not hand over what it has shown, by its cid, and why."""
 
     # --- beforehand ---
 
@@ -120,21 +138,39 @@ class Candidate:
                 mend="`pmgsync join` makes it a member again",
             )
         others = [member for member in voters(membership) if member.cid != me.cid]
-        question = Ask(membership.epoch, membership.serial)
+        question = Ask(membership.epoch, membership.serial, proof=True)
         said = await _all(*(self._say(member, question, ASK_SECONDS) for member in others))
-        return Survey(
+        survey = Survey(
             membership=membership,
             me=me,
             head=parts.voting.head,
             promised=parts.voting.ballot.epoch,
             heard=tuple(
-                _heard(member, answer, history)
-                if isinstance(answer, Standing)
-                else Heard(member, None, why)
+                self._heard(member, answer, why)
                 for member, (answer, why) in zip(others, said, strict=True)
             ),
             announced=parts.announced(),
             chain_bytes=_with_one_more(history.known_chain),
+        )
+        for heard in survey.answered:
+            if why := self._given_up.get(heard.member.cid):
+                survey = survey.without(heard.member, why)
+        return survey
+
+    def _heard(self, member: Member, answer: Answer | None, why: str) -> Heard:
+        if not isinstance(answer, Standing):
+            return Heard(member, None, _words(answer, why))
+        history, doubt = self._parts.history(), ""
+        strays = history.strays(answer.head, answer.manifest)
+        if not strays and answer.head > self._parts.voting.head.position:
+            doubt = _not_shown(answer, history)
+        return Heard(
+            member,
+            answer,
+            strays=strays,
+            shown=shows_promise(answer.promise, member, answer.promised, history.known_membership),
+            doubt=doubt,
+            is_signed=not doubt,
         )
 
     def _take_links(self, survey: Survey) -> bool:
@@ -176,32 +212,68 @@ class Candidate:
         return replace(await self._run(only), instead=self._instead)
 
     async def _run(self, only: Way | None) -> Won:
+        failed: NoMasterError | None = None
         for _ in range(ROUNDS):
             self._way = None
             survey = await self.survey()
-            made = self.plan(survey)
-            self._way = made.way
-            if only is not None and made.way is not only:
-                raise NoMasterError(
-                    f"{survey.membership.master_member.label} does not answer as the master",
-                    mend="`pmgsync promote` on the node that is to be master asks the others",
-                )
-            if made.hindrance and made.way is Way.RECOVERY:
-                raise _no_way(made.hindrance)
-            if made.hindrance:
-                raise _refused(made.hindrance)
+            made = self._feasible(survey, only)
+            if failed is not None and made.source is None:
+                raise failed  # who has refused has nothing newer that it shows and hands over
+            if made.way is not Way.HANDOVER:
+                survey = await self._fetch_all(survey)
+                made = self._feasible(survey, only)
             won = await self._try(survey, made)
-            if won is not None:
+            if isinstance(won, Won):
                 return won
+            failed = won
         raise TransportError("the others have newer versions again and again", mend="try again")
 
-    async def _try(self, survey: Survey, made: Plan) -> Won | None:
-        """One round; None if somebody had a newer version than this node by then."""
+    def _feasible(self, survey: Survey, only: Way | None) -> Plan:
+        """The plan; `NoMasterError` if it must fail."""
+        made = self.plan(survey)
+        self._way = made.way
+        if only is not None and made.way is not only:
+            raise NoMasterError(
+                f"{survey.membership.master_member.label} does not answer as the master",
+                mend="`pmgsync promote` on the node that is to be master asks the others",
+            )
+        if made.hindrance and made.way is Way.RECOVERY:
+            raise _no_way(made.hindrance)
+        if made.hindrance:
+            raise _refused(made.hindrance)
+        return made
+
+    async def _fetch_all(self, survey: Survey) -> Survey:
+        """Fetch what is to be had; `survey` as it is then, also where somebody has not handed over
+        what it has shown: that one is named, and costs no more than one try.
+        """
+        while (made := self.plan(survey)).source is not None:
+            source = made.source
+            try:
+                await self._fetch(source, made.until)
+            except (TransportError, PeerError) as error:
+                log.warning("%s does not hand over %s: %s", source.label, made.until, error)
+                self._given_up[source.cid] = error.what
+                survey = survey.without(source, error.what)
+            else:
+                survey = replace(survey, head=self._parts.voting.head)
+        return survey
+
+    async def _fetch(self, source: Member, position: Position) -> None:
+        if promised := self._parts.history().promised:
+            raise StaleError(
+                f"this node takes in nothing older than epoch {promised}, for which it has signed"
+            )
+        await self._parts.fetcher.fetch(source, position)
+
+    async def _try(self, survey: Survey, made: Plan) -> Won | NoMasterError:
+        """One round; an error if too few have signed, but somebody said that it has a newer version
+        than this node.
+        """
         if made.way is Way.HANDOVER:
             await self._until_master_stops(survey)
-        elif made.source is not None:
-            await self._catch_up(made.source, made.until)
-        await self._until(self._parts.voting.head.position, SETTLE_SECONDS)
+        with suppress(DeadlineError):  # `_document` says what is the matter
+            await self._parts.fetcher.until(self._parts.voting.head.position, SETTLE_SECONDS)
         document, proof = self._document(survey, made)
         self._require_legal(document)
         own = self._own_signature(document, proof, made)
@@ -211,55 +283,30 @@ class Candidate:
             self._parts.voting.asked_for = document
         if is_enough(made.way, survey.membership, document):
             return Won(document, made, given)
-        if any(refusal.behind for refusal in self._refusals):
-            return None
         lines = "; ".join(f"{one.member.label}: {one.why}" for one in given if one.why)
-        raise _refused(f"{made.needed} members must sign, and too few did: {lines}")
+        failed = _refused(f"{made.needed} members must sign, and too few did: {lines}")
+        if any(refusal.behind for refusal in self._refusals):
+            return failed
+        raise failed
 
     async def _until_master_stops(self, survey: Survey) -> None:
         master = survey.membership.master_member
         answer, why = await self._say(master, StepDown(), STEP_DOWN_SECONDS)
         if not isinstance(answer, Standing):
             raise _refused(f"{master.label} does not hand over: {_words(answer, why)}")
-        await self._reach(answer.head, master)
+        try:
+            await self._reach(answer.head, master)
+        except (TransportError, PeerError) as error:
+            raise _refused(
+                f"{master.label} does not hand over version {answer.head}: {error.what}"
+            ) from None
 
     async def _reach(self, position: Position, master: Member) -> None:
         """Wait for the stream to bring it; ask for it if it does not."""
         try:
-            await self._until(position, 1.0)
+            await self._parts.fetcher.until(position, 1.0)
         except DeadlineError:
-            await self._catch_up(master, position)
-
-    async def _catch_up(self, source: Member, position: Position) -> None:
-        """Fetch what `source` has, up to `position`."""
-        log.info("fetches the versions up to %s from %s", position, source.label)
-        stream = await self._parts.peers.catch_up(source)
-        taking = asyncio.ensure_future(_converse(self._parts.link, stream))
-        try:
-            reached = asyncio.ensure_future(self._until(position, CATCH_UP_SECONDS))
-            await asyncio.wait({taking, reached}, return_when=asyncio.FIRST_COMPLETED)
-            if not reached.done():
-                reached.cancel()
-                taking.result()
-                raise TransportError(f"ended before version {position}", where=source.label)
-            reached.result()
-        finally:
-            taking.cancel()
-            await asyncio.gather(taking, return_exceptions=True)
-            await stream.close()
-
-    async def _until(self, position: Position, seconds: float) -> None:
-        """Wait until this node runs it, durably."""
-        clock = self._parts.clock
-        deadline = clock.monotonic() + seconds
-        while not self._runs(position):
-            if clock.monotonic() >= deadline:
-                raise DeadlineError(f"version {position} did not come within {seconds:g} s")
-            await clock.sleep(CATCH_UP_POLL_S)
-
-    def _runs(self, position: Position) -> bool:
-        store = self._parts.store
-        return store.pending() is None and store.active().position >= position
+            await self._fetch(master, position)
 
     def _document(self, survey: Survey, made: Plan) -> tuple[Envelope, Envelope | None]:
         """The next membership, signed by nobody but this node; and the envelope of its base."""
@@ -347,7 +394,9 @@ class Candidate:
             ask.remove(master)
         document = await self._ask_for(document, proof, ask, given)
         silent = (Given(heard.member, heard.why) for heard in survey.heard if not heard.standing)
-        return document, (*given, *silent)
+        doubts = {heard.member.cid: heard.doubt for heard in survey.heard if heard.doubt}
+        told = (one if not one.why else _in_doubt(one, doubts) for one in given)
+        return document, (*told, *silent)
 
     async def _ask_for(
         self, document: Envelope, proof: Envelope | None, members: list[Member], given: list[Given]
@@ -374,25 +423,6 @@ class Candidate:
             return None, error.what
 
 
-def _heard(member: Member, standing: Standing, history: TrustedHistory) -> Heard:
-    return Heard(
-        member,
-        standing,
-        strays=history.strays(standing.head, standing.manifest),
-        shown=shows_promise(standing.promise, member, standing.promised, history.known_membership),
-    )
-
-
-async def _converse(link: Link, stream: AgentEnd) -> None:
-    """Take in what comes on `stream` as if it came from the master."""
-    link.on_up()
-    for word in link.opening():
-        await stream.send(word)
-    while (message := await stream.receive()) is not None:
-        for word in link.on_message(message):
-            await stream.send(word)
-
-
 async def _all(
     *asked: Awaitable[tuple[Answer | None, str]],
 ) -> list[tuple[Answer | None, str]]:
@@ -410,6 +440,22 @@ def _is_of(member: Member, vote: Vote, document: Envelope) -> bool:
         document.payload_type, document.payload, (Signature(vote.key_id, vote.signature),)
     )
     return member.keys is not None and bool(signed.signers([member.keys.identity]))
+
+
+def _not_shown(said: Standing, history: TrustedHistory) -> str:
+    """Why the newest version that it says it has is none; empty: it is one."""
+    version = Base(said.head, said.manifest)
+    try:
+        proof = Envelope.from_bytes(said.proof) if said.proof else None
+        require_shown(version, proof, history.membership.cluster, history.known_chain)
+    except PeerError as error:
+        return f"says that it has version {said.head}, which does not count: {error.what}"
+    return ""
+
+
+def _in_doubt(given: Given, doubts: Mapping[int, str]) -> Given:
+    """That its version does not count says more than that this node is behind it."""
+    return replace(given, why=doubts.get(given.member.cid, given.why))
 
 
 def _own(given: Signature | Refused) -> Signature:

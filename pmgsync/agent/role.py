@@ -92,8 +92,7 @@ class AgentRole:
         self._saved = chain[-1].digest
         self._follower = Follower(self._history, self.active.manifest, parts.store.missing)
         self._turn, self._ready = asyncio.Lock(), asyncio.Event()
-        self._look, self._look_wanted = Look(), asyncio.Event()
-        self._view_came = asyncio.Event()
+        self._look, self._look_wanted, self._view_came = Look(), asyncio.Event(), asyncio.Event()
         self._refused: Position | None = None
         self._writing: Position | None = None
         self._received, self._view_saved = 0.0, float("-inf")
@@ -141,6 +140,11 @@ class AgentRole:
         return self._writing if self._writing and self._writing > self._logged else None
 
     @property
+    def has_all(self) -> bool:
+        """Is all at hand for a version that this node does not run yet?"""
+        return self._follower.advance() is not None
+
+    @property
     def _logged(self) -> Position:
         return self._parts.store.head()[0].position
 
@@ -148,11 +152,9 @@ class AgentRole:
         """The master's view and when it came; a fresh one if it answers within `timeout_s`."""
         self._view_came.clear()
         if await self.link.send(Pulse(want_view=True)):
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._view_came.wait()
-            except TimeoutError:
-                pass
         return self.view
 
     # --- the loops ---
@@ -338,9 +340,7 @@ class AgentRole:
             self._saved = known
 
     async def _report(self, report: Report) -> None:
-        """Say `report` to the master unless that was the last word; at the beginning of each stream
-        anyway.
-        """
+        """Say `report` unless that was the last word; at the beginning of each stream anyway."""
         if report != self._last_report:
             self._last_report = report
             await self.link.send(self._signed(report))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
+from pmgsync.agent.fetching import Fetcher, FetchParts
 from pmgsync.agent.gossip import Gossip, GossipParts
 from pmgsync.agent.hearsay import Hearsay
 from pmgsync.agent.rival import RivalParts, Rivals
@@ -30,7 +31,7 @@ from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer
 from pmgsync.model.lineage import Lineage
 from pmgsync.model.membership import Member, MemberKeys, Membership
-from pmgsync.model.messages import BATCH_BYTES, Memberships, ToAgent
+from pmgsync.model.messages import BATCH_BYTES, MESSAGE_BYTES, Memberships, ToAgent
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Tell
 from pmgsync.model.promotion import voters
 from pmgsync.model.trust import TrustedHistory
@@ -52,6 +53,8 @@ RENEW_AGAIN_MOST_S = 60.0
 WRITTEN_SECONDS = 1.0
 """So long a vote waits for a version that is being written down."""
 WRITTEN_POLL_S = 0.01
+FRAMING_BYTES = 8192
+"""What else is in a message with links and a version."""
 
 
 class Peering:
@@ -204,8 +207,8 @@ class Peering:
     async def answer(self, member: Member, question: Question) -> Answer:
         """See `wire.peer_service.PeerHandler`."""
         match question:
-            case Ask(epoch, serial):
-                return self._standing(self._links_after(epoch, serial))
+            case Ask(epoch, serial, proof):
+                return self._standing(self._links_after(epoch, serial), proof=proof)
             case Tell(links):
                 self.take(Memberships(links))
                 return self._standing()
@@ -224,13 +227,20 @@ class Peering:
         while self._node.require_agent().unfinished and clock.monotonic() < deadline:
             await clock.sleep(WRITTEN_POLL_S)
 
-    def _standing(self, links: tuple[bytes, ...] = ()) -> Standing:
-        membership, head = self.history().known_membership, self.voting.head
+    def _standing(self, links: tuple[bytes, ...] = (), *, proof: bool = False) -> Standing:
+        """Where this node stands. With `proof`, its newest version is shown, if that fits into the
+        message: links go first, and whoever has taken them in asks again.
+        """
+        membership, (head, envelope) = self.history().known_membership, self._parts.store.head()
+        shown = envelope.to_bytes() if proof and envelope else b""
+        if sum(map(len, (*links, shown, self.voting.shown))) > MESSAGE_BYTES - FRAMING_BYTES:
+            shown = b""
         return Standing(
             epoch=membership.epoch,
             serial=membership.serial,
             head=head.position,
-            manifest=head.manifest,
+            manifest=head.manifest.digest,
+            proof=shown,
             promised=self.voting.ballot.epoch,
             promise=self.voting.shown,
             live=self.voting.live,
@@ -322,6 +332,16 @@ class Peering:
                 peers=parts.peers,
                 voting=self.voting,
                 link=agent.link,
+                fetcher=Fetcher(
+                    FetchParts(
+                        store=parts.store,
+                        clock=parts.clock,
+                        peers=parts.peers,
+                        link=agent.link,
+                        has_all=lambda: agent.has_all,
+                        trouble=lambda: agent.trouble,
+                    )
+                ),
                 history=self.history,
                 announced=self._announced,
             ),

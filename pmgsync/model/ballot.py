@@ -203,24 +203,32 @@ def _master_is_there(candidate: Membership, document: Envelope, voter: Voter) ->
 
 def _proven(candidate: Membership, proof: Envelope | None, chain: Sequence[Envelope]) -> Base:
     """The base of the candidate's membership, which `proof` shows that it has."""
-    base = candidate.base
-    if base is None:
+    if candidate.base is None:
         raise MalformedError("a promotion without a base")
+    require_shown(candidate.base, proof, candidate.cluster, chain)
+    return candidate.base
+
+
+def require_shown(
+    version: Base, proof: Envelope | None, cluster: str, chain: Sequence[Envelope]
+) -> None:
+    """`proof` is the envelope of `version`, signed as `chain` wants it; None: there is no version
+    yet. Else `MalformedError` or `BadSignatureError`.
+    """
     if proof is None:
-        if base != Base(NOWHERE, Manifest().digest):
-            raise MalformedError("the candidate does not show the version that it says it has")
-        return base
+        if version != Base(NOWHERE, Manifest().digest):
+            raise MalformedError("does not show the version that it says it has")
+        return
     change_set = ChangeSet.from_bytes(proof.payload)
-    if (change_set.position, change_set.result) != (base.position, base.manifest):
-        raise MalformedError("the candidate shows another version than it says it has")
-    if change_set.cluster != candidate.cluster and not _is_inherited(base, chain):
-        raise MalformedError("the candidate shows a version of another cluster")
-    keys = _keys_for(base.position, _memberships(chain))
+    if (change_set.position, change_set.result) != (version.position, version.manifest):
+        raise MalformedError("shows another version than it says it has")
+    if change_set.cluster != cluster and not _is_inherited(version, chain):
+        raise MalformedError("shows a version of another cluster")
+    keys = _keys_for(version.position, _memberships(chain))
     if keys:
         proof.require(CHANGE_SET_TYPE, next(iter(proof.signers(keys)), keys[-1]))
-    elif not _is_inherited(base, chain):
-        raise MalformedError(f"the candidate shows a version of epoch {base.position.epoch}")
-    return base
+    elif not _is_inherited(version, chain):
+        raise MalformedError(f"shows a version of epoch {version.position.epoch}")
 
 
 def _keys_for(position: Position, memberships: Sequence[Membership]) -> tuple[PublicKey, ...]:

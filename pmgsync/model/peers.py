@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Where do you stand, and which links do you have that come after (epoch, serial)?"""
+    """Where do you stand, and which links do you have that come after (epoch, serial)? With
+    `proof`: show the newest version, too.
+    """
 
     epoch: int
     serial: int
+    proof: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Standing:
 
     `links` are the first ones of those that were asked for; there may be more. `promise` is what it
     has signed for that epoch, where that is so far above its own that its word does not count.
+    `proof` is the envelope of the newest version, where it was asked for (empty: there is none).
+    What is not signed is the member's word alone.
     """
 
     epoch: int
@@ -72,6 +77,7 @@ class Standing:
     master: bool
     links: tuple[bytes, ...] = ()
     promise: bytes = b""
+    proof: bytes = b""
 
     @property
     def place(self) -> tuple[int, int]:

@@ -29,8 +29,8 @@ SIGNATURE_BYTES = 64
 def encode_question(question: Question) -> bytes:
     """The bytes of a question; `MalformedError` if it is beyond the limits."""
     match question:
-        case Ask(epoch, serial):
-            wire = pb.ToPeer(ask=pb.Ask(epoch=epoch, serial=serial))
+        case Ask(epoch, serial, proof):
+            wire = pb.ToPeer(ask=pb.Ask(epoch=epoch, serial=serial, proof=proof))
         case Tell(links):
             wire = pb.ToPeer(tell=pb.Tell(links=take_links(links)))
         case Propose(document, proof):
@@ -47,7 +47,7 @@ def decode_question(data: bytes) -> Question:
     wire = parse(pb.ToPeer, data)
     match wire.WhichOneof("message"):
         case "ask":
-            return Ask(_number(wire.ask.epoch), _number(wire.ask.serial))
+            return Ask(_number(wire.ask.epoch), _number(wire.ask.serial), wire.ask.proof)
         case "tell":
             return Tell(take_links(wire.tell.links))
         case "propose":
@@ -101,6 +101,7 @@ def _put_standing(standing: Standing) -> pb.Standing:
         master=standing.master,
         links=take_links(standing.links),
         promise=standing.promise,
+        proof=standing.proof,
     )
 
 
@@ -117,6 +118,7 @@ def _take_standing(wire: pb.Standing) -> Standing:
         master=wire.master,
         links=take_links(wire.links),
         promise=wire.promise,
+        proof=wire.proof,
     )
 
 

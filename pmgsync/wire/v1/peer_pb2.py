@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 from pmgsync.wire.v1 import follow_pb2 as pmgsync_dot_wire_dot_v1_dot_follow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apmgsync/wire/v1/peer.proto\x12\npmgsync.v1\x1a\x1cpmgsync/wire/v1/follow.proto\"\xd3\x01\n\x06ToPeer\x12\x1e\n\x03\x61sk\x18\x01 \x01(\x0b\x32\x0f.pmgsync.v1.AskH\x00\x12 \n\x04tell\x18\x02 \x01(\x0b\x32\x10.pmgsync.v1.TellH\x00\x12&\n\x07propose\x18\x03 \x01(\x0b\x32\x13.pmgsync.v1.ProposeH\x00\x12)\n\tstep_down\x18\x04 \x01(\x0b\x32\x14.pmgsync.v1.StepDownH\x00\x12)\n\ttake_over\x18\x05 \x01(\x0b\x32\x14.pmgsync.v1.TakeOverH\x00\x42\t\n\x07message\"\x89\x01\n\x08\x46romPeer\x12(\n\x08standing\x18\x01 \x01(\x0b\x32\x14.pmgsync.v1.StandingH\x00\x12 \n\x04vote\x18\x02 \x01(\x0b\x32\x10.pmgsync.v1.VoteH\x00\x12&\n\x07refusal\x18\x03 \x01(\x0b\x32\x13.pmgsync.v1.RefusalH\x00\x42\t\n\x07message\"$\n\x03\x41sk\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06serial\x18\x02 \x01(\x04\"\x15\n\x04Tell\x12\r\n\x05links\x18\x01 \x03(\x0c\"*\n\x07Propose\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\"\n\n\x08StepDown\"\n\n\x08TakeOver\"\xaf\x01\n\x08Standing\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06serial\x18\x02 \x01(\x04\x12\"\n\x04head\x18\x03 \x01(\x0b\x32\x14.pmgsync.v1.Position\x12\x10\n\x08manifest\x18\x04 \x01(\x0c\x12\x10\n\x08promised\x18\x05 \x01(\x04\x12\x0c\n\x04live\x18\x06 \x01(\x08\x12\x0e\n\x06master\x18\x07 \x01(\x08\x12\r\n\x05links\x18\x08 \x03(\x0c\x12\x0f\n\x07promise\x18\t \x01(\x0c\")\n\x04Vote\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"<\n\x07Refusal\x12\x0b\n\x03why\x18\x01 \x01(\t\x12$\n\x06\x62\x65hind\x18\x02 \x01(\x0b\x32\x14.pmgsync.v1.Position2y\n\x04Peer\x12\x37\n\x07\x43onsult\x12\x12.pmgsync.v1.ToPeer\x1a\x14.pmgsync.v1.FromPeer(\x01\x30\x01\x12\x38\n\x07\x43\x61tchUp\x12\x14.pmgsync.v1.ToMaster\x1a\x13.pmgsync.v1.ToAgent(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apmgsync/wire/v1/peer.proto\x12\npmgsync.v1\x1a\x1cpmgsync/wire/v1/follow.proto\"\xd3\x01\n\x06ToPeer\x12\x1e\n\x03\x61sk\x18\x01 \x01(\x0b\x32\x0f.pmgsync.v1.AskH\x00\x12 \n\x04tell\x18\x02 \x01(\x0b\x32\x10.pmgsync.v1.TellH\x00\x12&\n\x07propose\x18\x03 \x01(\x0b\x32\x13.pmgsync.v1.ProposeH\x00\x12)\n\tstep_down\x18\x04 \x01(\x0b\x32\x14.pmgsync.v1.StepDownH\x00\x12)\n\ttake_over\x18\x05 \x01(\x0b\x32\x14.pmgsync.v1.TakeOverH\x00\x42\t\n\x07message\"\x89\x01\n\x08\x46romPeer\x12(\n\x08standing\x18\x01 \x01(\x0b\x32\x14.pmgsync.v1.StandingH\x00\x12 \n\x04vote\x18\x02 \x01(\x0b\x32\x10.pmgsync.v1.VoteH\x00\x12&\n\x07refusal\x18\x03 \x01(\x0b\x32\x13.pmgsync.v1.RefusalH\x00\x42\t\n\x07message\"3\n\x03\x41sk\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06serial\x18\x02 \x01(\x04\x12\r\n\x05proof\x18\x03 \x01(\x08\"\x15\n\x04Tell\x12\r\n\x05links\x18\x01 \x03(\x0c\"*\n\x07Propose\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\"\n\n\x08StepDown\"\n\n\x08TakeOver\"\xbe\x01\n\x08Standing\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06serial\x18\x02 \x01(\x04\x12\"\n\x04head\x18\x03 \x01(\x0b\x32\x14.pmgsync.v1.Position\x12\x10\n\x08manifest\x18\x04 \x01(\x0c\x12\x10\n\x08promised\x18\x05 \x01(\x04\x12\x0c\n\x04live\x18\x06 \x01(\x08\x12\x0e\n\x06master\x18\x07 \x01(\x08\x12\r\n\x05links\x18\x08 \x03(\x0c\x12\x0f\n\x07promise\x18\t \x01(\x0c\x12\r\n\x05proof\x18\n \x01(\x0c\")\n\x04Vote\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"<\n\x07Refusal\x12\x0b\n\x03why\x18\x01 \x01(\t\x12$\n\x06\x62\x65hind\x18\x02 \x01(\x0b\x32\x14.pmgsync.v1.Position2y\n\x04Peer\x12\x37\n\x07\x43onsult\x12\x12.pmgsync.v1.ToPeer\x1a\x14.pmgsync.v1.FromPeer(\x01\x30\x01\x12\x38\n\x07\x43\x61tchUp\x12\x14.pmgsync.v1.ToMaster\x1a\x13.pmgsync.v1.ToAgent(\x01\x30\x01\x62\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pmgsync.wire.v1.peer_pb2', globals())
@@ -26,21 +26,21 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _FROMPEER._serialized_start=287
   _FROMPEER._serialized_end=424
   _ASK._serialized_start=426
-  _ASK._serialized_end=462
-  _TELL._serialized_start=464
-  _TELL._serialized_end=485
-  _PROPOSE._serialized_start=487
-  _PROPOSE._serialized_end=529
-  _STEPDOWN._serialized_start=531
-  _STEPDOWN._serialized_end=541
-  _TAKEOVER._serialized_start=543
-  _TAKEOVER._serialized_end=553
-  _STANDING._serialized_start=556
-  _STANDING._serialized_end=731
-  _VOTE._serialized_start=733
-  _VOTE._serialized_end=774
-  _REFUSAL._serialized_start=776
-  _REFUSAL._serialized_end=836
-  _PEER._serialized_start=838
-  _PEER._serialized_end=959
+  _ASK._serialized_end=477
+  _TELL._serialized_start=479
+  _TELL._serialized_end=500
+  _PROPOSE._serialized_start=502
+  _PROPOSE._serialized_end=544
+  _STEPDOWN._serialized_start=546
+  _STEPDOWN._serialized_end=556
+  _TAKEOVER._serialized_start=558
+  _TAKEOVER._serialized_end=568
+  _STANDING._serialized_start=571
+  _STANDING._serialized_end=761
+  _VOTE._serialized_start=763
+  _VOTE._serialized_end=804
+  _REFUSAL._serialized_start=806
+  _REFUSAL._serialized_end=866
+  _PEER._serialized_start=868
+  _PEER._serialized_end=989
 # @@protoc_insertion_point(module_scope)

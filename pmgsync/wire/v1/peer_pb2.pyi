@@ -7,12 +7,14 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Ask(_message.Message):
-    __slots__ = ["epoch", "serial"]
+    __slots__ = ["epoch", "proof", "serial"]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     epoch: int
+    proof: bool
     serial: int
-    def __init__(self, epoch: _Optional[int] = ..., serial: _Optional[int] = ...) -> None: ...
+    def __init__(self, epoch: _Optional[int] = ..., serial: _Optional[int] = ..., proof: bool = ...) -> None: ...
 
 class FromPeer(_message.Message):
     __slots__ = ["refusal", "standing", "vote"]
@@ -41,7 +43,7 @@ class Refusal(_message.Message):
     def __init__(self, why: _Optional[str] = ..., behind: _Optional[_Union[_follow_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class Standing(_message.Message):
-    __slots__ = ["epoch", "head", "links", "live", "manifest", "master", "promise", "promised", "serial"]
+    __slots__ = ["epoch", "head", "links", "live", "manifest", "master", "promise", "promised", "proof", "serial"]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     LINKS_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +52,7 @@ class Standing(_message.Message):
     MASTER_FIELD_NUMBER: _ClassVar[int]
     PROMISED_FIELD_NUMBER: _ClassVar[int]
     PROMISE_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     head: _follow_pb2.Position
@@ -59,8 +62,9 @@ class Standing(_message.Message):
     master: bool
     promise: bytes
     promised: int
+    proof: bytes
     serial: int
-    def __init__(self, epoch: _Optional[int] = ..., serial: _Optional[int] = ..., head: _Optional[_Union[_follow_pb2.Position, _Mapping]] = ..., manifest: _Optional[bytes] = ..., promised: _Optional[int] = ..., live: bool = ..., master: bool = ..., links: _Optional[_Iterable[bytes]] = ..., promise: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, epoch: _Optional[int] = ..., serial: _Optional[int] = ..., head: _Optional[_Union[_follow_pb2.Position, _Mapping]] = ..., manifest: _Optional[bytes] = ..., promised: _Optional[int] = ..., live: bool = ..., master: bool = ..., links: _Optional[_Iterable[bytes]] = ..., promise: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class StepDown(_message.Message):
     __slots__ = []

@@ -220,3 +220,17 @@ def test_what_is_enough_depends_on_the_way() -> None:
         Way.MAJORITY: [False, True, True, False],
         Way.RECOVERY: [False, False, False, True],
     }
+
+
+def test_what_is_not_shown_is_nothing_and_what_does_not_come_is_lost() -> None:
+    asked = survey(None, standing(5), standing(999))
+    liar = replace(asked.heard[2], doubt="says so", is_signed=False)
+    passed_over = plan(replace(asked, heard=(*asked.heard[:2], liar)))
+    assert passed_over.source is not None
+    assert (passed_over.source.cid, passed_over.until) == (3, Position(1, 5))
+    assert (passed_over.lost, passed_over.needed, len(passed_over.ask)) == (None, 3, 2)
+    silent = asked.without(asked.heard[2].member, "said nothing for 3 s")
+    assert silent.heard[2].doubt == "has version 1.999, which did not come: said nothing for 3 s"
+    made = plan(silent)
+    assert made.source is not None
+    assert (made.source.cid, made.lost) == (3, (Position(1, 6), Position(1, 999)))

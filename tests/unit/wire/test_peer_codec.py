@@ -33,7 +33,7 @@ DIGEST = Manifest().digest
 
 QUESTIONS: list[Question] = [
     Ask(0, 0),
-    Ask(MAX_NUMBER, 7),
+    Ask(MAX_NUMBER, 7, proof=True),
     Tell(()),
     Tell((b"one", b"two")),
     Propose(b"document", b""),
@@ -46,6 +46,7 @@ ANSWERS: list[Answer] = [
     Standing(
         2, 9, Position(1, 4), DIGEST, 3, live=True, master=True, links=(b"a", b"b"), promise=b"c"
     ),
+    Standing(2, 9, Position(2, 4), DIGEST, 3, live=True, master=False, proof=b"envelope"),
     Vote("a" * 64, b"s" * 64),
     Refusal("is behind", Position(1, 4)),
     Refusal("is the master"),
