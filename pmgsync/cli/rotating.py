@@ -150,10 +150,10 @@ async def replace_recovery(node: Node, key: PublicKey) -> Mapping[str, Any]:
     master, clock = node.require_master(), node.parts.clock
     register, roster = master.register, master.roster
     register.replace_recovery(key)
-    membership, lineage = register.membership, register.lineage()
+    membership = register.membership
     deadline = clock.monotonic() + TAKEN_SECONDS
     while True:
-        lacking = lack_recovery(membership, lineage, roster)
+        lacking = lack_recovery(register, roster)
         late = [one.label for one in lacking if one.cid in master.feeds.connected]
         if not late or clock.monotonic() >= deadline:
             break

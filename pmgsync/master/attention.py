@@ -11,7 +11,6 @@ from pmgsync.master.roster import Contact, Roster
 from pmgsync.model.chain_room import MIB, ROOM
 from pmgsync.model.clocks import SET_IT, is_off, offsets
 from pmgsync.model.duration import duration
-from pmgsync.model.lineage import Lineage
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.moment import shown
 from pmgsync.model.status import NodeState, NodeStatus
@@ -110,34 +109,35 @@ def clock_lines(membership: Membership, ahead: Mapping[int, int], now: int) -> I
             )
 
 
-def lack_recovery(membership: Membership, lineage: Lineage, roster: Roster) -> tuple[Member, ...]:
+def lack_recovery(register: Register, roster: Roster) -> tuple[Member, ...]:
     """The members that are not known to have the link of the newest recovery key. Who joined after
     it has it.
     """
-    since = lineage.recovery
+    since, membership = register.recovery_since, register.membership
     if since is None:
         return ()
+    origins = register.lineage().origins
     return tuple(
         member
         for member in membership.members
         if member.keys is not None
         and member.cid != membership.master
-        and roster.contact(member.cid).link < since.place
-        and lineage.origins[member.cid].place < since.place
+        and roster.contact(member.cid).link < since
+        and origins[member.cid].place < since
     )
 
 
 def register_lines(register: Register, roster: Roster) -> Iterator[str]:
     """Where the recovery key of before may count still; and that the chain is nearly full."""
-    lineage = register.lineage()
-    if (lacking := lack_recovery(register.membership, lineage, roster)) and lineage.recovery:
+    since = register.recovery_since
+    if since is not None and (lacking := lack_recovery(register, roster)):
         named = ", ".join(member.label for member in lacking)
         yield (
-            f"the recovery key of membership {lineage.recovery.epoch}.{lineage.recovery.serial} is "
-            f"not known to have reached {named}: there only the one of before may count, so keep "
-            "that until this line is gone"
+            f"the recovery key of membership {since[0]}.{since[1]} is not known to have reached "
+            f"{named}: there only the one of before may count, so keep that until this line is gone"
         )
-    yield from room_lines(register.size, len(register.last.to_bytes()))
+    if register.size >= NEARLY_FULL * ROOM.key_changes:
+        yield from room_lines(register.size, len(register.last.to_bytes()))
 
 
 def room_lines(size: int, link: int) -> Iterator[str]:

@@ -71,6 +71,11 @@ class Register:
         return self._history.chain[-1]
 
     @property
+    def recovery_since(self) -> tuple[int, int] | None:
+        """See `TrustedHistory`."""
+        return self._history.recovery_since
+
+    @property
     def size(self) -> int:
         """How many bytes the chain has."""
         links, size = self._size

@@ -44,8 +44,6 @@ class Lineage:
     def __init__(self, chain: Iterable[Envelope] = ()) -> None:
         self.origins: dict[int, Origin] = {}
         self.newest: Origin | None = None
-        self.recovery: Origin | None = None
-        """The link that gave the recovery key that counts; None: the first one."""
         self.links = 0
         self._holders: dict[bytes, int] = {}
         self._keys: dict[int, MemberKeys | None] = {}
@@ -72,8 +70,6 @@ class Lineage:
                 self._changed.setdefault(cid, []).append(membership.created or 0)
         if self._before is not None and self._before.epoch != membership.epoch:
             self._begun.append(membership.created or 0)
-        if self._before is not None and self._before.recovery != membership.recovery:
-            self.recovery = origin
         self._keys, self._before, self.newest = keys, membership, origin
         self.links += 1
 

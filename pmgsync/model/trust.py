@@ -170,6 +170,18 @@ class TrustedHistory:
         return tuple({(member.cid, member.keys): member for member in reversed(both)}.values())
 
     @property
+    def recovery_since(self) -> tuple[int, int] | None:
+        """Epoch and serial of the link that gave the recovery key that counts; None: the first."""
+        later: Membership | None = None
+        for one in reversed(self._memberships):
+            if one.recovery != self.membership.recovery:
+                break
+            later = one
+        else:
+            return None
+        return (later.epoch, later.serial) if later else None
+
+    @property
     def head(self) -> Head:
         """The newest believed version."""
         return self._head

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pmgsync.agent.voting import NOTE, Voting, VotingParts, ballot_in
+from pmgsync.agent.voting import MOST_SHOWN_BYTES, NOTE, SHOWN, Voting, VotingParts, ballot_in
 from pmgsync.errors import MalformedError, StoreError
 from pmgsync.model.ballot import NO_BALLOT, Ballot, Refused, shows_promise, with_signatures
 from pmgsync.model.changeset import Position
@@ -92,6 +92,15 @@ def test_a_promise_that_would_not_be_believed_can_be_shown_also_after_a_restart(
         assert document.digest == voting.ballot.document
         assert shows_promise(voting.shown, sample.member(3), voting.ballot.epoch, cluster(3)[0])
         booth = Booth(booth.store.crash())
+
+
+def test_what_is_too_large_to_be_shown_is_not() -> None:
+    booth = Booth()
+    booth.voting.answer(asked(epoch=MOST_BELIEVED + 102))
+    booth.store.write_note(SHOWN, "x" * MOST_SHOWN_BYTES)
+    assert len(booth.voting.shown) == MOST_SHOWN_BYTES
+    booth.store.write_note(SHOWN, "x" * (MOST_SHOWN_BYTES + 1))
+    assert booth.voting.shown == b""
 
 
 def test_what_cannot_be_written_down_is_not_signed() -> None:

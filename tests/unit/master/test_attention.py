@@ -24,7 +24,7 @@ def register() -> Register:
 
 
 def lacking(desk: Register, roster: Roster) -> list[str]:
-    return [m.label for m in lack_recovery(desk.membership, desk.lineage(), roster)]
+    return [m.label for m in lack_recovery(desk, roster)]
 
 
 def test_of_the_first_recovery_key_nothing_is_said() -> None:
