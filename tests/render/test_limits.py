@@ -106,6 +106,27 @@ def test_what_takes_long_counts_its_steps(template: str) -> None:
         templates.render("t", {"s": "x "}, lambda _: template.encode(), lambda: 0.0)
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "s _ i",
+        '"$s$i"',
+        "s.upper",
+        "s.split('')",
+        "l.slice(0)",
+        "h.keys",
+        f"[{'1,' * 900}1]",
+        f"{{{'a => 1,' * 900}b => 1}}",
+    ],
+)
+def test_what_is_made_on_the_way_is_counted_although_it_is_small(piece: str) -> None:
+    template = f"[% FOREACH i IN [1..1000]; kept.$i = {piece}; END %]"
+    variables = {"s": "x" * 9000, "l": list(range(900)), "h": {str(key): 1 for key in range(900)}}
+    templates = Templates(limits=Limits(made=2**20))
+    with pytest.raises(LimitError, match="more than 1 MiB of texts and lists on the way"):
+        templates.render("t", variables, lambda _: template.encode(), lambda: 0.0)
+
+
 def test_limits_can_be_smaller() -> None:
     templates = Templates(limits=Limits(output=1000))
     with pytest.raises(LimitError):

@@ -67,7 +67,7 @@ def _in_hash(
         root[name] = made
         return made
     if method := HASH_METHODS.get(name):
-        return method(budget, root, arguments)
+        return _counted(budget, method(budget, root, arguments))
     if isinstance(item, list):
         return [root[key] for key in map(text, item) if key in root]
     if list_method := LIST_METHODS.get(name):
@@ -79,7 +79,7 @@ def _in_list(
     budget: Budget, root: list[Value], item: Value, name: str, arguments: list[Value]
 ) -> Value:
     if method := LIST_METHODS.get(name):
-        return method(budget, root, arguments)
+        return _counted(budget, method(budget, root, arguments))
     if looks_like_number(name):
         found = element(root, whole(name))
         return found.call(arguments) if isinstance(found, Callable_) else found
@@ -91,10 +91,19 @@ def _in_list(
 
 def _in_scalar(budget: Budget, root: Value, name: str, arguments: list[Value]) -> Value:
     if method := TEXT_METHODS.get(name):
-        return method(budget, text(root), arguments)
+        return _counted(budget, method(budget, text(root), arguments))
     if list_method := LIST_METHODS.get(name):
         return list_method(budget, [root], arguments)
     return None
+
+
+def _counted(budget: Budget, value: Value) -> Value:
+    """`value`, which a method gave; it may be new."""
+    if isinstance(value, str):
+        budget.makes(len(value))
+    elif isinstance(value, list | dict):
+        budget.makes_items(len(value))
+    return value
 
 
 def assign(

@@ -9,6 +9,8 @@ from pmgsync.render.perl.faults import Exhausted
 
 CLOCK_EVERY = 256
 """Steps between two looks at the clock."""
+_BYTES_OF_AN_ITEM = 64
+"""Of its place in the list, and of a short text in it."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class Limits:
 
     steps: int = 2_000_000
     output: int = 16 * 2**20  # bytes, of the result and of any one string
+    made: int = 256 * 2**20  # bytes, of all strings and lists on the way, kept or not
     items: int = 1_000_000  # of any one list
     seconds: float = 5.0
     depth: int = 60  # of templates, blocks and macros that call each other
@@ -32,6 +35,7 @@ class Budget:
         self._steps = 0
         self._next_look = CLOCK_EVERY
         self._produced = 0
+        self._made = 0
         self.depth = 0
 
     def step(self, count: int = 1) -> None:
@@ -73,6 +77,18 @@ class Budget:
         self.step(size >> 10)
         if size > self.limits.output:
             self._too_large()
+        self.makes(size)
+
+    def makes(self, size: int) -> None:
+        """Something of about `size` bytes was made. What of it is kept is not known."""
+        self._made += size
+        if self._made > self.limits.made:
+            most = self.limits.made >> 20
+            raise Exhausted(f"makes more than {most} MiB of texts and lists on the way")
+
+    def makes_items(self, count: int) -> None:
+        """A list of that many items was made, or a hash."""
+        self.makes(count * _BYTES_OF_AN_ITEM)
 
     def grows_to(self, size: int) -> None:
         """A string that is made piece by piece has `size` bytes by now; each piece is a step."""

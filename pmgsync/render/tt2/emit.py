@@ -22,6 +22,8 @@ from pmgsync.render.tt2 import nodes as tt2
 from pmgsync.render.tt2.leaving import leaves_nearest_block, leaves_through
 from pmgsync.render.tt2.program import MAIN
 
+FEW_ITEMS = 16
+"""A list of so many costs no more than the step that makes it."""
 MOST_LOOPS = 8
 """Loops inline in each other; a deeper one's round is a block. Python allows 20."""
 
@@ -197,7 +199,8 @@ class _Emitter:
         return self._items(node.items, node.line)
 
     def _items(self, items: Sequence[tt2.Expression], line: int) -> jinja.Expr:
-        return jinja.List([self.value(item) for item in items], lineno=line)
+        made = jinja.List([self.value(item) for item in items], lineno=line)
+        return operation("counted", line, made) if len(items) > FEW_ITEMS else made
 
     def _hash(self, node: tt2.HashOf) -> jinja.Expr:
         flat = [part for pair in node.pairs for part in pair]

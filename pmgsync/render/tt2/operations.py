@@ -128,9 +128,14 @@ def items(tt: Machine, first: Value, last: Value) -> Value:
 def join(tt: Machine, pieces: list[Value]) -> str:
     """Texts one after the other."""
     joined = "".join(map(text, pieces))
-    if len(joined) > 4096:  # noqa: PLR2004 - small ones need no counting
-        tt.budget.fits(len(joined))
+    tt.budget.fits(len(joined))
     return joined
+
+
+def counted(tt: Machine, items: list[Value]) -> list[Value]:
+    """A list that stands in the template, each time it is made."""
+    tt.budget.makes_items(len(items))
+    return items
 
 
 def keep(tt: Machine, value: Value) -> Value:
@@ -386,6 +391,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "assign_named": assign_named,
     "attempt": attempt,
     "capture": capture,
+    "counted": counted,
     "clear": clear,
     "compare": compare,
     "divide": divide,
