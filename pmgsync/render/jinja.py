@@ -25,6 +25,7 @@ from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from pmgsync.errors import InvalidError
 from pmgsync.render.errors import LimitError, too_much_in_tags
 from pmgsync.render.errors import TemplateError as OurError
 from pmgsync.render.jinja_bounds import (
@@ -139,7 +140,10 @@ class _Loader(BaseLoader):
         self._load = load
 
     def get_source(self, environment: Value, template: str) -> Value:  # noqa: ARG002 - Jinja2's
-        source = self._load(template)
+        try:
+            source = self._load(template)
+        except InvalidError as error:  # the lookup refuses the name
+            raise RefusedError(str(error)) from None
         if source is None:
             raise TemplateNotFound(template)
         if len(source) > MOST_SOURCE:

@@ -136,6 +136,7 @@ class Writer:
     def __init__(self, random: Random, depth: int = 3) -> None:
         self.random = random
         self.depth = depth
+        self.may_leave = True
         self._statements: list[Callable[[], str]] = [
             self.show,
             self.show,
@@ -286,10 +287,10 @@ class Writer:
         loop = self.tag(
             f"loop.{self.one_of(['count', 'index', 'first', 'last', 'size', 'next.q'])}"
         )
-        return self.tag(f"FOREACH {head}") + loop + self.body(self.depth) + self.tag("END")
+        return self.tag(f"FOREACH {head}") + loop + self.round() + self.tag("END")
 
     def while_(self) -> str:
-        body = self.body(self.depth)
+        body = self.round()
         start, step = self.tag("w = 0"), self.tag("w = w + 1")
         return start + self.tag("WHILE w < 3") + step + body + self.tag("END")
 
@@ -336,7 +337,9 @@ class Writer:
 
     def macro(self) -> str:
         arguments = self.one_of(["", "(a)", "(a, b)"])
+        outer, self.may_leave = self.may_leave, False  # a loop of whoever calls it: refused
         body = self.body(self.depth)
+        self.may_leave = outer
         made = self.tag(f"MACRO m{arguments} BLOCK") + body + self.tag("END")
         return made + self.tag(self.one_of(["m", "m(1)", "m(1, 2)", "m(s, b = 3)"]))
 
@@ -355,8 +358,16 @@ class Writer:
         )
         return self.tag(f"{self.expression(1)} {tail}")
 
+    def round(self) -> str:
+        """The body of a loop."""
+        outer, self.may_leave = self.may_leave, True
+        body = self.body(self.depth)
+        self.may_leave = outer
+        return body
+
     def leave(self) -> str:
-        return self.tag(f"{self.one_of(['NEXT', 'LAST'])} IF {self.expression(1)}")
+        made = self.tag(f"{self.one_of(['NEXT', 'LAST'])} IF {self.expression(1)}")
+        return made if self.may_leave else ""
 
     def signal(self) -> str:
         word = self.one_of(["RETURN", "STOP", "CLEAR", "THROW x.y 'z'"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pmgsync.errors import InvalidError
 from pmgsync.render.errors import LimitError, TemplateError
 from pmgsync.render.jinja import render_jinja
 from pmgsync.render.perl.budget import Limits
@@ -60,6 +61,16 @@ def test_other_templates_are_found_by_the_lookup() -> None:
     more = {"part": b"<{{ pmg.mail.relay }}>\n", "macros": b"{% macro m() %}m{% endmacro %}"}
     assert rendered("{% include 'part' %}", more=more) == b"<192.0.2.1>\n"
     assert rendered("{% import 'macros' as x %}{{ x.m() }}", more=more) == b"m"
+
+
+def test_a_name_that_the_lookup_refuses_is_an_error_there() -> None:
+    def load(name: str) -> bytes | None:
+        if name == "t.j2":
+            return b"\n{% include '../x' %}"
+        raise InvalidError("is no name of a template", where=name)
+
+    with pytest.raises(TemplateError, match=r"^t\.j2 line 2: \.\./x: is no name of a template"):
+        render_jinja("t.j2", {}, load, time.monotonic)
 
 
 def test_bytes_of_values_come_out_as_they_were() -> None:
