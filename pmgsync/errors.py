@@ -189,3 +189,9 @@ class TransportError(PmgsyncError):
     """The other end cannot be reached, or the connection broke."""
 
     retryable = True
+
+
+class NotLetInError(TransportError):
+    """The other end has ended the connection without a word, as it does where it does not know the
+    certificate that was shown. (TLS tells the client no more.)
+    """

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from pmgsync.agent.peers import Peers
+from pmgsync.agent.reach import Reach
 from pmgsync.errors import GapError, PeerError, PmgsyncError
 from pmgsync.model.membership import Member
 from pmgsync.model.messages import Memberships, ToAgent
@@ -44,6 +45,8 @@ class GossipParts:
     others: Callable[[], Collection[Member]]
     links_after: Callable[[int, int], tuple[bytes, ...]]
     take: Callable[[ToAgent], object]
+    shut_out_by: Callable[[Collection[int]], None] = lambda _cids: None
+    """Is told after each round who does not let this node in."""
 
 
 class Gossip:
@@ -53,6 +56,12 @@ class Gossip:
         self._parts = parts
         self._every_s = every_s
         self._turn = self._rounds = 0
+        self._reach = Reach()
+
+    @property
+    def is_alone(self) -> bool:
+        """Does nobody answer, for some rounds now?"""
+        return self._reach.is_alone
 
     async def run(self) -> None:
         """Ask, again and again."""
@@ -64,6 +73,7 @@ class Gossip:
         """Ask the next ones of those that nobody tells."""
         self._rounds += 1
         members = sorted(self._parts.uninformed(), key=lambda member: member.cid)
+        self._reach.forget_others([member.cid for member in members])
         if not members and self._rounds % RARELY == 0:
             others = sorted(self._parts.others(), key=lambda member: member.cid)
             at = self._rounds // RARELY % max(1, len(others))
@@ -72,12 +82,15 @@ class Gossip:
             start = self._turn % len(members)
             members = [*members[start:], *members[:start]][:AT_ONCE]
             self._turn += AT_ONCE
+        self._reach.ask([member.cid for member in members])
         await asyncio.gather(*(self._ask(member) for member in members))
+        self._parts.shut_out_by(self._reach.shut_out_by)
 
     async def _ask(self, member: Member) -> None:
         try:
             await self._hear(member)
         except PmgsyncError as error:
+            self._reach.failed(member.cid, error)
             log.debug("%s: %s", member.label, error)
 
     async def _hear(self, member: Member) -> None:
@@ -86,6 +99,7 @@ class Gossip:
         mine = next(parts.history().places_back())
         for place in parts.history().places_back():
             said = await parts.peers.ask(member, Ask(*place))
+            self._reach.answered(member.cid)
             if not isinstance(said, Standing):
                 return
             if said.place <= mine:

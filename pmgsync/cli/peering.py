@@ -50,6 +50,11 @@ AGREED_SECONDS = 60.0
 RENEW_EVERY_S = 1.0
 RENEW_AGAIN_MOST_S = 60.0
 """A master that finds too few for a newer epoch tries again more and more rarely, up to this."""
+ALONE = (
+    "none of the members that this node knows answers it; if all of them were removed while it was "
+    "away (`pmgsync members` on another node says so), nobody can tell it: `pmgsync leave` here, "
+    "and join again"
+)
 WRITTEN_SECONDS = 1.0
 """So long a vote waits for a version that is being written down."""
 WRITTEN_POLL_S = 0.01
@@ -105,6 +110,7 @@ class Peering:
                 others=lambda: () if node.master is not None else self._others,
                 links_after=self._links_after,
                 take=self.take,
+                shut_out_by=self._shut_out_by,
             )
         )
 
@@ -116,7 +122,8 @@ class Peering:
             f"this node has signed for epoch {promised}, which has not begun: it takes in no "
             "version until one begins; the master begins one by itself, or `pmgsync promote` does"
         )
-        lines = (self.listening_trouble, waits if promised > epoch else "")
+        alone = self._node.master is None and self.gossip.is_alone
+        lines = (self.listening_trouble, waits if promised > epoch else "", ALONE if alone else "")
         return (*filter(None, lines), *self._rivals.attention)
 
     # --- life ---
@@ -493,6 +500,10 @@ class Peering:
             connected = node.master.feeds.connected
             return [member for member in self._others if member.cid not in connected]
         return () if agent.link.up else self._others
+
+    def _shut_out_by(self, cids: Collection[int]) -> None:
+        if self._node.master is not None:
+            self._node.master.roster.is_shut_out_by(cids)
 
     @property
     def _others(self) -> Collection[Member]:

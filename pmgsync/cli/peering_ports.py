@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pmgsync.master.register import Register
     from pmgsync.master.requests import CheckKey, Objection
     from pmgsync.master.role import MasterRole
+    from pmgsync.master.roster import Roster
     from pmgsync.model.keys import OwnKeys, Signer
     from pmgsync.model.membership import Member, Membership
     from pmgsync.model.trust import TrustedHistory
@@ -33,6 +34,8 @@ class Mastership(Protocol):
     def role(self) -> MasterRole: ...
     @property
     def register(self) -> Register: ...
+    @property
+    def roster(self) -> Roster: ...
 
 
 class PeeringNode(Protocol):

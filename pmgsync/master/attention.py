@@ -18,6 +18,12 @@ from pmgsync.survey import Problem
 
 NEARLY_FULL: Final = 0.8
 """From then on an admin hears how full the chain is."""
+BACK: Final = "start `pmgsyncd` there or mend the network; it catches up by itself"
+STRANGER: Final = (
+    "it is there and does not let this master in, as if all whom it knew were replaced while it "
+    "was away. Look at `pmgsync members` on both: where the membership is the older one, `pmgsync "
+    "leave`, and join again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ def _node_line(node: NodeStatus, contact: Contact) -> str:
 
 
 def _away_line(node: NodeStatus, contact: Contact) -> str:
-    mend = "start `pmgsyncd` there or mend the network; it catches up by itself"
+    mend = STRANGER if contact.shuts_out else BACK
     if contact.changed is None:
         return f"is away, and was not here since the master started; {mend}"
     why = f" ({node.detail})" if node.detail else ""

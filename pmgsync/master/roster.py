@@ -33,6 +33,8 @@ class Contact:
     """The newest membership that it has written down: epoch and serial."""
     reason: str = ""
     """Why its last stream ended, or why it cannot be served."""
+    shuts_out: bool = False
+    """Does it end the connections that this master makes to it?"""
 
     def outcome_of(self, version: int) -> Outcome | None:
         """What became of `version` there; None if the node has not said."""
@@ -74,7 +76,7 @@ class Roster:
         contact = self._contacts.setdefault(cid, Contact())
         contact.connected, contact.changed, contact.last_contact = True, now, now
         contact.active, contact.report, contact.reason = Standing(position, manifest), None, ""
-        contact.clock_ahead = None
+        contact.clock_ahead, contact.shuts_out = None, False
         self._tell(cid)
 
     def went(self, cid: int, reason: str, now: int) -> None:
@@ -86,6 +88,11 @@ class Roster:
     def heard(self, cid: int, now: int) -> None:
         """Something came."""
         self._contacts.setdefault(cid, Contact()).last_contact = now
+
+    def is_shut_out_by(self, cids: Collection[int]) -> None:
+        """These, and no others, do not let the master in that asks them."""
+        for cid in {*cids, *self._contacts}:
+            self._contacts.setdefault(cid, Contact()).shuts_out = cid in cids
 
     def said_clock(self, cid: int, ahead: int) -> None:
         """Its clock is so many milliseconds ahead of the master's."""

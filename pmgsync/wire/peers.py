@@ -6,7 +6,7 @@ from functools import partial
 
 import grpc
 
-from pmgsync.errors import TransportError
+from pmgsync.errors import NotLetInError, TransportError
 from pmgsync.model.membership import Member, MemberKeys
 from pmgsync.model.peers import Answer, Question
 from pmgsync.ports import AgentEnd
@@ -76,7 +76,7 @@ async def _exchange(call: StreamCall, question: Question, where: str) -> Answer:
     except asyncio.CancelledError:
         if is_being_cancelled():
             raise
-        raise TransportError(BROKE, where=where) from None
+        raise NotLetInError(BROKE, where=where) from None
     if not isinstance(data, bytes):
         code, details = await call.code(), await call.details()
         raise TransportError(f"gave no answer ({code.name}: {details})", where=where)

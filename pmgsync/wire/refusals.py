@@ -14,6 +14,7 @@ from pmgsync.errors import (
     BadSignatureError,
     MalformedError,
     NotAllowedError,
+    NotLetInError,
     OperatorError,
     PeerError,
     PmgsyncError,
@@ -102,16 +103,15 @@ def unreachable(cause: str, where: str) -> TransportError:
     """
     cause = cause.lower()
     what = next((words for sign, words in _NO_CONNECTION if sign in cause), "cannot be reached")
-    return TransportError(what, where=where, mend=_MENDS.get(what, MEND))
+    family = NotLetInError if what == SHUT_OUT else TransportError
+    return family(what, where=where, mend=_MENDS.get(what, MEND))
 
 
 def may_know_another(error: PmgsyncError) -> bool:
     """Is this how it ends where the other end does not know the certificate that was shown? Then it
     may know another one of this node: it has not heard of a change yet, or this node has not.
-
-    TLS tells the client no more than that the connection ends.
     """
-    return isinstance(error, TransportError) and error.what in (SHUT_OUT, BROKE)
+    return isinstance(error, NotLetInError)
 
 
 def error_of(error: grpc.aio.AioRpcError, where: str) -> PmgsyncError:
@@ -133,7 +133,7 @@ def family_of(
     if code is StatusCode.UNAVAILABLE and line.startswith(_GRPC_FAILED):
         return unreachable(line, where)
     if code is StatusCode.UNAVAILABLE and line.lower().startswith(_GRPC_BROKE):
-        return TransportError(BROKE, where=where, mend=MEND)
+        return NotLetInError(BROKE, where=where, mend=MEND)
     return _FAMILY_OF.get(code, TransportError)(line, where=where)
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from pmgsync.errors import MalformedError, NotAllowedError, TransportError
+from pmgsync.errors import MalformedError, NotAllowedError, NotLetInError, TransportError
 from pmgsync.model.changeset import Position
 from pmgsync.model.manifest import Digest, Manifest
 from pmgsync.model.membership import Member
@@ -101,7 +101,7 @@ def test_a_stranger_is_not_answered() -> None:
         handler = Oracle()
         async with oracle(handler, make_node(2, "node2")) as (_, where, _):
             stranger = make_node(3, "stranger")
-            with pytest.raises((TransportError, NotAllowedError)):
+            with pytest.raises((NotLetInError, NotAllowedError)):
                 await soon(GrpcPeers(stranger.identity).ask(where, Ask(0, 0)), 6)
             assert handler.heard == []
 

@@ -1,7 +1,10 @@
 """Who has not heard of a newer epoch is told, and who has tells."""
 
+from collections.abc import Collection
+
 from pmgsync.agent.gossip import AT_ONCE, RARELY, Gossip, GossipParts
-from pmgsync.errors import GapError, PeerError, TransportError
+from pmgsync.agent.reach import ROUNDS
+from pmgsync.errors import GapError, NotLetInError, PeerError, PmgsyncError, TransportError
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.membership import Member
 from pmgsync.model.messages import Memberships, ToAgent
@@ -22,6 +25,8 @@ class Village:
         self.asked: list[tuple[int, Question]] = []
         self.uninformed: list[int] = [cid for cid in self.histories if cid != 1]
         self.down: set[int] = set()
+        self.why: PmgsyncError = TransportError("connection refused")
+        self.shut_out: Collection[int] = ()
         self.clock = FakeClock()
         me = self.histories[1]
         self.gossip = Gossip(
@@ -33,13 +38,17 @@ class Village:
                 others=lambda: [member(cid) for cid in self.histories if cid != 1],
                 links_after=lambda epoch, serial: _bytes(me.links_after(epoch, serial)),
                 take=lambda message: _take(me, message),
+                shut_out_by=self._note,
             )
         )
+
+    def _note(self, cids: Collection[int]) -> None:
+        self.shut_out = cids
 
     async def ask(self, member: Member, question: Question, *, seconds: float = 2.0) -> Answer:
         self.asked.append((member.cid, question))
         if member.cid in self.down:
-            raise TransportError("connection refused")
+            raise self.why
         history = self.histories[member.cid]
         links: tuple[bytes, ...] = ()
         if isinstance(question, Ask):
@@ -91,6 +100,45 @@ async def test_who_knows_less_is_told() -> None:
     village.asked.clear()
     await village.gossip.round()
     assert [type(question) for _, question in village.asked] == [Ask, Ask]
+
+
+@in_loop
+async def test_who_ends_the_connection_again_and_again_is_named() -> None:
+    village = Village([GENESIS], [GENESIS], [GENESIS])
+    village.down, village.why = {2}, NotLetInError("the connection broke")
+    for _ in range(ROUNDS):
+        assert not village.shut_out
+        await village.gossip.round()
+    assert village.shut_out == {2}
+    assert not village.gossip.is_alone
+    village.why = TransportError("connection refused")  # it is stopped
+    for _ in range(2 * ROUNDS):
+        await village.gossip.round()
+    assert not village.shut_out
+    village.why = NotLetInError("the connection broke")
+    for _ in range(ROUNDS):
+        await village.gossip.round()
+    village.uninformed = [3]  # it follows again
+    await village.gossip.round()
+    assert not village.shut_out
+
+
+@in_loop
+async def test_who_reaches_nobody_for_some_rounds_is_alone() -> None:
+    village = Village([GENESIS], [GENESIS], [GENESIS])
+    village.down = {2, 3}
+    for _ in range(ROUNDS + 1):
+        assert not village.gossip.is_alone
+        await village.gossip.round()
+    assert village.gossip.is_alone
+    village.down = {2}
+    for _ in range(2):
+        await village.gossip.round()
+    assert not village.gossip.is_alone
+    village.down, village.uninformed = {2, 3}, []  # it has a master
+    for _ in range(2 * ROUNDS):
+        await village.gossip.round()
+    assert not village.gossip.is_alone
 
 
 @in_loop
