@@ -140,7 +140,7 @@ class Node:
                 from pmgsync.cli.master_assembly import build_master
 
                 master = build_master(self.parts, me, chain, source, self.settings, self._trust)
-                master.feeds.on_promise = peering.heard_of_promise
+                master.feeds.on_promise = peering.renewal.heard
             agent = build_agent(
                 self.parts, me, chain, source, self.settings, master, chain_grew=self._chain_grew
             )
@@ -311,7 +311,7 @@ class Node:
             group.create_task(rotate_when_due(self))
             if self.master is not None:
                 group.create_task(self.master.role.run())
-                group.create_task(peering.renew_forever())
+                group.create_task(peering.renewal.run())
 
     async def _every_second(self, peering: Peering) -> None:
         """Small duties in one loop: each wake-up is what an idle daemon costs."""

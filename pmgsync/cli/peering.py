@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
 from pmgsync.agent.fetching import Fetcher, FetchParts
 from pmgsync.agent.gossip import Gossip, GossipParts
-from pmgsync.agent.hearsay import Hearsay
+from pmgsync.agent.renewing import Renewal, RenewalParts
 from pmgsync.agent.rival import RivalParts, Rivals
 from pmgsync.agent.voting import Voting, VotingParts
 from pmgsync.cli.peering_ports import MemberPort, PeeringNode, PeeringParts
 from pmgsync.errors import (
     NoMasterError,
     OperatorError,
-    PmgsyncError,
     RivalError,
     TransportError,
 )
@@ -33,7 +32,6 @@ from pmgsync.model.lineage import Lineage
 from pmgsync.model.membership import Member, MemberKeys, Membership
 from pmgsync.model.messages import BATCH_BYTES, MESSAGE_BYTES, Memberships, ToAgent
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Tell
-from pmgsync.model.promotion import voters
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Look, MasterEnd
 
@@ -47,9 +45,6 @@ log = logging.getLogger(__name__)
 YIELD_SECONDS = 10.0
 """So long a master publishes nothing for a candidate that asked it to step down."""
 AGREED_SECONDS = 60.0
-RENEW_EVERY_S = 1.0
-RENEW_AGAIN_MOST_S = 60.0
-"""A master that finds too few for a newer epoch tries again more and more rarely, up to this."""
 ALONE = (
     "none of the members that this node knows answers it; if all of them were removed while it was "
     "away (`pmgsync members` on another node says so), nobody can tell it: `pmgsync leave` here, "
@@ -88,8 +83,7 @@ class Peering:
         self._agreed = (0, 0.0)
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
-        self._hearsay = Hearsay()
-        self._renew_wait = self._renew_at = 0.0
+        self.renewal = self._new_renewal()
         self._rivals = Rivals(
             RivalParts(
                 cid=parts.cid,
@@ -111,6 +105,20 @@ class Peering:
                 links_after=self._links_after,
                 take=self.take,
                 shut_out_by=self._shut_out_by,
+            )
+        )
+
+    def _new_renewal(self) -> Renewal:
+        return Renewal(
+            RenewalParts(
+                cid=self._parts.cid,
+                clock=self._parts.clock,
+                busy=self._node.busy,
+                history=self.history,
+                leads=lambda: self._node.master is not None and not self._yields_to,
+                promised=lambda: self.voting.ballot.epoch,
+                run=lambda: self.candidate().run(),
+                begin=self._begin,
             )
         )
 
@@ -404,47 +412,6 @@ class Peering:
         self.take(Memberships((won.document.to_bytes(),)))
         # The others are told by the gossip of the new role, at once.
         await self._node.roles_changed()
-
-    async def renew_forever(self) -> None:
-        """As the master: when somebody has signed for an epoch that never began, begin a newer one.
-
-        Until then, whoever has signed takes in no version.
-        """
-        clock, said = self._parts.clock, ""
-        while True:
-            await clock.sleep(RENEW_EVERY_S)
-            asks = self._who_has_signed()
-            if asks is None or self._node.busy.locked() or clock.monotonic() < self._renew_at:
-                continue
-            try:
-                async with self._node.busy:
-                    won = await self.candidate().run()
-                    # Before the roles change, which ends this loop.
-                    self._hearsay.acted(asks, clock.monotonic())
-                    log.warning("begins a newer epoch, as cid %d has signed for one", asks)
-                    await self._begin(won)
-                self._renew_wait = 0.0
-            except PmgsyncError as error:
-                self._renew_wait = min(RENEW_AGAIN_MOST_S, 2 * self._renew_wait or RENEW_EVERY_S)
-                self._renew_at = clock.monotonic() + self._renew_wait
-                if str(error) != said:
-                    said = str(error)
-                    log.warning("members have signed for a newer epoch: %s", error)
-
-    def heard_of_promise(self, member: Member, epoch: int) -> None:
-        """A node that follows has signed for `epoch`, which has not begun; 0: for none."""
-        self._hearsay.heard(member.cid, epoch)
-        self._renew_at = 0.0  # somebody follows again, and may sign
-
-    def _who_has_signed(self) -> int | None:
-        """The member, or this master, that waits for a newer epoch; None where it is not time."""
-        if self._node.master is None or self._yields_to:
-            return None
-        membership = self.history().membership
-        if self.voting.ballot.epoch > membership.epoch:
-            return self._parts.cid
-        cids = {member.cid for member in voters(membership)}
-        return self._hearsay.due(membership.epoch, cids, self._parts.clock.monotonic())
 
     # --- what this node believes ---
 

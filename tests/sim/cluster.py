@@ -139,7 +139,7 @@ class SimNode:
         history = TrustedHistory(self.chain, store.head()[0], promised=promised)
         roster = Roster()
         feeds = Feeds(store, history, self.keys, clock, roster)
-        feeds.on_promise = peering.heard_of_promise
+        feeds.on_promise = peering.renewal.heard
         register = Register(history, self.keys, clock, self._write_chain, lambda: announce())
 
         def announce() -> None:
@@ -191,7 +191,7 @@ class SimNode:
             group.create_task(peering.gossip.run())
             if self.master is not None:
                 group.create_task(self.master.role.run())
-                group.create_task(peering.renew_forever())
+                group.create_task(peering.renewal.run())
 
     def _spawn(self, work: Awaitable[None]) -> None:
         async def quietly() -> None:
