@@ -33,7 +33,7 @@ from tests.sim.cluster import RECOVERY, SimCluster, SimNode
 from tests.sim.keys import Pair
 from tests.sim.virtual import run_virtually
 
-SCHEDULES = int(os.environ.get("CLUSTER_SCHEDULES", "24"))
+SCHEDULES = int(os.environ.get("CLUSTER_SCHEDULES", "16"))
 SEED = int(os.environ.get("CLUSTER_SEED", "1"))
 STEPS = 30
 MOST_MEMBERS = 7

@@ -17,7 +17,7 @@ from pmgsync.errors import PeerError
 from tests.sim import pen
 from tests.sim.electorate import World
 
-SCHEDULES = int(os.environ.get("VOTES_SCHEDULES", "1000"))
+SCHEDULES = int(os.environ.get("VOTES_SCHEDULES", "600"))
 SEED = int(os.environ.get("VOTES_SEED", "1"))
 STEPS = 40
 

@@ -428,14 +428,14 @@ class SimCluster:
     @property
     def members(self) -> list[SimNode]:
         """The members by the newest epoch, but for those whom only an admin can bring back: who
-        was told that it was removed, by a link that was displaced; and who is known to the others
-        by keys of before only, or not at all, and knows them no better.
+        was told that it was removed, by a link that was displaced; and who can ask none of the
+        others, nor be asked, as one knows the other by keys of before only, or not at all.
         """
         newest = Membership.from_bytes(self.leader.chain[-1].payload)
         left = [self.nodes[m.cid] for m in voters(newest) if not self.nodes[m.cid].removed]
         found = [self.leader]
         for one in found:
-            near = [node for node in left if _knows(node, one) or _knows(one, node)]
+            near = [node for node in left if _can_ask(node, one) or _can_ask(one, node)]
             found += [node for node in near if node not in found]
         return found
 
@@ -454,10 +454,12 @@ class SimCluster:
         return len(seen) == len(files) == 1
 
 
-def _knows(one: SimNode, other: SimNode) -> bool:
-    """Does the chain of `one` name `other` with the keys that it shows?"""
-    members = Membership.from_bytes(one.chain[-1].payload).members
-    return other.keys.current.keys in [member.keys for member in members]
+def _can_ask(one: SimNode, other: SimNode) -> bool:
+    """Does `one` know `other` by the keys that it shows, and is it let in with any of its own?"""
+    newest = [Membership.from_bytes(node.chain[-1].payload) for node in (one, other)]
+    known, there = (membership.members for membership in newest)
+    shown = other.keys.current.keys in [member.keys for member in known]
+    return shown and any(pair.keys == member.keys for pair in one.keys.pairs for member in there)
 
 
 async def _here(work: Callable[[], T], /) -> T:

@@ -204,9 +204,9 @@ class World:
         )
 
     def gossip(self, one: int, other: int) -> None:
-        """Each hands over the links that the other lacks, if one of them knows the other."""
+        """Each hands over the links that the other lacks, if they know each other."""
         here, there = self.sites[one], self.sites[other]
-        if self.reach(one, other) and (here.knows(there) or there.knows(here)):
+        if self.reach(one, other) and here.knows(there) and there.knows(here):
             self._take_links(here, there)
             self._take_links(there, here)
 
@@ -467,14 +467,14 @@ class World:
 
     @property
     def is_level(self) -> bool:
-        """Do all members believe and have the same? Not asked of who knows none of the others, and
-        whom none knows.
+        """Do all members believe and have the same? Not asked of who can hear of the newest epoch
+        from nobody, as they do not know each other.
         """
         newest = max((s.history.membership for s in self.sites.values()), key=lambda m: m.epoch)
         members = [self.sites[member.cid] for member in voters(newest)]
         found = [self.sites[newest.master]]
         for one in found:
-            near = [site for site in members if site.knows(one) or one.knows(site)]
+            near = [site for site in members if site.knows(one) and one.knows(site)]
             found += [site for site in near if site not in found]
         leader = found[0]
         return all(
