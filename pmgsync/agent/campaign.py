@@ -138,7 +138,7 @@ def _plan(survey: Survey, *, recovery: bool, handover: bool) -> Plan:
         source=source,
         until=until,
         lost=lost,
-        lost_known=way is Way.HANDOVER or survey.announced is not None or _leads(survey),
+        lost_known=way is Way.HANDOVER or _leads(survey),
     )
     if why := _no_room(made.way, survey.chain_bytes) or _before_the_base(made, membership):
         return replace(made, hindrance=why)

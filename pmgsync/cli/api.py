@@ -243,7 +243,8 @@ class Api:
         # As above: rare, and its code need not stay in memory.
         from pmgsync.cli.promoting import prospect
 
-        return await prospect(self._node, recovery=call.flag("recovery"))
+        keys = call.query.get("recovery", "").split(",")
+        return await prospect(self._node, [key for key in keys if key])
 
     async def _promote(self, call: Call) -> Mapping[str, Any]:
         from pmgsync.cli.promoting import promote

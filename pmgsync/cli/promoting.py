@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from pmgsync.agent.campaign import Heard, Plan, Survey, Way, plan
 from pmgsync.cli.node import Node
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
-from pmgsync.errors import DeadlineError, OperatorError, UsageError
+from pmgsync.errors import DeadlineError, NoMasterError, OperatorError
 from pmgsync.master.founding import recovery_keys, recovery_text, refounded
 from pmgsync.model.envelope import seal
 from pmgsync.model.keys import Signer, SigningKey
@@ -28,14 +29,15 @@ NOTICE_SECONDS = 6.0
 NOTICE_POLL_S = 0.2
 
 
-async def prospect(node: Node, *, recovery: bool) -> Mapping[str, Any]:
-    """What a promotion of this node would be.
+async def prospect(node: Node, keys: Sequence[str]) -> Mapping[str, Any]:
+    """What a promotion of this node would be, with the recovery keys that have these ids at hand
+    (none: without). A key that does not count is a hindrance, also where it would not be needed.
 
     Members that say they are connected to a master which answers nobody here may just not have
     noticed yet that it is lost: they are given the time for that.
     """
     candidate, clock = _peering(node).candidate(), node.parts.clock
-    deadline = clock.monotonic() + NOTICE_SECONDS
+    deadline, recovery = clock.monotonic() + NOTICE_SECONDS, bool(keys)
     while True:
         survey = await candidate.survey()
         _require_other_master(node, recovery=recovery)
@@ -57,7 +59,9 @@ async def prospect(node: Node, *, recovery: bool) -> Mapping[str, Any]:
         fetch=_fetched(survey, made),
         lost=_lost(made),
         lost_known=made.lost_known,
-        hindrance=made.hindrance,
+        last_heard=node.require_agent().link.last_heard,
+        as_of=clock.now(),
+        hindrance=_why_no_key(node, keys) or made.hindrance,
     ).to_json()
 
 
@@ -156,7 +160,10 @@ async def _hear_of(node: Node, peering: Peering, epoch: int) -> Membership:
 async def _promote(
     node: Node, peering: Peering, recovery: Sequence[Signer], only: Way | None = None
 ) -> Mapping[str, Any]:
-    began = node.parts.clock.monotonic()
+    clock = node.parts.clock
+    began, as_of = clock.monotonic(), clock.now()
+    before = peering.history().membership.master_member.label
+    last_heard = node.require_agent().link.last_heard
     won = await peering.promote(recovery, only)
     membership = Membership.from_bytes(won.document.payload)
     following = await _following(node, membership, {member.cid for member in won.plan.ask})
@@ -170,7 +177,10 @@ async def _promote(
         following=following,
         lost=_lost(won.plan),
         lost_known=won.plan.lost_known,
+        last_heard=last_heard,
+        as_of=as_of,
         instead=won.instead,
+        before=before,
         ms=_ms(node, began),
     ).to_json()
 
@@ -205,15 +215,27 @@ def _require_other_master(node: Node, *, recovery: bool) -> None:
 
 
 def _recovery(node: Node, text: str) -> Sequence[Signer]:
-    """The keys in `text`, if that which counts here is among them."""
+    """The keys in `text`, if that which counts here is among them; else `NoMasterError`."""
     keys = recovery_keys(text)
-    if all(key.public_key != node.history.known_membership.recovery for key in keys):
-        raise UsageError(
-            "is not the recovery key of this cluster",
-            where="recovery key",
-            mend="it may have been replaced, or be that of another cluster",
-        )
+    if why := _why_no_key(node, [key.public_key.key_id for key in keys]):
+        raise NoMasterError(f"this node cannot be the master: {why}")
     return keys
+
+
+def _why_no_key(node: Node, keys: Sequence[str]) -> str:
+    """Why none of the recovery keys with these ids counts here; empty: one does, or there are
+    none.
+    """
+    chain = [Membership.from_bytes(link.payload) for link in node.history.known_chain]
+    if not keys or chain[-1].recovery.key_id in keys:
+        return ""
+    for before, after in reversed(list(pairwise(chain))):
+        if before.recovery.key_id in keys and after.recovery != before.recovery:
+            return (
+                "that recovery key counts no longer: membership "
+                f"{after.epoch}.{after.serial} has replaced it; take the newest one"
+            )
+    return "that is not the recovery key of this cluster, nor has it been"
 
 
 def _signers(peering: Peering) -> tuple[str, ...]:

@@ -39,8 +39,9 @@ class MemberWord:
 class Prospect:
     """GET /v1/promotion: what a promotion of this node would be. `hindrance`: why it cannot be.
 
-    `lost` names the versions that nobody reached has, unless that is not `lost_known`; `fetch` what
-    this node would fetch first.
+    `lost` names the versions that nobody reached hands over, and without `lost_known` there may be
+    more: all that the master, `last_heard` before `as_of` (milliseconds since 1970; None: not since
+    this node started), has published alone since then. `fetch` is what this node would fetch first.
     """
 
     way: str
@@ -54,6 +55,8 @@ class Prospect:
     fetch: str = ""
     lost: str = ""
     lost_known: bool = True
+    last_heard: int | None = None
+    as_of: int = 0
     hindrance: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -76,6 +79,8 @@ class Prospect:
             fetch=fields.optional("fetch", str) or "",
             lost=fields.optional("lost", str) or "",
             lost_known=fields.take("lost_known", bool),
+            last_heard=fields.optional_count("last_heard"),
+            as_of=fields.count("as_of"),
             hindrance=fields.optional("hindrance", str) or "",
         )
 
@@ -112,7 +117,8 @@ class Refounded:
 @dataclass(frozen=True, slots=True)
 class Promoted:
     """POST /v1/promote: this node is the master. `following`: the members that follow by now;
-    `instead`: why the master before did not hand over, where the recovery key has signed instead.
+    `instead`: why the master before did not hand over, where the recovery key has signed instead;
+    `before`: who that was. What is lost is said as in `Prospect`.
     """
 
     way: str
@@ -125,7 +131,10 @@ class Promoted:
     lost: str
     ms: int
     lost_known: bool = True
+    last_heard: int | None = None
+    as_of: int = 0
     instead: str = ""
+    before: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The document."""
@@ -151,5 +160,8 @@ class Promoted:
             lost=fields.take("lost", str),
             ms=fields.count("ms"),
             lost_known=fields.take("lost_known", bool),
+            last_heard=fields.optional_count("last_heard"),
+            as_of=fields.count("as_of"),
             instead=fields.optional("instead", str) or "",
+            before=fields.optional("before", str) or "",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ControlClient
@@ -40,15 +40,17 @@ def _configure_promote(parser: argparse.ArgumentParser) -> None:
         "its configuration and history; the other nodes join it anew",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would happen, and change nothing"
+        "--dry-run",
+        action="store_true",
+        help="say what would happen (and whether the recovery key counts), and change nothing",
     )
     parser.add_argument("--json", action="store_true", help="for scripts")
 
 
 def _promote(options: argparse.Namespace, place: Place) -> int:
     key = _key(options.recovery_key)
+    recovery: dict[str, Any] = {} if key is None else {"recovery": _ids(key)}
     with ControlClient(place.root) as client:
-        recovery = {"recovery": 1} if key else {}
         document = client.get("/v1/promotion", **recovery)
         prospect = Prospect.from_json(document)
         if options.force_new_cluster:
@@ -61,8 +63,9 @@ def _promote(options: argparse.Namespace, place: Place) -> int:
         if prospect.hindrance:
             raise NoMasterError(
                 "this node cannot be the master now",
-                mend="mend what is named above, or use "
-                + ("`--force-new-cluster`" if key else "`--recovery-key`"),
+                mend="mend what is named above, or use `--recovery-key`"
+                if key is None
+                else "mend what is named above; where that cannot be, `--force-new-cluster`",
             )
         answer = client.post("/v1/promote", {"recovery_key": key})
     return _print(answer, as_json=options.json)
@@ -103,6 +106,15 @@ def _key(file: str | None) -> str | None:
         raise UsageError(f"cannot be read: {error.strerror}", where=file) from None
     except UnicodeDecodeError:
         raise UsageError("holds no recovery key", where=file) from None
+
+
+def _ids(key: str) -> str:
+    """The ids of the keys in that text, which is what the daemon needs to say whether they count;
+    `UsageError` where it has none.
+    """
+    from pmgsync.master.founding import recovery_keys
+
+    return ",".join(one.public_key.key_id for one in recovery_keys(key))
 
 
 def _print(answer: dict[str, object], *, as_json: bool) -> int:

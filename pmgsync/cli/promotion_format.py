@@ -10,6 +10,8 @@ from pmgsync.cli.promotion_answers import (
     Prospect,
     Refounded,
 )
+from pmgsync.cli.version_format import moment
+from pmgsync.model.duration import duration
 from pmgsync.model.paths import printable
 
 
@@ -32,7 +34,7 @@ def prospect_text(prospect: Prospect, *, recovery: bool = False) -> str:
     lines += [f"  {_word(word)}" for word in prospect.members]
     if prospect.fetch:
         lines.append(f"first fetched: {printable(prospect.fetch)}")
-    lines.append(_lost(prospect.lost, known=prospect.lost_known))
+    lines.append(_lost(prospect, master))
     if prospect.hindrance:
         lines.append(f"it cannot be: {printable(prospect.hindrance)}")
     return "\n".join(lines)
@@ -47,7 +49,7 @@ def new_cluster_text(prospect: Prospect) -> str:
             f"{printable(prospect.me)} founds a new cluster of itself alone, after version "
             f"{printable(prospect.head)}, with a new recovery key",
             f"to be joined anew, after `pmgsync leave` there: {members}",
-            _lost(prospect.lost, known=prospect.lost_known),
+            _lost(prospect, printable(prospect.master)),
         ]
     )
 
@@ -69,7 +71,7 @@ def promoted_text(promoted: Promoted) -> str:
             f"the recovery key has signed, as a handover failed: {printable(promoted.instead)}"
         )
     if promoted.lost or not promoted.lost_known:
-        lines.append(_lost(promoted.lost, known=promoted.lost_known))
+        lines.append(_lost(promoted, printable(promoted.before)))
     return "\n".join(lines)
 
 
@@ -97,15 +99,30 @@ def _word(word: MemberWord) -> str:
     return f"{printable(word.member)}: {printable(said)}"
 
 
-def _lost(lost: str, *, known: bool) -> str:
-    if not known:
+def _lost(said: Prospect | Promoted, master: str) -> str:
+    """What is lost with `master`, as far as anybody can know: only it knows what it published after
+    its last word here.
+    """
+    if said.lost_known and not said.lost:
+        return "lost: nothing"
+    heard = f"{master} was last heard {_when(said)}"
+    if said.lost:
+        return (
+            f"lost, as nobody who answers hands it over: {printable(said.lost)}; where the old "
+            f"master or another node has it, it is kept there as orphaned; {heard}"
+        )
+    if said.last_heard is None:
         return (
             "lost: not known, as this node has not heard the master since it started; where the "
             "old master has more, it is kept there as orphaned"
         )
-    if not lost:
-        return "lost: nothing"
     return (
-        f"lost, as nobody who answers has it: {printable(lost)}; where the old master has it, it "
-        "is kept there as orphaned"
+        f"lost: nothing that is known here; {heard}, and what it published alone since then is "
+        "kept there as orphaned"
     )
+
+
+def _when(said: Prospect | Promoted) -> str:
+    if said.last_heard is None:
+        return "before this node started"
+    return f"{duration(said.as_of - said.last_heard)} ago ({moment(said.last_heard)})"

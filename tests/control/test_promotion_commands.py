@@ -9,7 +9,12 @@ import pytest
 from pmgsync.cli.answers import ShownFile
 from pmgsync.cli.orphan_answers import OrphanLine, ShownOrphan
 from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
+from pmgsync.master.founding import recovery_text
+from pmgsync.model.keys import SigningKey
 from tests.control.fake_node import NOW, Served, outcome
+
+KEY = SigningKey(b"r" * 32)
+KEY_TEXT = recovery_text(KEY) + "\n"
 
 PROSPECT = Prospect(
     way="majority",
@@ -22,6 +27,9 @@ PROSPECT = Prospect(
     members=(MemberWord("mail1(1)", why="connection refused"), MemberWord("mail3(3)", "1.15")),
     fetch="versions after 1.14 up to 1.15, from mail3(3)",
     lost="version 1.16",
+    lost_known=False,
+    last_heard=NOW,
+    as_of=NOW + 14_500,
 )
 PROMOTED = Promoted(
     way="majority",
@@ -33,6 +41,10 @@ PROMOTED = Promoted(
     following=("mail3(3)",),
     lost="version 1.16",
     ms=212,
+    lost_known=False,
+    last_heard=NOW,
+    as_of=NOW + 14_500,
+    before="mail1(1)",
 )
 FILE = ShownFile(
     "etc/pmg/domains", "changed", 12, 10, 0o644, "root:root", False, "--- a\n+++ b\n+x"
@@ -54,8 +66,9 @@ def test_it_says_beforehand_what_will_happen(served: Served, tmp_path: Path) -> 
         "  mail1(1): connection refused",
         "  mail3(3): answers, has version 1.15",
         "first fetched: versions after 1.14 up to 1.15, from mail3(3)",
-        "lost, as nobody who answers has it: version 1.16; where the old master has it, it is kept "
-        "there as orphaned",
+        "lost, as nobody who answers hands it over: version 1.16; where the old master or another "
+        "node has it, it is kept there as orphaned; mail1(1) was last heard 14 s ago (2026-02-02 "
+        "02:40:00)",
     ]
     assert out.splitlines()[:4] == [
         "mail2(2) is the master, epoch 2, after version 1.15 (212 ms)",
@@ -76,8 +89,28 @@ def test_a_dry_run_changes_nothing(served: Served, tmp_path: Path) -> None:
     assert {path for _, path, *_ in served.node.calls} == {"/v1/promotion"}
 
 
+def test_what_the_master_published_after_its_last_word_is_not_called_nothing(
+    served: Served, tmp_path: Path
+) -> None:
+    none = {"lost": ""}
+    serve(
+        served,
+        promotion={**PROSPECT.to_json(), **none},
+        promote={**PROMOTED.to_json(), **none},
+    )
+    _, out, err = outcome("promote", "--root", tmp_path)
+    line = (
+        "lost: nothing that is known here; mail1(1) was last heard 14 s ago (2026-02-02 02:40:00), "
+        "and what it published alone since then is kept there as orphaned"
+    )
+    assert (err.splitlines()[-1], out.splitlines()[-1]) == (line, line)
+    handed_over = {"way": "handover", "lost": "", "lost_known": True}
+    serve(served, promotion={**PROSPECT.to_json(), **handed_over}, promote=PROMOTED.to_json())
+    assert outcome("promote", "--root", tmp_path)[2].splitlines()[-1] == "lost: nothing"
+
+
 def test_what_nobody_can_say_is_not_called_nothing(served: Served, tmp_path: Path) -> None:
-    unknown = {"lost": "", "lost_known": False}
+    unknown = {"lost": "", "lost_known": False, "last_heard": None}
     serve(
         served,
         promotion={**PROSPECT.to_json(), **unknown},
@@ -93,7 +126,7 @@ def test_where_the_master_refuses_it_is_said_that_the_key_decided(
     served: Served, tmp_path: Path
 ) -> None:
     key = tmp_path / "key"
-    key.write_text("ABCD-EFGH\n")
+    key.write_text(KEY_TEXT)
     won = {**PROMOTED.to_json(), "way": "recovery", "instead": "mail1(1) is on hold"}
     serve(served, promotion={**PROSPECT.to_json(), "way": "handover"}, promote=won)
     _, out, err = outcome("promote", "--recovery-key", key, "--root", tmp_path)
@@ -122,20 +155,30 @@ def test_what_cannot_be_is_not_tried(served: Served, tmp_path: Path) -> None:
 def test_the_recovery_key_is_read_from_a_file(served: Served, tmp_path: Path) -> None:
     serve(served, promotion=PROSPECT.to_json(), promote=PROMOTED.to_json())
     key = tmp_path / "key"
-    key.write_text("ABCD-EFGH\n")
+    key.write_text(KEY_TEXT)
     assert outcome("promote", "--recovery-key", key, "--root", tmp_path)[0] == 0
-    assert served.node.calls[-1][3] == {"recovery_key": "ABCD-EFGH\n"}
+    assert served.node.calls[-1][3] == {"recovery_key": KEY_TEXT}
+    # Beforehand, the daemon is told which key it is, and not the key.
+    assert served.node.calls[-2][1:3] == ("/v1/promotion", {"recovery": KEY.public_key.key_id})
 
 
 @pytest.mark.parametrize(
     ("content", "line"),
-    [(None, "cannot be read: No such file"), (b"\xff", "holds no recovery key")],
+    [
+        (None, "cannot be read: No such file"),
+        (b"\xff", "holds no recovery key"),
+        (b"", "is not the recovery key that `pmgsync create` printed"),
+        (b"ABCD-EFGH\n", "is not the recovery key that `pmgsync create` printed"),
+    ],
 )
-def test_a_key_file_that_is_none(tmp_path: Path, content: bytes | None, line: str) -> None:
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_key_file_that_is_none(
+    tmp_path: Path, content: bytes | None, line: str, dry: tuple[str, ...]
+) -> None:
     key = tmp_path / "key"
     if content is not None:
         key.write_bytes(content)
-    code, out, err = outcome("promote", "--recovery-key", key, "--root", tmp_path)
+    code, out, err = outcome("promote", "--recovery-key", key, *dry, "--root", tmp_path)
     assert (code, out) == (2, "")
     assert line in err
     assert err.count("\n") == 1

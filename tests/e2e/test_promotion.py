@@ -53,7 +53,7 @@ def test_after_the_loss_of_the_master_a_majority_makes_another(cluster: Cluster)
     done = heir.pmgsync("promote")
     assert "mail1(1) does not answer as the master: 2 of 3 members must sign" in done.err
     assert re.search(r"mail1\(1\): .*(refused|reached)", done.err)
-    assert "lost: nothing" in done.err
+    assert "lost: nothing that is known here; mail1(1) was last heard " in done.err
     assert "mail2(2) is the master, epoch 2" in done.out
     assert "signed by mail2(2), mail3(3)" in done.out
     assert "followed by mail3(3)" in done.out
@@ -168,8 +168,9 @@ def test_the_recovery_key_decides_where_no_majority_is_left(
     assert "2 of 2 members must sign" in heir.pmgsync("promote", code=6).err
     key = tmp_path / "key"
     key.write_text(recovery_text(SigningKey.generate()))
-    wrong = heir.pmgsync("promote", "--recovery-key", str(key), code=2)
-    assert "is not the recovery key of this cluster" in wrong.err
+    for dry in ([], ["--dry-run"]):
+        wrong = heir.pmgsync("promote", "--recovery-key", str(key), *dry, code=6)
+        assert "that is not the recovery key of this cluster, nor has it" in wrong.err + wrong.out
     key.write_text("AAAA-BBBB")
     assert (
         "is not the recovery key" in heir.pmgsync("promote", "--recovery-key", str(key), code=2).err
