@@ -7,7 +7,7 @@ signed of those who belong to its own newest memberships. Two cases, told apart 
 * At least half of each of these have signed. Then no majority is left on this master's side: it
   signs as well, which is a handover by the rule of the chain, and becomes a node. Where it has
   taken a new identity key meanwhile, it signs with each of those that these memberships name. Whom
-  it let in or removed meanwhile is named: that did not happen.
+  it let in or removed meanwhile is named (`undone`): that did not happen.
 * Fewer. Then each side may have a majority of its own, and an admin has to choose. Both go on, and
   this one says so.
 """
@@ -23,7 +23,7 @@ from pmgsync.model.ballot import Ballot, sign, with_signatures
 from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import OwnKeys, Signer
 from pmgsync.model.membership import Membership
-from pmgsync.model.promotion import grounds_of, half, signed_by, stands_in, voters
+from pmgsync.model.promotion import grounds_of, half, signed_by, stands_in
 from pmgsync.model.trust import Branch, TrustedHistory
 
 log = logging.getLogger(__name__)
@@ -48,15 +48,13 @@ class Rivals:
     def __init__(self, parts: RivalParts) -> None:
         self._parts = parts
         self._standing: Membership | None = None
-        self._undone = ""
 
     @property
     def attention(self) -> tuple[str, ...]:
         """What an admin should know."""
         rival, own = self._standing, self._parts.history().membership
         unsettled = rival is not None and rival.epoch > own.epoch
-        lines = (_choose(rival, own) if rival and unsettled else "", self._undone)
-        return tuple(filter(None, lines))
+        return (_choose(rival, own),) if rival and unsettled else ()
 
     def meet(self, links: Sequence[Envelope]) -> tuple[Envelope, ...] | None:
         """What `RivalError` was raised for: `links` as they may be taken in, with this master's
@@ -70,8 +68,7 @@ class Rivals:
                 self._standing = branch.memberships[-1]
                 log.warning("%s", _choose(self._standing, own))
             return None
-        self._undone = undone(own, branch.memberships[-1])
-        log.warning("goes over to the majority, which has another master. %s", self._undone)
+        log.warning("goes over to the majority, which has another master")
         return tuple(signed if link.digest == signed.digest else link for link in links)
 
     def _give_way(self, branch: Branch, own: Membership) -> Envelope | None:
@@ -121,40 +118,6 @@ def giving_way(branch: Branch, cid: int, own: Sequence[Signer]) -> Envelope | No
     signatures = (sign(document, key) for key in own if key.public_key in named)
     signed = with_signatures(document, *signatures)
     return signed if stands_in(branch.displaced, signed) else None
-
-
-def undone(own: Membership, other: Membership) -> str:
-    """Whom `own` has and `other` has not, the reverse, and who has other keys there; and what to do
-    about it.
-    """
-    here = {member.cid: member for member in voters(own)}
-    there = {member.cid: member for member in voters(other)}
-    let_in = ", ".join(here[cid].label for cid in here if cid not in there)
-    removed = ", ".join(there[cid].label for cid in there if cid not in here)
-    both = here.keys() & there.keys()
-    new_keys = ", ".join(here[c].label for c in here if c in both and here[c].keys != there[c].keys)
-    lines = []
-    if let_in:
-        lines.append(
-            f"let in here while another master was made, and no member: {let_in}; `pmgsync leave` "
-            "there, then join again"
-        )
-    if removed:
-        lines.append(
-            f"removed here while another master was made, and a member again: {removed}; "
-            "`pmgsync delete` on the master"
-        )
-    if new_keys:
-        lines.append(
-            f"has the keys again that it had before another master was made: {new_keys}; `pmgsync "
-            "rotate-keys` there, or join it again if it had joined anew"
-        )
-    if own.recovery != other.recovery:
-        lines.append(
-            f"the recovery key {own.recovery.key_id[:16]}… that was made here does not count, but "
-            f"{other.recovery.key_id[:16]}… does: `pmgsync rotate-keys --recovery` on the master"
-        )
-    return "; ".join(lines)
 
 
 def _choose(rival: Membership, own: Membership) -> str:

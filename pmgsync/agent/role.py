@@ -363,7 +363,8 @@ class AgentRole:
 
     def _all_notes(self) -> tuple[str, ...]:
         troubles = (self._repairing.reported, *self._telling.failures)
-        return (*filter(None, troubles), *self._tree.warnings, *self.notes)
+        undone = self._parts.undone(self._history.membership)
+        return (*filter(None, troubles), *self._tree.warnings, *undone, *self.notes)
 
     def _signed(self, report: Report) -> SignedReport:
         return SignedReport(seal(REPORT_TYPE, report.to_bytes(), self._parts.signer).to_bytes())

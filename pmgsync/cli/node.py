@@ -172,6 +172,8 @@ class Node:
         """The agent believes a longer chain, or another one; or has set links aside, to `known`."""
         membership = Membership.from_bytes(chain[-1].payload)
         began = membership.epoch != self._epoch
+        if self.peering is not None:
+            self.peering.undone.note_down(self.require_agent().history.displaced)
         if self.master is None or began:
             # On the master, its own links are on disk before anybody hears of them.
             self.parts.identity.write_chain(chain)

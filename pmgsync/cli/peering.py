@@ -16,6 +16,7 @@ from pmgsync.agent.fetching import Fetcher, FetchParts
 from pmgsync.agent.gossip import Gossip, GossipParts
 from pmgsync.agent.renewing import Renewal, RenewalParts
 from pmgsync.agent.rival import RivalParts, Rivals
+from pmgsync.agent.undone import Undone
 from pmgsync.agent.voting import Voting, VotingParts
 from pmgsync.cli.peering_ports import MemberPort, PeeringNode, PeeringParts
 from pmgsync.errors import (
@@ -84,6 +85,7 @@ class Peering:
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
         self.renewal = self._new_renewal()
+        self.undone = Undone(parts.store, parts.cluster, parts.clock)
         self._rivals = Rivals(
             RivalParts(
                 cid=parts.cid,
@@ -132,7 +134,8 @@ class Peering:
         )
         alone = self._node.master is None and self.gossip.is_alone
         lines = (self.listening_trouble, waits if promised > epoch else "", ALONE if alone else "")
-        return (*filter(None, lines), *self._rivals.attention)
+        undone = self.undone.lines(self.history().membership)
+        return (*filter(None, lines), *self._rivals.attention, *undone)
 
     # --- life ---
 

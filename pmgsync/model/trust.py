@@ -128,6 +128,8 @@ class TrustedHistory:
         """
         if not chain:
             raise GapError("the membership chain is empty")
+        self.displaced: tuple[Membership, Membership] | None = None
+        """Where the chains part, and what was believed until then, where that was displaced."""
         self._aside: list[tuple[Membership, Envelope]] = []
         self._chain = [chain[0]]
         self._memberships = [genesis_of(chain[0])]
@@ -321,6 +323,7 @@ class TrustedHistory:
                 "a promotion on an earlier link is signed by too few of those who came after it"
             )
         kept = len(self._chain) - len(branch.displaced)
+        self.displaced = self._memberships[kept - 1], self.membership
         self._chain = [*self._chain[:kept], *envelopes]
         self._memberships = [*self._memberships[:kept], *branch.memberships]
         self._aside = []

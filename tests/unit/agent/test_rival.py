@@ -1,12 +1,11 @@
 """A master that changed the membership while the others made another one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
-from pmgsync.agent.rival import RivalParts, Rivals, concession, undone
+from pmgsync.agent.rival import RivalParts, Rivals, concession
 from pmgsync.agent.voting import NOTE, Voting, VotingParts
 from pmgsync.errors import GapError, RivalError
 from pmgsync.model.ballot import NO_BALLOT, Ballot
@@ -171,36 +170,6 @@ def test_it_need_not_be_the_master_of_what_the_promotion_stands_in_already() -> 
     branch = history.branch([*history.chain[:1], document])
     assert concession(branch, 2) == document
     assert concession(branch, 1) is None
-
-
-def test_it_is_named_what_did_not_happen() -> None:
-    before = cluster(3)[0]
-    own = changed(3, gone=[3], more=[4]).membership
-    assert undone(before, before) == ""
-    assert undone(own, before) == (
-        "let in here while another master was made, and no member: mx4(4); `pmgsync leave` there, "
-        "then join again; removed here while another master was made, and a member again: mx3(3); "
-        "`pmgsync delete` on the master"
-    )
-
-
-def test_a_member_with_other_keys_is_neither_let_in_nor_removed() -> None:
-    before = cluster(3)
-    keys = MemberKeys(key(42).public_key, b"another certificate")
-    own = rekeyed(*before, 2, keys, head=EMPTY, now=7)
-    assert undone(own, before[0]) == (
-        "has the keys again that it had before another master was made: mx2(2); `pmgsync "
-        "rotate-keys` there, or join it again if it had joined anew"
-    )
-
-
-def test_a_recovery_key_that_came_to_nothing_is_named() -> None:
-    """Else an admin keeps the new one only, and it opens nothing."""
-    before = cluster(3)[0]
-    own = replace(before, recovery=sample.STRANGER.public_key)
-    said = undone(own, before)
-    assert f"{sample.STRANGER.public_key.key_id[:16]}… that was made here does not count" in said
-    assert f"{before.recovery.key_id[:16]}… does" in said
 
 
 def test_links_that_attach_nowhere_are_no_branch() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from pmgsync.agent.campaign import Way
 from pmgsync.model.membership import Member, MemberKeys
 from tests.sim.cluster import RECOVERY, SimCluster
+from tests.sim.keys import Pair
 from tests.sim.virtual import run_virtually
 from tests.unit.cli.test_recovery import in_a_cluster, newest
 from tests.unit.model import sample
@@ -72,6 +73,30 @@ async def test_and_whom_it_had_let_in(cluster: SimCluster) -> None:
     assert line in attention(cluster)
 
 
+@in_a_cluster
+async def test_a_promotion_that_stands_by_itself_undoes_nothing_silently(
+    cluster: SimCluster,
+) -> None:
+    """The old master is asked for nothing; all the same its admin has seen that done."""
+    await cluster.admit(cluster.nodes[1], Pair(sample.key(4), b"certificate 4"))
+    await cluster.admit(cluster.nodes[1], Pair(sample.key(5), b"certificate 5"))
+    await asyncio.sleep(6)
+    members = cluster.nodes[1].require_agent().history.membership.members
+    await go_separate_ways(cluster, members[:4])
+    assert cluster.nodes[5].runs == cluster.nodes[2].runs  # it is a member again
+    line = "removed here while another master was made, and a member again: node5(5)"
+    assert line in attention(cluster)
+    master = cluster.nodes[2].require_master()
+    told = [note for node in master.role.status().nodes for note in node.notes]
+    assert any(note.startswith(line) for note in told)
+    await cluster.nodes[1].crash()
+    await cluster.nodes[1].begin()
+    assert line in attention(cluster)
+    master.register.remove(master.register.find("node5"))
+    await asyncio.sleep(2)
+    assert attention(cluster) == ""
+
+
 def test_who_had_followed_it_goes_over_with_it() -> None:
     async def main() -> None:
         cluster = SimCluster(5)
@@ -99,7 +124,8 @@ async def test_where_its_own_side_may_have_a_majority_it_asks_the_admin(
     await cluster.nodes[2].promote(RECOVERY)
     await asyncio.sleep(6)
     assert {newest(node) for node in cluster.nodes.values()} == {(102, 2)}
-    assert attention(cluster) == ""
+    left = "let in here while another master was made, and no member: new0(50), new1(51), new2(52)"
+    assert attention(cluster).startswith(left)
 
 
 @in_a_cluster
