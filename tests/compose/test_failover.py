@@ -111,7 +111,7 @@ def test_every_machine_restarts_in_turn_while_edits_go_on(four: Gateways) -> Non
 
 
 @pytest.mark.parametrize("clock_s", [YEAR_S, -YEAR_S])
-def test_a_clock_that_is_a_year_off_changes_nothing(four: Gateways, clock_s: int) -> None:
+def test_row_17_a_clock_that_is_a_year_off_changes_nothing(four: Gateways, clock_s: int) -> None:
     """But that its clock is named."""
 
     def named() -> bool:

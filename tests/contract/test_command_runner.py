@@ -46,6 +46,12 @@ def shell(script: str, timeout: float = 10) -> CommandResult:
     return SystemRunner().run(["sh", "-c", script], timeout=timeout)
 
 
+def test_row_12_no_shell_reads_an_argument(tmp_path: Path) -> None:
+    evil = f"$(touch {tmp_path}/a) `touch {tmp_path}/b`; touch {tmp_path}/c | sh #"
+    assert SystemRunner().run(["printf", "%s", evil]).output == evil
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_program_gets_no_input_and_little_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", "/secret")
     assert shell("cat").output == ""

@@ -261,7 +261,7 @@ LEVELS = ["etc", "etc/pmg", "etc/pmg/dkim"]
     ],
     ids=["stat", "read", "write", "link", "rename", "remove"],
 )
-def test_a_link_at_any_level_is_refused(
+def test_row_06_a_link_at_any_level_is_refused(
     world: World, level: str, act: Callable[[MemoryTree | DiskTree], object], tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside"

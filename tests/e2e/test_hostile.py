@@ -6,6 +6,7 @@ master is back the node goes on as if nothing had been.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -194,7 +195,7 @@ def test_a_version_of_another_cluster_is_refused(stage: Stage) -> None:
     assert complained(stage, "no connection to the master", "another cluster")
 
 
-def test_a_path_out_of_scope_is_refused(stage: Stage) -> None:
+def test_row_06_a_path_out_of_scope_is_refused(stage: Stage) -> None:
     made, entry = stage.honest()
     for path in ("etc/passwd", "etc/pmg/pmg-api.pem", "etc/pmg/../shadow", "/etc/pmg/domains"):
         payload = made.to_bytes().replace(f'"{PATH}"'.encode(), f'"{path}"'.encode())
@@ -211,7 +212,16 @@ def test_a_content_that_is_not_the_signed_one_is_refused(stage: Stage) -> None:
     assert complained(stage, "does not have the digest that was signed")
 
 
-def test_a_content_longer_than_signed_is_refused(stage: Stage) -> None:
+def test_row_03_who_withholds_all_news_is_left_and_the_age_of_what_is_known_is_said(
+    stage: Stage,
+) -> None:
+    stage.lie()
+    assert complained(stage, "no connection to the master", "nothing heard for")
+    shown = stage.node.pmgsync("status", code=None).out
+    assert re.match(r"as of \d+ \S+ ago: the master mail1 \(\S+\) is away\n", shown), shown
+
+
+def test_row_05_a_content_longer_than_signed_is_refused(stage: Stage) -> None:
     made, entry = stage.honest(b"longer\n")
     stage.lie(Offer(stage.signed(made.to_bytes()), (Part(entry.digest, 100, 0, b"x"),)))
     assert complained(stage, "a content is not as long as was signed")

@@ -260,7 +260,9 @@ NEARLY_NINE_YEARS_S = 3230 * 86_400
 
 
 @pytest.mark.parametrize("place", [1, 0], ids=["node", "master"])
-def test_a_clock_that_is_off_is_named_and_makes_no_certificate(three: Cluster, place: int) -> None:
+def test_row_17_a_clock_that_is_off_is_named_and_makes_no_certificate(
+    three: Cluster, place: int
+) -> None:
     """Of three clocks the two that agree are right, also where the third is the master's."""
     node, label = three.nodes[place], f"mail{place + 1}({place + 1})"
     before = keys_of(node)

@@ -285,7 +285,7 @@ def test_log_and_show_say_on_a_node_what_the_master_published(three: Cluster) ->
     assert node.pmgsync("show", "99999", code=1).err.count("\n") == 1
 
 
-def test_show_masks_secrets(three: Cluster) -> None:
+def test_row_14_neither_show_nor_a_log_has_a_secret(three: Cluster) -> None:
     three.master.write("dkim/s9.private", "TOPSECRETKEY\n")
     three.settle()
     text = three.nodes[1].pmgsync("show", str(three.version), "--diff").out

@@ -117,7 +117,7 @@ def _the_master_stays(request: pytest.FixtureRequest) -> Iterator[None]:
         trio.settle()
 
 
-def test_row_9_nobody_signs_for_a_node_while_the_master_is_there(trio: Cluster) -> None:
+def test_row_09_nobody_signs_for_a_node_while_the_master_is_there(trio: Cluster) -> None:
     thief = Thief.of(trio.nodes[1])
     proof = thief.proof.to_bytes() if thief.proof else b""
     question = Propose(thief.document().to_bytes(), proof)
@@ -129,7 +129,7 @@ def test_row_9_nobody_signs_for_a_node_while_the_master_is_there(trio: Cluster) 
     assert "is the master, and has not been asked to hand over" in answer.why
 
 
-def test_row_9_a_promotion_that_too_few_have_signed_is_believed_by_nobody(trio: Cluster) -> None:
+def test_row_09_a_promotion_that_too_few_have_signed_is_believed_by_nobody(trio: Cluster) -> None:
     thief = Thief.of(trio.nodes[1])
     strangers = [SigningKey.generate() for _ in range(5)]
     for document in (thief.document(), thief.document(*strangers)):
@@ -140,7 +140,7 @@ def test_row_9_a_promotion_that_too_few_have_signed_is_believed_by_nobody(trio: 
             assert "a promotion is signed by mail2(2) only" in str(answer)
 
 
-def test_row_9_a_base_that_nobody_signed_is_no_base(trio: Cluster) -> None:
+def test_row_09_a_base_that_nobody_signed_is_no_base(trio: Cluster) -> None:
     """The thief claims to have more than everybody."""
     thief = Thief.of(trio.nodes[1])
     entry = FileEntry.of(ManagedPath("etc/pmg/domains"), b"evil.example 1\n")
@@ -161,7 +161,7 @@ def test_row_9_a_base_that_nobody_signed_is_no_base(trio: Cluster) -> None:
     assert "no valid signature" in answer.why
 
 
-def test_row_9_a_member_tells_others_nothing_but_what_they_may_know(trio: Cluster) -> None:
+def test_row_09_a_member_tells_others_nothing_but_what_they_may_know(trio: Cluster) -> None:
     """Links of the chain and versions are every member's; a stranger gets neither."""
     thief = Thief.of(trio.nodes[1])
     answer = thief.ask(trio.nodes[2], Ask(0, 0))

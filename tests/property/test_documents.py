@@ -226,7 +226,7 @@ def refuse_or_read(name: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 @given(data=st.binary(max_size=300))
-def test_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
+def test_row_16_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
     refuse_or_read(name, data)
 
 

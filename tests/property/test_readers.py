@@ -43,7 +43,7 @@ def edited(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
 
 @pytest.mark.parametrize("name", CHECKS)
 @given(data=st.binary(max_size=300))
-def test_no_bytes_make_it_raise(name: str, data: bytes) -> None:
+def test_row_16_no_bytes_make_it_raise(name: str, data: bytes) -> None:
     CHECKS[name](data)
 
 

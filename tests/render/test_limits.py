@@ -67,7 +67,7 @@ def render(
         "[% a = \\b; b = \\a; a %]",
     ],
 )
-def test_more_than_its_share_is_an_error(template: str) -> None:
+def test_row_11_more_than_its_share_is_an_error(template: str) -> None:
     with pytest.raises(LimitError):
         render(template, s="x ")
 
@@ -214,7 +214,7 @@ def test_some_nesting_is_fine(depth: int) -> None:
         "upper.__self__",
     ],
 )
-def test_python_has_no_attributes_here(name: str) -> None:
+def test_row_11_python_has_no_attributes_here(name: str) -> None:
     words = ("s", "l", "h", "n", "error", "template", "loop", "component", "global", "inc", "tt")
     for variable in words:
         output = render(f"[% {variable}.{name} %]", s="abc", l=[1], h={"a": 1}, n=5)
@@ -232,7 +232,7 @@ def test_values_given_in_stay_untouched() -> None:
     "name", ["/etc/passwd", "../x", "a/../x", "./x", "a/./x", "...//x", "foo:x", "http://x/y"]
 )
 @pytest.mark.parametrize("verb", ["INCLUDE", "PROCESS", "INSERT", "WRAPPER"])
-def test_no_name_leads_out_of_the_template_path(verb: str, name: str) -> None:
+def test_row_11_no_name_leads_out_of_the_template_path(verb: str, name: str) -> None:
     end = "[% END %]" if verb == "WRAPPER" else ""
     with pytest.raises(TemplateError, match="file error"):
         render(f"[% {verb} '{name}' %]{end}", {name: "secret"})

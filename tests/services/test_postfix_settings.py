@@ -326,3 +326,20 @@ def test_no_line_of_any_template_is_left_half_filled(tmp_path: Path) -> None:
             text = (folder / file).read_text()
             assert "[%" not in text
             assert "\n\n\n" not in text, f"{case.name}: {file}"
+
+
+HOSTILE = """x `touch PWNED` ; touch PWNED | sh && "y" 'z' # relayhost = evil \\"""
+
+
+def test_row_12_a_value_stays_in_its_place(tmp_path: Path) -> None:
+    """Whatever stands in it, it is the value of its own option, and nobody's command."""
+    folders = [tmp_path / name for name in ("good", "evil")]
+    for folder, banner in zip(folders, ("x", HOSTILE), strict=True):
+        folder.mkdir()
+        configured(Case("a banner", {"mail": {"banner": banner}}), folder)
+    good, evil = (dict(line.split(" =", 1) for line in postconf(f, "-n")) for f in folders)
+    changed = {name for name in good if good[name] != evil[name]}
+    assert changed == {"smtpd_banner", "config_directory"}
+    assert good.keys() == evil.keys()
+    assert postconf(folders[1], "-h", "smtpd_banner") == [f"$myhostname {HOSTILE}"]
+    assert not list(tmp_path.rglob("PWNED"))

@@ -338,7 +338,7 @@ def test_a_network_that_is_dropped_is_named(line: str) -> None:
 
 
 @given(st.binary(), st.binary(), st.binary())
-def test_no_bytes_make_it_raise(conf: bytes, transport: bytes, mynetworks: bytes) -> None:
+def test_row_16_no_bytes_make_it_raise(conf: bytes, transport: bytes, mynetworks: bytes) -> None:
     files = {TRANSPORT: transport, MYNETWORKS: mynetworks}
     found = Sources.read(lambda path: files.get(path, conf))
     assert len(list(dump_lines(variables(found, MAIL1)))) >= 98
