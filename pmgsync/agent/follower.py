@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pmgsync.agent.plan import Advance
-from pmgsync.errors import DigestMismatchError, GapError, MalformedError, StaleError
+from pmgsync.errors import DigestMismatchError, GapError, MalformedError, PeerError, StaleError
 from pmgsync.model.canonical import MAX_DOCUMENT_BYTES
 from pmgsync.model.changeset import ChangeSet, Diff, Position, diff
 from pmgsync.model.envelope import Envelope
@@ -79,7 +79,14 @@ class PassedOver:
     why: str
 
 
-Action = Ask | AskResync | ChainGrew | Ready | Heard | Saw | PassedOver
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The rest of what came must not be believed: this is to be raised."""
+
+    error: PeerError
+
+
+Action = Ask | AskResync | ChainGrew | Ready | Heard | Saw | PassedOver | Refused
 
 
 @dataclass
@@ -235,7 +242,13 @@ class Follower:
 
     def _on_memberships(self, envelopes: Iterable[bytes]) -> tuple[Action, ...]:
         before = self.history.known_chain[-1]
-        self.history.accept_memberships([Envelope.from_bytes(data) for data in envelopes])
+        links = [Envelope.from_bytes(data) for data in envelopes]
+        try:
+            self.history.accept_memberships(links)
+        except PeerError as error:
+            if self.history.known_chain[-1] == before:
+                raise
+            return ChainGrew(), Refused(error)
         return (ChainGrew(),) if self.history.known_chain[-1] != before else ()
 
     def _on_beat(self, data: bytes) -> tuple[Action, ...]:

@@ -57,8 +57,6 @@ class AgentParts:
     promised: int = 0
     services: Services | None = None
     """None where this node makes no service files."""
-    undone: Callable[[Membership], tuple[str, ...]] = lambda _membership: ()
-    """See `undone.Undone.lines`."""
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
     """See `TreeWork.alone`."""
     apart: InThread | None = None

@@ -6,8 +6,8 @@ signed of those who belong to its own newest memberships. Two cases, told apart 
 
 * At least half of each of these have signed. Then no majority is left on this master's side: it
   signs as well, which is a handover by the rule of the chain, and becomes a node. Where it has
-  taken a new identity key meanwhile, it signs with each of those that these memberships name. Whom
-  it let in or removed meanwhile is named (`undone`): that did not happen.
+  taken a new identity key meanwhile, it signs with each of those that these memberships name. What
+  it changed meanwhile did not happen, and is named: see `model.undone`.
 * Fewer. Then each side may have a majority of its own, and an admin has to choose. Both go on, and
   this one says so.
 """

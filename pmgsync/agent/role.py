@@ -31,6 +31,7 @@ from pmgsync.agent.follower import (
     Heard,
     PassedOver,
     Ready,
+    Refused,
     Saw,
 )
 from pmgsync.agent.link import Link
@@ -38,7 +39,9 @@ from pmgsync.agent.parts import AgentConfig, AgentParts
 from pmgsync.agent.plan import Advance
 from pmgsync.agent.retrying import Trouble
 from pmgsync.agent.telling import Telling
+from pmgsync.agent.threads import to_its_end
 from pmgsync.agent.tree_work import Repaired, TreeWork, is_small
+from pmgsync.agent.undone import UndoneNotes
 from pmgsync.errors import (
     CheckFailedError,
     HostError,
@@ -103,6 +106,7 @@ class AgentRole:
             parts.services, parts.apart or parts.in_thread, self._turn, self._report_notes
         )
         self.notes: tuple[str, ...] = ()
+        self.undone = UndoneNotes(parts.store, self._history.membership.cluster)
         self.view: tuple[bytes, int] | None = None
         self.heard: Heard | None = None
         self.link = Link(
@@ -133,6 +137,11 @@ class AgentRole:
     def history(self) -> TrustedHistory:
         """What this node believes."""
         return self._history
+
+    @property
+    def undone_lines(self) -> tuple[str, ...]:
+        """What this node had believed of the membership, and a promotion has undone."""
+        return self.undone.lines(self._history.membership)
 
     @property
     def unfinished(self) -> Position | None:
@@ -318,6 +327,8 @@ class AgentRole:
             case ChainGrew():
                 self._save_chain()
                 return self._pulse()  # the master may wait for this
+            case Refused(error):
+                raise error
             case Ready():
                 self._ready.set()
             case Heard():
@@ -336,6 +347,7 @@ class AgentRole:
         """Write down the links that are new; again with the next stream if that fails."""
         history, known = self._history, self._history.known_chain[-1].digest
         if known != self._saved:
+            self.undone.take(history)
             self._parts.chain_grew(history.chain, history.known_membership)
             self._saved = known
 
@@ -363,8 +375,8 @@ class AgentRole:
 
     def _all_notes(self) -> tuple[str, ...]:
         troubles = (self._repairing.reported, *self._telling.failures)
-        undone = self._parts.undone(self._history.membership)
-        return (*filter(None, troubles), *self._tree.warnings, *undone, *self.notes)
+        notes = (*self.undone_lines, *self._tree.warnings, *self.notes)
+        return (*filter(None, troubles), *notes)
 
     def _signed(self, report: Report) -> SignedReport:
         return SignedReport(seal(REPORT_TYPE, report.to_bytes(), self._parts.signer).to_bytes())
@@ -472,26 +484,8 @@ class AgentRole:
     # --- odds and ends ---
 
     async def _blocking(self, work: Callable[[], T], *, small: bool) -> T:
-        """Do `work` here if it is small (a thread costs more than it), else away from the event
-        loop.
-
-        It is never left half done: who cancels us waits for its end.
-        """
-        if small:
-            return work()
-        result: list[T] = []
-        task = asyncio.ensure_future(self._parts.in_thread(lambda: result.append(work())))
-        cancelled: asyncio.CancelledError | None = None
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            task.exception()  # looked at, so that asyncio does not complain; the journal knows more
-            raise cancelled
-        task.result()
-        return result[0]
+        """Do `work` here if it is small (a thread costs more than it), else in one."""
+        return work() if small else await to_its_end(work, self._parts.in_thread)
 
     def _save_view(self) -> None:
         self._view_saved = self._parts.clock.monotonic()

@@ -158,7 +158,7 @@ class Api:
         return {"forgotten": self._node.parts.store.clear_keepsakes()}
 
     async def _orphans(self, _call: Call) -> Mapping[str, Any]:
-        return {"orphans": orphaned.lines(self._node.parts.store)}
+        return orphaned.all_of(self._node.parts.store, self._node.agent)
 
     async def _orphan(self, call: Call) -> Mapping[str, Any]:
         store, number, with_diff = self._node.parts.store, int(call.groups[0]), call.flag("diff")
@@ -170,7 +170,7 @@ class Api:
         return orphaned.content(self._node.parts.store, int(call.groups[0]), path)
 
     async def _clear_orphans(self, _call: Call) -> Mapping[str, Any]:
-        return {"forgotten": self._node.parts.store.clear_orphans()}
+        return orphaned.clear(self._node.parts.store, self._node.agent)
 
     async def _create(self, call: Call) -> Mapping[str, Any]:
         # Once in the life of a node; the keys' code need not stay in memory of all others.

@@ -18,7 +18,6 @@ from pmgsync.agent.activate import Activator
 from pmgsync.agent.link import LinkConfig
 from pmgsync.agent.parts import AgentConfig, AgentParts
 from pmgsync.agent.role import AgentRole
-from pmgsync.agent.undone import Undone
 from pmgsync.agent.voting import ballot_in
 from pmgsync.cli.rendering import (
     TREE_LOCK,
@@ -125,7 +124,6 @@ def build_agent(
             dialer=LocalDialer(me.cid, master.feeds, dialer, _spawn) if master else dialer,
             clock=parts.clock,
             chain_grew=chain_grew,
-            undone=Undone(parts.store, genesis_of(chain[0]).cluster, parts.clock).lines,
             in_thread=parts.run_blocking,
             promised=ballot_in(parts.store, genesis_of(chain[0]).cluster).epoch,
             services=_services(parts, settings, is_master=master is not None),

@@ -145,9 +145,15 @@ def _painted(line: str, node: NodeStatus) -> str:
 def _actions(answer: StatusAnswer, status: ClusterStatus) -> list[str]:
     """Only what needs action, each as a sentence with the command to type.
 
-    Where the master itself has something to say about a node, that is said and nothing else.
+    Where the master itself has something to say about a node, that is said and nothing else; and
+    what this node says of itself only where the master has not heard it from there.
     """
-    said = [*_shown(status.attention), *_shown(answer.attention)]
+    said = _shown(status.attention)
+    said += [
+        line
+        for line in _shown(answer.attention)
+        if not any(one.endswith(f": {line}") for one in said)
+    ]
     silent = [node for node in status.nodes if not any(_label(node) in line for line in said)]
     lines = [line for node in silent for line in _needs(node, status, answer.age_ms)]
     return [*lines, *said]

@@ -172,8 +172,6 @@ class Node:
         """The agent believes a longer chain, or another one; or has set links aside, to `known`."""
         membership = Membership.from_bytes(chain[-1].payload)
         began = membership.epoch != self._epoch
-        if self.peering is not None:
-            self.peering.undone.note_down(self.require_agent().history.displaced)
         if self.master is None or began:
             # On the master, its own links are on disk before anybody hears of them.
             self.parts.identity.write_chain(chain)
@@ -457,7 +455,7 @@ class Node:
     def _attention(self) -> tuple[str, ...]:
         """What this node itself has to say."""
         agent = self.require_agent()
-        lines = [agent.trouble] if agent.trouble else []
+        lines = [*filter(None, [agent.trouble]), *agent.undone_lines]
         if self.master is not None:
             lines += self.master.attention
         lines += self.peering.attention if self.peering is not None else ()

@@ -10,6 +10,7 @@ from pmgsync.cli.control_client import ControlClient
 from pmgsync.cli.editing import edit_synced_file, remove_synced_file, require_authored_here
 from pmgsync.cli.history_commands import whole_number
 from pmgsync.cli.orphan_answers import OrphanLine, ShownOrphan
+from pmgsync.cli.status_answer import texts
 from pmgsync.cli.tables import counted, table
 from pmgsync.cli.version_format import files_text, moment, release_text
 from pmgsync.errors import ExitCode, InvalidError
@@ -23,22 +24,31 @@ if TYPE_CHECKING:
 
 
 def _configure_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clear", action="store_true", help="forget all of them")
+    parser.add_argument("--clear", action="store_true", help="forget all of that")
     parser.add_argument("--json", action="store_true", help="for scripts: exact, in milliseconds")
 
 
 def _list(options: argparse.Namespace, place: Place) -> int:
     with ControlClient(place.root) as client:
         if options.clear:
-            forgotten = int(client.post("/v1/orphans/clear", {})["forgotten"])
-            print(f"forgot {counted(forgotten, 'version')}")
-            return ExitCode.FINE
-        document = client.get("/v1/orphans")
+            document = client.post("/v1/orphans/clear", {})
+        else:
+            document = client.get("/v1/orphans")
     if options.json:
         print_json(document)
+    elif options.clear:
+        print(_cleared_text(Fields(document, "the answer")))
     else:
-        print(orphans_text(each(Fields(document, "the list"), "orphans", OrphanLine.from_json)))
+        fields = Fields(document, "the list")
+        orphans = each(fields, "orphans", OrphanLine.from_json)
+        print("\n".join([orphans_text(orphans), *map(printable, texts(fields, "undone"))]))
     return ExitCode.FINE
+
+
+def _cleared_text(fields: Fields) -> str:
+    forgotten, undone = fields.count("forgotten"), fields.count("undone")
+    changes = f" and {counted(undone, 'change')} of the membership" if undone else ""
+    return f"forgot {counted(forgotten, 'version')}{changes}"
 
 
 def orphans_text(orphans: tuple[OrphanLine, ...]) -> str:
@@ -128,7 +138,8 @@ def _put(client: ControlClient, root: Path, number: int, file: ShownFile) -> Non
 
 LIST = Command(
     about="List the versions that this node published as master when it was alone, and which "
-    "the master after it did not have.",
+    "the master after it did not have; and what had been changed of the membership then, and did "
+    "not come to count: who is a member again, or is none.",
     examples=(("pmgsync orphans list", "newest first"),),
     run=_list,
     configure=_configure_list,
@@ -153,7 +164,8 @@ APPLY = Command(
 )
 ORPHANS = Command(
     about="Versions that a master published alone, before it learnt that another one had gone on "
-    "without them. They are kept on the node that made them until they are cleared.",
+    "without them. They are kept on the node that made them until they are cleared; so is what it "
+    "had changed of the membership.",
     examples=(
         ("pmgsync orphans list", "which there are"),
         ("pmgsync orphans show 2", "what it would change"),

@@ -1,10 +1,12 @@
-"""What `pmgsync orphans` and `status` say about versions that the cluster's history has not."""
+"""What `pmgsync orphans` and `status` say about what the cluster's history has not: versions, and
+changes of the membership.
+"""
 
 from __future__ import annotations
 
 import base64
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pmgsync.agent.orphans import first_orphan
 from pmgsync.cli.orphan_answers import OrphanLine, ShownOrphan
@@ -15,6 +17,9 @@ from pmgsync.model.manifest import FileEntry, Manifest
 from pmgsync.model.paths import ManagedPath
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Orphan, Store
+
+if TYPE_CHECKING:
+    from pmgsync.agent.role import AgentRole
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +41,16 @@ def set_aside(history: TrustedHistory, store: Store, now: int) -> bool:
     return True
 
 
-def lines(store: Store) -> list[dict[str, Any]]:
-    """All of them, newest first."""
-    return [_line(orphan).to_json() for orphan in store.orphans()]
+def all_of(store: Store, agent: AgentRole | None) -> dict[str, list[Any]]:
+    """All of them, newest first; and what was undone of the membership, as lines."""
+    undone = list(agent.undone_lines) if agent is not None else []
+    return {"orphans": [_line(orphan).to_json() for orphan in store.orphans()], "undone": undone}
+
+
+def clear(store: Store, agent: AgentRole | None) -> dict[str, int]:
+    """Forget all of that; how many versions and how many changes of the membership there were."""
+    undone = agent.undone.clear() if agent is not None else 0
+    return {"forgotten": store.clear_orphans(), "undone": undone}
 
 
 def attention(store: Store) -> tuple[str, ...]:

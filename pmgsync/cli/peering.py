@@ -16,7 +16,6 @@ from pmgsync.agent.fetching import Fetcher, FetchParts
 from pmgsync.agent.gossip import Gossip, GossipParts
 from pmgsync.agent.renewing import Renewal, RenewalParts
 from pmgsync.agent.rival import RivalParts, Rivals
-from pmgsync.agent.undone import Undone
 from pmgsync.agent.voting import Voting, VotingParts
 from pmgsync.cli.peering_ports import MemberPort, PeeringNode, PeeringParts
 from pmgsync.errors import (
@@ -85,7 +84,6 @@ class Peering:
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
         self.renewal = self._new_renewal()
-        self.undone = Undone(parts.store, parts.cluster, parts.clock)
         self._rivals = Rivals(
             RivalParts(
                 cid=parts.cid,
@@ -134,8 +132,7 @@ class Peering:
         )
         alone = self._node.master is None and self.gossip.is_alone
         lines = (self.listening_trouble, waits if promised > epoch else "", ALONE if alone else "")
-        undone = self.undone.lines(self.history().membership)
-        return (*filter(None, lines), *self._rivals.attention, *undone)
+        return (*filter(None, lines), *self._rivals.attention)
 
     # --- life ---
 

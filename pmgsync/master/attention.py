@@ -56,11 +56,15 @@ def own_lines(troubles: Troubles, membership: Membership) -> Iterator[str]:
 
 
 def node_lines(nodes: Sequence[NodeStatus], roster: Roster) -> Iterator[str]:
+    """How each stands, and then what they say; once where several say the same."""
+    notes: dict[str, list[str]] = {}
     for node in nodes:
+        label = f"{node.name}({node.cid})"
         if line := _node_line(node, roster.contact(node.cid)):
-            yield f"{node.name}({node.cid}) {line}"
+            yield f"{label} {line}"
         for note in node.notes:
-            yield f"{node.name}({node.cid}): {note}"
+            notes.setdefault(note, []).append(label)
+    yield from (f"{', '.join(labels)}: {note}" for note, labels in notes.items())
 
 
 def _node_line(node: NodeStatus, contact: Contact) -> str:

@@ -3,7 +3,7 @@ make one.
 
 `TrustedHistory` is a node's memory of what it believes: the membership chain, and the head of the
 version log (position and manifest). Each `accept_*` either returns a verified value and moves on,
-or raises a `PeerError` and leaves everything as it was. The rules:
+or raises a `PeerError` and leaves everything as it was; of several links, each does so. The rules:
 
 * An envelope counts only if the key that must sign did sign exactly these bytes.
 * A membership must be the legal next link of the chain (`promotion.next_link`), or begin a newer
@@ -106,13 +106,25 @@ class Head:
 class Branch:
     """Links that lead away from an earlier link of a chain, each legal after the one before.
 
-    `promotions` are those that begin a newer epoch than the chain's, `displaced` what they would
-    take the place of.
+    `parting` is the membership of that link, `promotions` are those that begin a newer epoch than
+    the chain's, `displaced` what they would take the place of.
     """
 
+    parting: Membership
     memberships: tuple[Membership, ...]
     promotions: tuple[Envelope, ...]
     displaced: tuple[Membership, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """Links were known that led from the membership `parting` to `own`, or had been set aside;
+    others, that lead to `other`, took their place.
+    """
+
+    parting: Membership
+    own: Membership
+    other: Membership
 
 
 class TrustedHistory:
@@ -128,8 +140,6 @@ class TrustedHistory:
         """
         if not chain:
             raise GapError("the membership chain is empty")
-        self.displaced: tuple[Membership, Membership] | None = None
-        """Where the chains part, and what was believed until then, where that was displaced."""
         self._aside: list[tuple[Membership, Envelope]] = []
         self._chain = [chain[0]]
         self._memberships = [genesis_of(chain[0])]
@@ -142,6 +152,8 @@ class TrustedHistory:
         self._before: Head | None = None
         self._last_count = -1
         self._promised = promised
+        self.displaced: tuple[Displaced, ...] = ()
+        """What came to nothing since this object was made."""
 
     @property
     def membership(self) -> Membership:
@@ -266,7 +278,8 @@ class TrustedHistory:
         stale is passed over.
 
         Links that lead away from an earlier link of this chain are judged as a whole: where they
-        end in a newer epoch, they displace what follows on that link here.
+        end in a newer epoch, they displace what follows on that link here. Of others, those
+        before one that is wrong count, and it raises what is wrong with that.
         """
         known = {link.digest for link in self.known_chain}
         fresh = [envelope for envelope in envelopes if envelope.digest not in known]
@@ -308,7 +321,10 @@ class TrustedHistory:
         return [*way, (_fresh_link(membership, link, envelope), envelope)]
 
     def _extend(self, envelope: Envelope) -> None:
-        for membership, link in self._way_to(envelope):
+        way = self._way_to(envelope)
+        if len(way) <= len(self._aside):
+            self._note(way[-2][0] if len(way) > 1 else self.membership, way[-1][0])
+        for membership, link in way:
             self._chain.append(link)
             self._memberships.append(membership)
         self._aside = []
@@ -322,11 +338,14 @@ class TrustedHistory:
             raise RivalError(
                 "a promotion on an earlier link is signed by too few of those who came after it"
             )
+        self._note(branch.parting, branch.memberships[-1])
         kept = len(self._chain) - len(branch.displaced)
-        self.displaced = self._memberships[kept - 1], self.membership
         self._chain = [*self._chain[:kept], *envelopes]
         self._memberships = [*self._memberships[:kept], *branch.memberships]
         self._aside = []
+
+    def _note(self, parting: Membership, other: Membership) -> None:
+        self.displaced += (Displaced(parting, self.known_membership, other),)
 
     def branch(self, envelopes: Sequence[Envelope]) -> Branch:
         """What `accept_memberships` has refused with `RivalError`, link by link."""
@@ -338,7 +357,8 @@ class TrustedHistory:
         at = next((n for n, link in enumerate(self._chain, 1) if link.digest == parent), 0)
         if not at:
             raise GapError("a link names another predecessor than those known here")
-        own, before, link = self.membership.epoch, self._memberships[at - 1], self._chain[at - 1]
+        own, parting, link = self.membership.epoch, self._memberships[at - 1], self._chain[at - 1]
+        before = parting
         memberships: list[Membership] = []
         promotions: list[Envelope] = []
         for envelope in envelopes:
@@ -347,7 +367,8 @@ class TrustedHistory:
                 promotions.append(envelope)
             memberships.append(membership)
             before, link = membership, envelope
-        return Branch(tuple(memberships), tuple(promotions), tuple(self._memberships[at:]))
+        displaced = tuple(self._memberships[at:])
+        return Branch(parting, tuple(memberships), tuple(promotions), displaced)
 
     def accept(self, envelope: Envelope, known: Manifest | None = None) -> VerifiedChangeSet:
         """Move on to the next version. `known`: its state, if the caller has it; see `lead`."""

@@ -52,6 +52,9 @@ FILE = ShownFile(
 ORPHAN = ShownOrphan(OrphanLine(2, "1.15", NOW, NOW + 1000, "why", 1), (FILE,), ())
 
 
+UNDONE = "removed here while another master was made, and a member again: mail3(3); and so on"
+
+
 def serve(served: Served, **documents: dict[str, Any]) -> None:
     """Let the node answer these calls: `promotion` for /v1/promotion."""
     served.node.documents = {f"/v1/{name}": document for name, document in documents.items()}
@@ -195,24 +198,29 @@ def test_switchover_names_the_node(served: Served, tmp_path: Path) -> None:
 
 
 def test_orphans_are_listed_with_what_to_do(served: Served, tmp_path: Path) -> None:
-    serve(served, orphans={"orphans": [ORPHAN.line.to_json()]})
+    serve(served, orphans={"orphans": [ORPHAN.line.to_json()], "undone": [UNDONE]})
     code, out, err = outcome("orphans", "list", "--root", tmp_path)
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].split() == ["NUMBER", "VERSION", "PUBLISHED", "FILES", "MESSAGE"]
     assert lines[1].split()[:2] == ["2", "1.15"]
-    assert "`pmgsync orphans apply NUMBER`" in lines[-1]
-    serve(served, orphans={"orphans": []})
+    assert "`pmgsync orphans apply NUMBER`" in lines[-2]
+    assert lines[-1] == UNDONE
+    serve(served, orphans={"orphans": [], "undone": []})
     assert outcome("orphans", "list", "--root", tmp_path)[1] == (
         "no version of this node is orphaned\n"
     )
     code, out, _ = outcome("orphans", "list", "--json", "--root", tmp_path)
-    assert json.loads(out) == {"orphans": []}
+    assert json.loads(out) == {"orphans": [], "undone": []}
 
 
 def test_orphans_are_forgotten_when_that_is_said(served: Served, tmp_path: Path) -> None:
-    serve(served, **{"orphans/clear": {"forgotten": 2}})
+    serve(served, **{"orphans/clear": {"forgotten": 2, "undone": 0}})
     assert outcome("orphans", "list", "--clear", "--root", tmp_path)[1] == "forgot 2 versions\n"
+    serve(served, **{"orphans/clear": {"forgotten": 2, "undone": 1}})
+    clear = ("orphans", "list", "--clear", "--root", tmp_path)
+    assert outcome(*clear)[1] == "forgot 2 versions and 1 change of the membership\n"
+    assert json.loads(outcome(*clear, "--json")[1]) == {"forgotten": 2, "undone": 1}
 
 
 def test_an_orphan_is_compared_with_what_there_is_now(served: Served, tmp_path: Path) -> None:

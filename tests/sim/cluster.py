@@ -22,7 +22,6 @@ from pmgsync.agent.candidate import Won
 from pmgsync.agent.maps import MapBuilder
 from pmgsync.agent.parts import AgentParts
 from pmgsync.agent.role import AgentRole
-from pmgsync.agent.undone import Undone
 from pmgsync.agent.voting import ballot_in
 from pmgsync.cli import orphaned
 from pmgsync.cli.peering import Peering
@@ -181,7 +180,6 @@ class SimNode:
                 chain_grew=self._chain_grew,
                 in_thread=_here,
                 promised=ballot_in(self.store, CLUSTER).epoch,
-                undone=Undone(self.store, CLUSTER, clock).lines,
             ),
             self.chain,
             authored=master is not None,
@@ -210,8 +208,6 @@ class SimNode:
 
     def _chain_grew(self, chain: tuple[Envelope, ...], known: Membership) -> None:
         began = Membership.from_bytes(chain[-1].payload).epoch != self._epoch
-        if self.peering is not None:
-            self.peering.undone.note_down(self.require_agent().history.displaced)
         if self.master is None or began:
             self._write_chain(chain)
         if self.master is None:
@@ -344,6 +340,13 @@ class SimNode:
         self.require_agent()
         assert self.peering is not None
         return await self.peering.promote(recovery)
+
+    @property
+    def attention(self) -> list[str]:
+        """What it says of promotions, and of what they have undone."""
+        peering, agent = self.peering, self.agent
+        undone = agent.undone_lines if agent else ()
+        return [*(peering.attention if peering else ()), *undone]
 
     @property
     def runs(self) -> Position:

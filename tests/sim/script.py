@@ -14,7 +14,8 @@
     promote 2 [key]               as `pmgsync promote` on node 2, with the recovery key
     dies 2                        the same, but its power goes once somebody has signed
     status | orphans 1 | kept 1   what there is to see
-    attention 1                   what node 1 says of promotions
+    view 2                        what the master, node 2, says to everybody
+    attention 1                   what node 1 says of promotions, and what they have undone
 
 `#` begins a comment. Two scenarios with the same lines have the same outcome.
 """
@@ -171,8 +172,11 @@ class Script:
         return list(map(_line, self.cluster.nodes.values()))
 
     async def _attention(self, cid: str) -> list[str]:
-        peering = self._node(cid).peering
-        return list(peering.attention) if peering else []
+        return self._node(cid).attention
+
+    async def _view(self, cid: str) -> list[str]:
+        master = self._node(cid).master
+        return list(master.role.status().attention) if master else ["is not the master"]
 
     async def _orphans(self, cid: str) -> list[str]:
         return list(_orphans(self._node(cid))) or ["none"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pmgsync.agent.follower import Ask, AskResync, ChainGrew, Heard, PassedOver, Ready, Saw
+from pmgsync.agent.follower import Ask, AskResync, ChainGrew, Heard, PassedOver, Ready, Refused, Saw
 from pmgsync.errors import (
     BadSignatureError,
     DigestMismatchError,
@@ -431,6 +431,19 @@ def test_a_link_that_is_missing_is_refused(author: Author, node: Node) -> None:
     with pytest.raises(GapError):
         node.hear(author.grow())
     assert node.follower.history.membership.serial == 1
+
+
+def test_links_before_one_that_is_wrong_count_and_are_told_of(author: Author, node: Node) -> None:
+    """Else they were believed, and nobody would write them down or act on them."""
+    good, _ = author.grow(), author.grow()
+    wrong = author.grow()
+    grew, refused = node.follower.on(Memberships((*good.envelopes, *wrong.envelopes)))
+    assert grew == ChainGrew()
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.error, GapError)
+    assert node.follower.history.membership.serial == 2
+    with pytest.raises(GapError):
+        node.hear(Memberships((*good.envelopes, *wrong.envelopes)))
 
 
 def test_a_heartbeat_is_heard(author: Author, node: Node) -> None:

@@ -1,106 +1,137 @@
-"""What did not come to be, as another master was made meanwhile, and how long it is named."""
+"""What a node had believed of the membership and a promotion has undone is noted down."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from pmgsync.agent.undone import LET_IN_DAYS, MOST, Undone
-from pmgsync.model.membership import MemberKeys, Membership, admit, remove
-from pmgsync.model.rekeying import DAY_MS, rekeyed
-from tests.sim.clock import FakeClock
+import pytest
+
+from pmgsync.agent.undone import MOST, NOTE, UndoneNotes
+from pmgsync.model.membership import MemberKeys, admit, remove
+from pmgsync.model.rekeying import rekeyed
+from pmgsync.model.trust import TrustedHistory
 from tests.sim.store import MemoryStore
-from tests.unit.agent.stage import in_loop
-from tests.unit.agent.test_rival import changed
 from tests.unit.model import sample
-from tests.unit.model.sample import CLUSTER, key
-from tests.unit.model.test_promotion import EMPTY, cluster
+from tests.unit.model.sample import key
+from tests.unit.model.test_promotion import EMPTY, cluster, promotion
 
-PARTED, LINK = cluster(3)
-
-
-class Desk:
-    """A node that notes down what it has believed, and starts anew now and then."""
-
-    def __init__(self, cluster: str = CLUSTER) -> None:
-        self.store, self.clock = MemoryStore(), FakeClock()
-        self.cluster = cluster
-        self.begin()
-
-    def begin(self) -> None:
-        self.undone = Undone(self.store, self.cluster, self.clock)
-
-    def says(self, own: Membership, now: Membership = PARTED) -> tuple[str, ...]:
-        """What is named after `own` was displaced, as long as `now` counts."""
-        self.undone.note_down((PARTED, own))
-        before = self.undone.lines(now)
-        self.begin()
-        assert self.undone.lines(now) == before
-        return before
+BEFORE, FIRST = cluster(5)
 
 
-def test_who_was_let_in_or_removed_is_named_until_that_is_done_again() -> None:
-    desk = Desk()
-    let_in, removed = desk.says(changed(3, gone=[3], more=[4]).membership)
-    assert let_in == (
-        "let in here while another master was made, and no member: mx4(4); `pmgsync leave` there, "
-        "then join again"
+def notes_in(store: MemoryStore, cluster: str = sample.CLUSTER) -> UndoneNotes:
+    """What a node has after a start."""
+    return UndoneNotes(store, cluster)
+
+
+def having_removed(cid: int = 5) -> TrustedHistory:
+    """What the master of five believes, who has removed one."""
+    history = TrustedHistory([FIRST])
+    history.accept_membership(sample.seal_membership(remove(BEFORE, FIRST, cid)))
+    return history
+
+
+def displaced(history: TrustedHistory, signers: Sequence[int] = (3, 4, 5)) -> TrustedHistory:
+    """The others have gone on without it: most of those that are left have signed, too."""
+    history.accept_membership(promotion((BEFORE, FIRST), 2, *map(key, signers)))
+    return history
+
+
+def test_a_promotion_that_stands_by_itself_is_no_reason_to_be_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, history = MemoryStore(), displaced(having_removed())
+    notes_in(store).take(history)
+    # It is there after a restart, too.
+    (line,) = notes_in(store.crash()).lines(history.membership)
+    assert line.startswith("removed here while another master was made, and a member again: mx5(5)")
+    assert line in caplog.text
+
+
+def test_it_is_written_down_before_the_chain_and_holds_only_with_that() -> None:
+    """The power goes between the two."""
+    store, before = MemoryStore(), having_removed()
+    notes_in(store).take(displaced(having_removed()))
+    notes = notes_in(store.crash())
+    assert notes.lines(before.membership) == ()
+    notes.take(displaced(before))
+    assert len(notes.lines(before.membership)) == 1
+
+
+def test_it_is_forgotten_when_the_member_is_removed_again() -> None:
+    store, history = MemoryStore(), displaced(having_removed())
+    notes = notes_in(store)
+    notes.take(history)
+    history.accept_membership(
+        sample.seal_membership(remove(history.membership, history.chain[-1], 5), key(2))
     )
-    assert removed == (
-        "removed here while another master was made, and a member again: mx3(3); `pmgsync delete` "
-        "on the master"
+    notes.take(history)
+    # Whoever joins under its name after that is welcome.
+    history.accept_membership(
+        sample.seal_membership(
+            admit(history.membership, history.chain[-1], sample.member(5)), key(2)
+        )
     )
-    assert desk.undone.lines(remove(PARTED, LINK, 3)) == (let_in,)
-    again = replace(sample.member(5), name="mx4")  # its number belongs to somebody else now
-    assert desk.undone.lines(admit(PARTED, LINK, again)) == (removed,)
+    notes.take(history)
+    assert notes.lines(history.membership) == notes_in(store).lines(history.membership) == ()
 
 
-def test_nothing_is_said_twice_or_of_what_was_not_done() -> None:
-    desk = Desk()
-    assert desk.says(PARTED) == ()
-    own = changed(3, gone=[3]).membership
-    assert desk.says(own) == desk.says(own)
-    assert len(desk.undone.lines(PARTED)) == 1
+def test_it_is_forgotten_when_an_admin_says_so() -> None:
+    store, history = MemoryStore(), displaced(having_removed())
+    notes = notes_in(store)
+    notes.take(history)
+    assert notes.clear() == 1
+    assert notes.clear() == 0
+    assert notes_in(store).lines(history.membership) == ()
 
 
-@in_loop
-async def test_who_was_let_in_and_is_not_wanted_is_not_named_for_ever() -> None:
-    desk = Desk()
-    assert len(desk.says(changed(3, more=[4]).membership)) == 1
-    await desk.clock.advance(LET_IN_DAYS * DAY_MS / 1000)
-    assert desk.undone.lines(PARTED) == ()
+def test_links_that_were_set_aside_and_came_to_nothing_are_named_too() -> None:
+    """This node has signed for epoch 2, which begins before them; its old master never returns."""
+    history, notes = TrustedHistory([FIRST]), notes_in(MemoryStore())
+    history.promise(2)
+    link = sample.seal_membership(remove(BEFORE, FIRST, 5))
+    assert not history.accept_memberships([link])
+    notes.take(history)
+    assert notes.lines(history.membership) == ()
+    notes.take(displaced(history))
+    assert "a member again: mx5(5)" in "".join(notes.lines(history.membership))
 
 
-def test_a_member_with_other_keys_is_neither_let_in_nor_removed() -> None:
-    keys = MemberKeys(key(42).public_key, b"another certificate")
-    desk = Desk()
-    (line,) = desk.says(rekeyed(PARTED, LINK, 2, keys, head=EMPTY, now=7))
-    assert line == (
-        "has the keys again that it had before another master was made: mx2(2); `pmgsync "
-        "rotate-keys` there, or join it again if it had joined anew"
-    )
-    later = MemberKeys(key(43).public_key, b"a third certificate")
-    assert desk.undone.lines(rekeyed(PARTED, LINK, 2, later, head=EMPTY, now=8)) == ()
-
-
-def test_a_recovery_key_that_came_to_nothing_is_named() -> None:
-    """Else an admin keeps the new one only, and it opens nothing."""
-    desk = Desk()
-    (line,) = desk.says(replace(PARTED, recovery=sample.STRANGER.public_key))
-    assert f"{sample.STRANGER.public_key.key_id[:16]}… that was made here does not count" in line
-    assert f"{PARTED.recovery.key_id[:16]}… does" in line
-    assert desk.undone.lines(replace(PARTED, recovery=key(44).public_key)) == ()
+def test_links_that_were_set_aside_and_count_are_not() -> None:
+    history, notes = TrustedHistory([FIRST]), notes_in(MemoryStore())
+    history.promise(2)
+    gone = remove(BEFORE, FIRST, 5)
+    link = sample.seal_membership(gone)
+    history.accept_memberships([link, promotion((gone, link), 2, key(3), key(4))])
+    notes.take(history)
+    assert history.membership.master == 2
+    assert history.displaced == ()
 
 
 def test_what_was_undone_in_another_cluster_is_nothing_to_this_one() -> None:
-    desk = Desk()
-    desk.says(changed(3, gone=[3]).membership)
-    desk.cluster = "another"
-    desk.begin()
-    assert desk.undone.lines(PARTED) == ()
+    store, history = MemoryStore(), displaced(having_removed())
+    notes_in(store).take(history)
+    assert notes_in(store, "another").lines(history.membership) == ()
+
+
+def test_a_node_does_not_hide_behind_new_keys() -> None:
+    """It was removed as it was stolen, say, and whoever has it knows how to rotate its keys."""
+    notes, history = notes_in(MemoryStore()), displaced(having_removed())
+    notes.take(history)
+    new = MemberKeys(key(42).public_key, b"another certificate")
+    before = history.membership, history.chain[-1]
+    made = rekeyed(*before, 5, new, head=EMPTY, now=7)
+    history.accept_membership(sample.seal_membership(made, key(2)))
+    notes.take(history)
+    assert "a member again: mx5(5)" in "".join(notes.lines(history.membership))
 
 
 def test_only_so_much_is_remembered() -> None:
-    desk = Desk()
-    for number in range(MOST + 5):
-        desk.undone.note_down((PARTED, replace(PARTED, recovery=key(100 + number).public_key)))
-    note = desk.store.note("undone")
+    store, history = MemoryStore(), displaced(having_removed())
+    gone = history.displaced[0]
+    history.displaced = tuple(
+        replace(gone, own=replace(gone.own, recovery=key(100 + number).public_key))
+        for number in range(MOST + 5)
+    )
+    notes_in(store).take(history)
+    note = store.note(NOTE)
     assert isinstance(note, dict)
     assert len(note["changes"]) == MOST

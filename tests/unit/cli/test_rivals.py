@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Collection, Iterable
 
+import pytest
+
 from pmgsync.agent.campaign import Way
-from pmgsync.model.membership import Member, MemberKeys
+from pmgsync.errors import PeerError
+from pmgsync.model.membership import Member, MemberKeys, Membership, remove
+from pmgsync.model.messages import Memberships
 from tests.sim.cluster import RECOVERY, SimCluster
 from tests.sim.keys import Pair
 from tests.sim.virtual import run_virtually
@@ -30,9 +34,7 @@ async def go_separate_ways(
 
 
 def attention(cluster: SimCluster) -> str:
-    peering = cluster.nodes[1].peering
-    assert peering is not None
-    return "\n".join(peering.attention)
+    return "\n".join(cluster.nodes[1].attention)
 
 
 def newcomers(count: int) -> list[Member]:
@@ -126,6 +128,27 @@ async def test_where_its_own_side_may_have_a_majority_it_asks_the_admin(
     assert {newest(node) for node in cluster.nodes.values()} == {(102, 2)}
     left = "let in here while another master was made, and no member: new0(50), new1(51), new2(52)"
     assert attention(cluster).startswith(left)
+    assert "is the master of epoch" not in attention(cluster)
+
+
+@in_a_cluster
+async def test_a_promotion_with_a_wrong_link_behind_it_is_written_down_and_ends_the_role(
+    cluster: SimCluster,
+) -> None:
+    """Whoever sends both would else leave a master that knows of the other, and goes on."""
+    old, heir = cluster.nodes[1], cluster.nodes[2]
+    cluster.part({1})
+    await asyncio.sleep(6)
+    won = await heir.promote()
+    membership = Membership.from_bytes(won.document.payload)
+    # (Its epoch's master has not signed it.)
+    wrong = sample.seal_membership(remove(membership, won.document, 3), sample.STRANGER)
+    assert old.peering is not None
+    with pytest.raises(PeerError):
+        old.peering.take(Memberships((won.document.to_bytes(), wrong.to_bytes())))
+    await old.roles_changed()
+    assert old.master is None
+    assert newest(old) == (2, 2)
 
 
 @in_a_cluster
