@@ -17,8 +17,10 @@ from pmgsync.agent.gossip import Gossip, GossipParts
 from pmgsync.agent.renewing import Renewal, RenewalParts
 from pmgsync.agent.rival import RivalParts, Rivals
 from pmgsync.agent.voting import Voting, VotingParts
+from pmgsync.cli.deposed import Deposed
 from pmgsync.cli.peering_ports import MemberPort, PeeringNode, PeeringParts
 from pmgsync.errors import (
+    HostError,
     NoMasterError,
     OperatorError,
     RivalError,
@@ -84,6 +86,7 @@ class Peering:
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
         self.renewal = self._new_renewal()
+        self._deposed = Deposed(node, self.end_streams)
         self._rivals = Rivals(
             RivalParts(
                 cid=parts.cid,
@@ -131,7 +134,12 @@ class Peering:
             "version until one begins; the master begins one by itself, or `pmgsync promote` does"
         )
         alone = self._node.master is None and self.gossip.is_alone
-        lines = (self.listening_trouble, waits if promised > epoch else "", ALONE if alone else "")
+        lines = (
+            self._deposed.attention,
+            self.listening_trouble,
+            waits if promised > epoch else "",
+            ALONE if alone else "",
+        )
         return (*filter(None, lines), *self._rivals.attention)
 
     # --- life ---
@@ -175,7 +183,7 @@ class Peering:
     async def follow(self, member: Member, stream: MasterEnd) -> None:
         """See `ports.FollowHandler`: only a master is followed."""
         master = self._node.master
-        if master is None:
+        if master is None or self._deposed.by is not None:
             raise TransportError("is not the master")
         await master.feeds.follow(member, stream)
 
@@ -440,6 +448,9 @@ class Peering:
             if links is None:
                 raise
             self._take(Memberships(tuple(link.to_bytes() for link in links)))
+        except HostError as error:
+            self._deposed.because(error)
+            raise
 
     def _take(self, message: ToAgent) -> None:
         node = self._node

@@ -27,7 +27,7 @@ from pmgsync.cli import orphaned
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.peering_ports import PeeringParts
 from pmgsync.cli.removal import removal_in
-from pmgsync.errors import NoMasterError, PmgsyncError, TransportError
+from pmgsync.errors import HostError, NoMasterError, PmgsyncError, TransportError
 from pmgsync.host.identity import require_newer
 from pmgsync.master.cluster_file import ClusterFile
 from pmgsync.master.feed import Feeds
@@ -86,7 +86,7 @@ class SimNode:
         self.master: SimMaster | None = None
         self.peering: Peering | None = None
         self.busy, self._changing = asyncio.Lock(), asyncio.Lock()
-        self.port_is_taken = False
+        self.port_is_taken = self.disk_is_full = False
         self.removed = False
         """Has it been told, by its master's signature, that it is no member any more?"""
         self.source = MemorySource()
@@ -203,6 +203,8 @@ class SimNode:
         task.add_done_callback(self._alive.discard)
 
     def _write_chain(self, chain: tuple[Envelope, ...]) -> None:
+        if self.disk_is_full:
+            raise HostError("cannot write it: no space left", where="chain.json")
         require_newer(self.chain[-1], chain[-1])
         self.chain = chain
 
