@@ -115,16 +115,19 @@ class Crowd:
         )
         turn = asyncio.Lock()
         call: Any = channel.stream_stream(FOLLOW)()
-        pulse = asyncio.create_task(self._pulse(call, turn))
+        pulse: asyncio.Task[None] | None = None
         try:
             async with self._gate:
                 hello = Hello(fake.position, fake.manifest, 1, 1, "crowd")
                 await call.write(encode_to_master(hello))
                 first = await call.read()
+            # Not before: the hello must be the first word.
+            pulse = asyncio.create_task(self._pulse(call, turn))
             await self._answer(fake, call, turn, first)
             return isinstance(first, bytes)
         finally:
-            pulse.cancel()
+            if pulse is not None:
+                pulse.cancel()
             await channel.close()
 
     async def _answer(self, fake: Fake, call: Any, turn: asyncio.Lock, data: object) -> None:  # noqa: ANN401
