@@ -13,7 +13,7 @@ _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and i
         'members') options='--help --json --root' valued='--root' arguments='' ;;
         'delete') options='--help --json --root' valued='--root' arguments='-' ;;
         'leave') options='--help --json --root' valued='--root' arguments='' ;;
-        'promote') options='--dry-run --force-new-cluster --help --json --recovery-key --root' valued='--recovery-key --root' arguments='' ;;
+        'promote') options='--dry-run --force-new-cluster --help --json --recovery-key --root --without' valued='--recovery-key --root --without' arguments='' ;;
         'switchover') options='--help --json --root' valued='--root' arguments='-' ;;
         'rotate-keys') options='--dry-run --help --json --recovery --root --tls' valued='--root' arguments='' ;;
         'tokens') options='--help --json --root' valued='--root' arguments='list,revoke -' ;;

@@ -31,7 +31,6 @@ from pmgsync.model.membership import Base, Member, Membership
 from pmgsync.model.peers import Standing
 from pmgsync.model.promotion import (
     MOST_BELIEVED,
-    MOST_SKIPPED,
     Ground,
     epoch_for,
     grounds_of,
@@ -39,6 +38,12 @@ from pmgsync.model.promotion import (
     majority,
     signed_by,
     voters,
+)
+
+USE_THE_KEY = "with the recovery key: `pmgsync promote --recovery-key FILE`"
+START_IT = (
+    "start a node that has it; where that cannot be, `pmgsync promote --force-new-cluster` goes on "
+    "alone"
 )
 
 
@@ -89,6 +94,11 @@ class Survey:
         """Those that said something."""
         return tuple(heard for heard in self.heard if heard.standing is not None)
 
+    @property
+    def is_fenced(self) -> bool:
+        """Has the candidate signed for an epoch that has not begun, and takes in nothing older?"""
+        return self.promised > self.membership.epoch
+
     def without(self, source: Member, why: str) -> Survey:
         """The same, where `source` does not hand over what it has shown."""
         return replace(self, heard=tuple(_in_doubt(one, source, why) for one in self.heard))
@@ -101,7 +111,8 @@ class Plan:
     `source` has versions that the candidate lacks, up to `until`; `ask` are the members to ask for
     their signature; `lost` are the positions of the first and the last version that nobody reached
     hands over, although the old master spoke of them or has signed them. `lost_known`: there are no
-    others, as that master hands over, or is this node.
+    others, as that master hands over, or is this node. `mend`: what an admin can do about the
+    hindrance.
     """
 
     way: Way
@@ -113,26 +124,46 @@ class Plan:
     lost: tuple[Position, Position] | None = None
     lost_known: bool = True
     hindrance: str = ""
+    mend: str = ""
 
 
-def plan(survey: Survey, *, recovery: bool = False, handover: bool = True) -> Plan:
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What the candidate may use; see `plan`."""
+
+    recovery: bool
+    handover: bool
+    without: Position | None
+
+
+def plan(
+    survey: Survey,
+    *,
+    recovery: bool = False,
+    handover: bool = True,
+    without: Position | None = None,
+) -> Plan:
     """The way from what `survey` says; with `recovery`, the admin has the recovery key at hand;
-    without `handover`, the master has refused.
+    without `handover`, the master has refused. `without`: the admin goes on without versions up to
+    there, although a member has shown them.
     """
-    made = _plan(survey, recovery=recovery, handover=handover)
+    if survey.is_fenced:
+        survey = _fenced(survey)
+    means = _Means(recovery, handover, without)
+    made = _plan(survey, means)
     if recovery and made.hindrance and made.way is Way.HANDOVER:
-        return _plan(survey, recovery=True, handover=False)
+        return _plan(survey, replace(means, handover=False))
     return made
 
 
-def _plan(survey: Survey, *, recovery: bool, handover: bool) -> Plan:
+def _plan(survey: Survey, means: _Means) -> Plan:
     membership = survey.membership
-    way = _way(survey, recovery=recovery, handover=handover)
+    way = _way(survey, means)
     until, source = _ahead(survey)
     lost = None if way is Way.HANDOVER else _lost(until, (survey.announced, *_withheld(survey)))
     made = Plan(
         way=way,
-        epoch=_epoch(survey, MOST_SKIPPED if way is Way.RECOVERY else MOST_BELIEVED),
+        epoch=_epoch(survey),
         needed=half(membership) if way is Way.HANDOVER else majority(membership),
         ask=tuple(heard.member for heard in survey.answered),
         source=source,
@@ -140,8 +171,12 @@ def _plan(survey: Survey, *, recovery: bool, handover: bool) -> Plan:
         lost=lost,
         lost_known=way is Way.HANDOVER or _leads(survey),
     )
-    if why := _no_room(made.way, survey.chain_bytes) or _before_the_base(made, membership):
+    if why := _no_room(made.way, survey.chain_bytes):
         return replace(made, hindrance=why)
+    if left := _left_behind(way, survey, means.without):
+        return _in_spite(made, left, membership)
+    if why := _before_the_base(made, membership):
+        return replace(made, hindrance=why, mend=START_IT)
     return made if way is Way.RECOVERY else _with_hindrance(made, survey)
 
 
@@ -170,43 +205,92 @@ def _ahead(survey: Survey) -> tuple[Position, Member | None]:
     return until, source
 
 
+def _fenced(survey: Survey) -> Survey:
+    """What others have shown, the candidate must not take in any more: a majority may have it,
+    and the candidate has promised not to be of that.
+    """
+    why = f"and this node takes in nothing before epoch {survey.promised}, for which it has signed"
+    head = survey.head.position
+    heard = (
+        replace(one, doubt=one.doubt or f"has version {one.standing.head}, {why}")
+        if one.standing and one.standing.head > head
+        else one
+        for one in survey.heard
+    )
+    return replace(survey, heard=tuple(heard))
+
+
 def _withheld(survey: Survey) -> Iterator[Position]:
     """What is signed, and is not to be had."""
-    for heard in survey.answered:
-        if heard.standing and heard.doubt and heard.is_signed and not heard.strays:
-            yield heard.standing.head
+    return (one.standing.head for one in _holders(survey) if one.standing)
 
 
-def believed(heard: Heard, survey: Survey, most: int = MOST_BELIEVED) -> int:
+def _holders(survey: Survey) -> tuple[Heard, ...]:
+    """Who has shown a newer version that is not to be had."""
+    return tuple(
+        heard for heard in survey.answered if heard.doubt and heard.is_signed and not heard.strays
+    )
+
+
+def _left_behind(way: Way, survey: Survey, without: Position | None) -> Heard | None:
+    """Who has the newest version that would be lost although it is there, against the admin's will.
+
+    By votes alone, nothing is lost that a majority had; and with a handover, nothing at all. But
+    who is fenced would collect votes for nothing, and the recovery key asks nobody.
+    """
+    if not survey.is_fenced and way is not Way.RECOVERY:
+        return None
+    holders = [
+        (one.standing.head, one)
+        for one in _holders(survey)
+        if one.standing and (without is None or one.standing.head > without)
+    ]
+    return max(holders, key=lambda pair: pair[0])[1] if holders else None
+
+
+def _in_spite(made: Plan, left: Heard, membership: Membership) -> Plan:
+    """`made`, with the hindrance that `left` has what would be lost."""
+    head = left.standing.head if left.standing else ""
+    mend = (
+        f"`pmgsync promote` on {left.member.label}, which has it; if that cannot be, `--without "
+        f"{head}` here goes on without it"
+    )
+    if made.way is Way.HANDOVER:
+        mend = f"try again in a moment: {membership.master_member.label} begins one by itself"
+    return replace(made, hindrance=f"{left.member.label} {left.doubt}", mend=mend)
+
+
+def believed(heard: Heard, survey: Survey) -> int:
     """For which epoch that member has signed, as far as that may be believed.
 
-    What it only says counts up to `most` above the epoch that goes on, however often it is asked
-    and whatever this node has asked for since: so one that lies moves this node's own promise to
-    there, once, and all others still sign for what is above it. What it shows counts as well above
-    what this node has signed for: up to there others have gone with it.
+    What it only says counts up to `MOST_BELIEVED` above the epoch that goes on, however often it is
+    asked and whatever this node has asked for since: so one that lies moves this node's own promise
+    to there, once, and all others still sign for what is above it. What it shows counts as well
+    above what this node has signed for: up to there others have gone with it. The recovery key
+    changes nothing of that: who has signed for more does not stand in its way.
     """
     if heard.standing is None:
         return 0
     began = survey.membership.epoch
     above = max(began, survey.promised) if heard.shown else began
-    return min(heard.standing.promised, above + most)
+    return min(heard.standing.promised, above + MOST_BELIEVED)
 
 
-def _epoch(survey: Survey, most: int) -> int:
+def _epoch(survey: Survey) -> int:
     """The candidate's next above all that anybody has signed for."""
-    said = (believed(heard, survey, most) for heard in survey.heard)
+    said = (believed(heard, survey) for heard in survey.heard)
     return epoch_for(survey.me.cid, max(survey.membership.epoch, survey.promised, *said))
 
 
-def _way(survey: Survey, *, recovery: bool, handover: bool) -> Way:
+def _way(survey: Survey, means: _Means) -> Way:
     master = survey.membership.master
     answers = any(
         heard.member.cid == master and heard.standing is not None and heard.standing.master
         for heard in survey.heard
     )
-    if answers and handover and not _leads(survey):
+    if answers and means.handover and not _leads(survey):
         return Way.HANDOVER
-    return Way.RECOVERY if recovery else Way.MAJORITY
+    return Way.RECOVERY if means.recovery else Way.MAJORITY
 
 
 def _leads(survey: Survey) -> bool:
@@ -244,7 +328,7 @@ def _before_the_base(made: Plan, membership: Membership) -> str:
         return ""
     return (
         f"the newest version of those who answer is {until}, and epoch {membership.epoch} began on "
-        f"{base.position}, which nobody of them has: start a node that has it"
+        f"{base.position}, which nobody of them has"
     )
 
 
@@ -259,7 +343,7 @@ def _with_hindrance(made: Plan, survey: Survey) -> Plan:
         f"{made.needed} of {len(voters(survey.membership))} members must sign, and only "
         f"{len(willing) + 1} can: {silent or 'there is no other'}"
     )
-    return replace(made, hindrance=what)
+    return replace(made, hindrance=what, mend=USE_THE_KEY)
 
 
 def _is_willing(heard: Heard, way: Way, survey: Survey) -> bool:

@@ -12,7 +12,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from pmgsync.agent.campaign import Heard, Plan, Survey, Way, believed, is_enough, plan
+from pmgsync.agent.campaign import (
+    USE_THE_KEY,
+    Heard,
+    Plan,
+    Survey,
+    Way,
+    believed,
+    is_enough,
+    plan,
+)
 from pmgsync.agent.fetching import Fetcher
 from pmgsync.agent.link import Link
 from pmgsync.agent.peers import Peers
@@ -22,7 +31,6 @@ from pmgsync.errors import (
     NoMasterError,
     PeerError,
     PmgsyncError,
-    StaleError,
     TransportError,
 )
 from pmgsync.model.ballot import (
@@ -57,6 +65,7 @@ STEP_DOWN_SECONDS = 10.0
 """How long a master may take to finish what is in flight."""
 SETTLE_SECONDS = 5.0
 """How long this node may take to run what its log has."""
+AGAIN = "try again; `pmgsync status` says more"
 ROUNDS = 5
 """So often the others are asked again, because one of them knew a newer link or version."""
 
@@ -103,11 +112,18 @@ class Won:
 class Candidate:
     """One attempt to become master, or to be it in a newer epoch; `recovery` is the cluster's key,
     where the admin has given it; and those that another master has made meanwhile, if any.
+    `without`: the admin goes on without versions up to there, where they cannot be had.
     """
 
-    def __init__(self, parts: CandidateParts, recovery: Sequence[Signer] = ()) -> None:
+    def __init__(
+        self,
+        parts: CandidateParts,
+        recovery: Sequence[Signer] = (),
+        without: Position | None = None,
+    ) -> None:
         self._parts = parts
         self._recovery = recovery
+        self._without = without
         self._refusals: list[Refusal] = []
         self._instead = ""
         self._way: Way | None = None
@@ -126,8 +142,12 @@ class Candidate:
 
     def plan(self, survey: Survey) -> Plan:
         """The way from there."""
-        recovery = bool(self._recovery)
-        return plan(survey, recovery=recovery, handover=not self._instead)
+        return plan(
+            survey,
+            recovery=bool(self._recovery),
+            handover=not self._instead,
+            without=self._without,
+        )
 
     async def _ask_all(self) -> Survey:
         parts, history = self._parts, self._parts.history()
@@ -237,10 +257,8 @@ class Candidate:
                 f"{survey.membership.master_member.label} does not answer as the master",
                 mend="`pmgsync promote` on the node that is to be master asks the others",
             )
-        if made.hindrance and made.way is Way.RECOVERY:
-            raise _no_way(made.hindrance)
         if made.hindrance:
-            raise _refused(made.hindrance)
+            raise _refused(made.hindrance, made.mend)
         return made
 
     async def _fetch_all(self, survey: Survey) -> Survey:
@@ -251,7 +269,7 @@ class Candidate:
             source = made.source
             try:
                 await self._fetch(source, made.until)
-            except (TransportError, PeerError) as error:
+            except (TransportError, PeerError) as error:  # (what is this node's own goes on)
                 log.warning("%s does not hand over %s: %s", source.label, made.until, error)
                 self._given_up[source.cid] = error.what
                 survey = survey.without(source, error.what)
@@ -261,8 +279,8 @@ class Candidate:
 
     async def _fetch(self, source: Member, position: Position) -> None:
         if promised := self._parts.history().promised:
-            raise StaleError(
-                f"this node takes in nothing older than epoch {promised}, for which it has signed"
+            raise _refused(
+                f"it takes in nothing before epoch {promised}, for which it has signed", AGAIN
             )
         await self._parts.fetcher.fetch(source, position)
 
@@ -284,21 +302,24 @@ class Candidate:
         if is_enough(made.way, survey.membership, document):
             return Won(document, made, given)
         lines = "; ".join(f"{one.member.label}: {one.why}" for one in given if one.why)
-        failed = _refused(f"{made.needed} members must sign, and too few did: {lines}")
+        what = f"{made.needed} members must sign, and too few did: {lines}"
         if any(refusal.behind for refusal in self._refusals):
-            return failed
-        raise failed
+            return _refused(what, "`pmgsync promote` on one that has the newest version")
+        raise _refused(what, USE_THE_KEY)
 
     async def _until_master_stops(self, survey: Survey) -> None:
         master = survey.membership.master_member
         answer, why = await self._say(master, StepDown(), STEP_DOWN_SECONDS)
         if not isinstance(answer, Standing):
-            raise _refused(f"{master.label} does not hand over: {_words(answer, why)}")
+            said = _words(answer, why)
+            mend = "" if isinstance(answer, Refusal) else AGAIN
+            raise _refused(f"{master.label} does not hand over: {said}", mend)
         try:
             await self._reach(answer.head, master)
         except (TransportError, PeerError) as error:
             raise _refused(
-                f"{master.label} does not hand over version {answer.head}: {error.what}"
+                f"{master.label} does not hand over version {answer.head}: {error.what}",
+                "where that goes on, stop `pmgsyncd` there, and promote this node then",
             ) from None
 
     async def _reach(self, position: Position, master: Member) -> None:
@@ -313,7 +334,7 @@ class Candidate:
         parts, history = self._parts, self._parts.history()
         head, proof = parts.store.head()
         if parts.store.pending() is not None or parts.store.active() != head:
-            raise _refused(f"this node itself is not done with version {head.position}")
+            raise _refused(f"it is not done with version {head.position}", AGAIN)
         membership = promoted(
             survey.membership,
             history.known_chain[-1],
@@ -327,7 +348,10 @@ class Candidate:
         keys = {key.public_key: key for key in parts.own_keys()}
         signer = keys.get(membership.master_key)
         if signer is None:
-            raise _refused("it has not the key that the membership names for it")
+            raise _refused(
+                "it has not the key that the membership names for it",
+                "`pmgsync leave`, and join again",
+            )
         return seal(MEMBERSHIP_TYPE, membership.to_bytes(), signer), proof
 
     def _again(self, survey: Survey, wanted: Membership) -> Envelope | None:
@@ -355,9 +379,7 @@ class Candidate:
             known = history.known_membership, history.known_chain
             require_promotion(known[0], known[1][-1], self._by_key(document))
         except PeerError as error:
-            if not self._recovery:
-                raise _refused(str(error)) from None
-            raise _no_way(str(error)) from None
+            raise _refused(str(error), "" if self._recovery else USE_THE_KEY) from None
 
     def _by_key(self, document: Envelope) -> Envelope:
         return with_signatures(document, *(sign(document, key) for key in self._recovery))
@@ -389,7 +411,7 @@ class Candidate:
             master = survey.membership.master_member
             document = await self._ask_for(document, proof, [master], given)
             if given[-1].why:
-                raise _refused(f"{master.label} does not hand over: {given[-1].why}")
+                raise _refused(f"{master.label} does not hand over: {given[-1].why}", AGAIN)
             _own(self._parts.voting.vote(Proposal(document, proof)))
             ask.remove(master)
         document = await self._ask_for(document, proof, ask, given)
@@ -460,7 +482,7 @@ def _in_doubt(given: Given, doubts: Mapping[int, str]) -> Given:
 
 def _own(given: Signature | Refused) -> Signature:
     if isinstance(given, Refused):
-        raise _refused(f"this node itself {given.why}")
+        raise _refused(f"it {given.why}", AGAIN)
     return given
 
 
@@ -470,15 +492,5 @@ def _words(answer: Answer | None, why: str) -> str:
     return why or "gave an answer that is none"
 
 
-def _no_way(why: str) -> NoMasterError:
-    return NoMasterError(
-        f"this node cannot be the master: {why}",
-        mend="where that cannot be mended, `pmgsync promote --force-new-cluster` goes on alone",
-    )
-
-
-def _refused(why: str) -> NoMasterError:
-    return NoMasterError(
-        f"this node cannot be the master: {why}",
-        mend="with the key that `pmgsync create` printed: `pmgsync promote --recovery-key FILE`",
-    )
+def _refused(why: str, mend: str) -> NoMasterError:
+    return NoMasterError(f"this node cannot be the master: {why}", mend=mend)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli import orphaned, rotating, versions
 from pmgsync.cli.node import Node
-from pmgsync.errors import OperatorError, UsageError
+from pmgsync.errors import MalformedError, OperatorError, UsageError
+from pmgsync.model.changeset import Position
 from pmgsync.model.keys import PublicKey
 
 if TYPE_CHECKING:
@@ -244,12 +245,12 @@ class Api:
         from pmgsync.cli.promoting import prospect
 
         keys = call.query.get("recovery", "").split(",")
-        return await prospect(self._node, [key for key in keys if key])
+        return await prospect(self._node, [key for key in keys if key], _without(call))
 
     async def _promote(self, call: Call) -> Mapping[str, Any]:
         from pmgsync.cli.promoting import promote
 
-        return await promote(self._node, call.text("recovery_key"))
+        return await promote(self._node, call.text("recovery_key"), _without(call))
 
     async def _new_cluster(self, _call: Call) -> Mapping[str, Any]:
         from pmgsync.cli.promoting import found_anew
@@ -280,3 +281,12 @@ class Api:
 
     async def _confirm(self, call: Call) -> Mapping[str, Any]:
         return (await self._node.confirm(call.number("version"))).to_json()
+
+
+def _without(call: Call) -> Position | None:
+    """The version that is named as `without`; None where none is."""
+    text = call.query.get("without") or call.text("without")
+    try:
+        return Position.parse(text) if text else None
+    except MalformedError as error:
+        raise UsageError(error.what, where=f"without: {text}") from None

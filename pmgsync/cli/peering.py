@@ -291,17 +291,22 @@ class Peering:
         agreed = chosen == member.cid and until >= clock.monotonic()
         if self._parts.only_here() and not agreed:
             return Refusal(
-                "hands over only when `pmgsync switchover` is typed on it (its setting "
+                "hands over only when `pmgsync switchover NAME` is typed on it (its setting "
                 "[promotion] hand_over)"
             )
         if why := handover_objection(master.register, clock.now(), agreed=agreed):
             return Refusal(why)
         held = [hold.who for hold in master.role.holds if hold is not self._yield_hold]
         if held:
-            return Refusal(f"is on hold by {held[0]}, and what is edited would be put back")
+            return Refusal(
+                f"is on hold by {held[0]}, and what is edited would be put back; wait for its end, "
+                "or `pmgsync release` there"
+            )
         await master.role.publish_now()
         if master.role.held is not None:
-            return Refusal(f"has a change that is not published: {master.role.held}")
+            return Refusal(
+                f"has a change that is not published, and would be put back: {master.role.held}"
+            )
         self._yield_to(member, master.role)
         return self._standing()
 
@@ -342,8 +347,10 @@ class Peering:
 
     # --- becoming master ---
 
-    def candidate(self, recovery: Sequence[Signer] = ()) -> Candidate:
-        """An attempt of this node."""
+    def candidate(
+        self, recovery: Sequence[Signer] = (), without: Position | None = None
+    ) -> Candidate:
+        """An attempt of this node; see `Candidate`."""
         node, parts = self._node, self._parts
         agent = node.require_agent()
         return Candidate(
@@ -369,6 +376,7 @@ class Peering:
                 announced=self._announced,
             ),
             recovery,
+            without,
         )
 
     def _announced(self) -> Position | None:
@@ -380,7 +388,12 @@ class Peering:
         said = agent.heard.heartbeat.position if agent.heard else believed
         return max(said, believed, key=lambda position: position.version)
 
-    async def promote(self, recovery: Sequence[Signer] = (), only: Way | None = None) -> Won:
+    async def promote(
+        self,
+        recovery: Sequence[Signer] = (),
+        only: Way | None = None,
+        without: Position | None = None,
+    ) -> Won:
         """Become the master, or with the recovery key (see `Candidate`) be it in a newer epoch;
         `NoMasterError` with the reasons if that cannot be.
         """
@@ -397,7 +410,7 @@ class Peering:
             elif not recovery:
                 raise OperatorError("this node is the master", mend="see `pmgsync status`")
             await self.be_as_the_cluster()
-            return await self._run(self.candidate(recovery), only)
+            return await self._run(self.candidate(recovery, without), only)
 
     async def be_as_the_cluster(self) -> None:
         """A master publishes what lies in its tree: first, that has to be what the cluster has.

@@ -14,8 +14,10 @@ from pmgsync.cli.peering import Peering
 from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
 from pmgsync.errors import DeadlineError, NoMasterError, OperatorError
 from pmgsync.master.founding import recovery_keys, recovery_text, refounded
+from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import seal
 from pmgsync.model.keys import Signer, SigningKey
+from pmgsync.model.lineage import RECOVERY
 from pmgsync.model.membership import MEMBERSHIP_TYPE, Base, Membership
 from pmgsync.model.peers import Refusal, TakeOver
 from pmgsync.model.promotion import signed_by, voters
@@ -27,11 +29,15 @@ POLL_S = 0.01
 NOTICE_SECONDS = 6.0
 """A node gives up a silent master after four heartbeats, by default four seconds."""
 NOTICE_POLL_S = 0.2
+KEY_MEND = "take the one that the last `pmgsync rotate-keys --recovery` (or `create`) printed"
 
 
-async def prospect(node: Node, keys: Sequence[str]) -> Mapping[str, Any]:
+async def prospect(
+    node: Node, keys: Sequence[str], without: Position | None = None
+) -> Mapping[str, Any]:
     """What a promotion of this node would be, with the recovery keys that have these ids at hand
-    (none: without). A key that does not count is a hindrance, also where it would not be needed.
+    (none: without one). A key that does not count is a hindrance, also where it would not be
+    needed. `without`: see `campaign.plan`.
 
     Members that say they are connected to a master which answers nobody here may just not have
     noticed yet that it is lost: they are given the time for that.
@@ -41,12 +47,12 @@ async def prospect(node: Node, keys: Sequence[str]) -> Mapping[str, Any]:
     while True:
         survey = await candidate.survey()
         _require_other_master(node, recovery=recovery)
-        made = plan(survey, recovery=recovery)
+        made = plan(survey, recovery=recovery, without=without)
         late = clock.monotonic() >= deadline
         if late or not (made.hindrance and any(_is_live(heard) for heard in survey.heard)):
             break
         await asyncio.sleep(NOTICE_POLL_S)
-    words = tuple(_word(heard) for heard in survey.heard)
+    words, no_key = tuple(_word(heard) for heard in survey.heard), _why_no_key(node, keys)
     return Prospect(
         way=made.way.value,
         me=survey.me.label,
@@ -61,18 +67,21 @@ async def prospect(node: Node, keys: Sequence[str]) -> Mapping[str, Any]:
         lost_known=made.lost_known,
         last_heard=node.require_agent().link.last_heard,
         as_of=clock.now(),
-        hindrance=_why_no_key(node, keys) or made.hindrance,
+        hindrance=no_key or made.hindrance,
+        mend=KEY_MEND if no_key else made.mend,
     ).to_json()
 
 
-async def promote(node: Node, key: str | None) -> Mapping[str, Any]:
+async def promote(
+    node: Node, key: str | None, without: Position | None = None
+) -> Mapping[str, Any]:
     """Make this node the master; with the recovery key, also where it is that already: then a newer
     epoch begins, which stands against any other master.
     """
     peering = _peering(node)
     _require_other_master(node, recovery=key is not None)
     recovery = _recovery(node, key) if key is not None else ()
-    return await _promote(node, peering, recovery)
+    return await _promote(node, peering, recovery, without=without)
 
 
 async def switchover(node: Node, name: str) -> Mapping[str, Any]:
@@ -91,7 +100,7 @@ async def switchover(node: Node, name: str) -> Mapping[str, Any]:
     peering.agree_to(member)
     answer = await peering.ask(member, TakeOver(), seconds=TAKE_OVER_SECONDS)
     if isinstance(answer, Refusal):
-        raise OperatorError(f"does not take over: {answer.why}", where=member.label)
+        raise NoMasterError(f"does not take over: {answer.why}", where=member.label)
     now = await _hear_of(node, peering, membership.epoch)
     return Promoted(
         way=Way.HANDOVER.value,
@@ -158,13 +167,17 @@ async def _hear_of(node: Node, peering: Peering, epoch: int) -> Membership:
 
 
 async def _promote(
-    node: Node, peering: Peering, recovery: Sequence[Signer], only: Way | None = None
+    node: Node,
+    peering: Peering,
+    recovery: Sequence[Signer],
+    only: Way | None = None,
+    without: Position | None = None,
 ) -> Mapping[str, Any]:
     clock = node.parts.clock
     began, as_of = clock.monotonic(), clock.now()
     before = peering.history().membership.master_member.label
     last_heard = node.require_agent().link.last_heard
-    won = await peering.promote(recovery, only)
+    won = await peering.promote(recovery, only, without)
     membership = Membership.from_bytes(won.document.payload)
     following = await _following(node, membership, {member.cid for member in won.plan.ask})
     return Promoted(
@@ -218,7 +231,7 @@ def _recovery(node: Node, text: str) -> Sequence[Signer]:
     """The keys in `text`, if that which counts here is among them; else `NoMasterError`."""
     keys = recovery_keys(text)
     if why := _why_no_key(node, [key.public_key.key_id for key in keys]):
-        raise NoMasterError(f"this node cannot be the master: {why}")
+        raise NoMasterError(f"this node cannot be the master: {why}", mend=KEY_MEND)
     return keys
 
 
@@ -233,16 +246,17 @@ def _why_no_key(node: Node, keys: Sequence[str]) -> str:
         if before.recovery.key_id in keys and after.recovery != before.recovery:
             return (
                 "that recovery key counts no longer: membership "
-                f"{after.epoch}.{after.serial} has replaced it; take the newest one"
+                f"{after.epoch}.{after.serial} has replaced it"
             )
     return "that is not the recovery key of this cluster, nor has it been"
 
 
 def _signers(peering: Peering) -> tuple[str, ...]:
-    """Who has signed the newest epoch, by the membership before it."""
+    """Who has signed the newest epoch, by the membership before it; and with which key besides."""
     history = peering.history()
-    document = history.chain[-1]
-    return tuple(member.label for member in signed_by(history.membership, document))
+    document, membership = history.chain[-1], history.membership
+    members = (member.label for member in signed_by(membership, document))
+    return (*members, *([RECOVERY] if document.signers([membership.recovery]) else []))
 
 
 def _is_live(heard: Heard) -> bool:

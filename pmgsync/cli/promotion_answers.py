@@ -37,7 +37,8 @@ class MemberWord:
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """GET /v1/promotion: what a promotion of this node would be. `hindrance`: why it cannot be.
+    """GET /v1/promotion: what a promotion of this node would be. `hindrance`: why it cannot be,
+    and `mend` what to do about it.
 
     `lost` names the versions that nobody reached hands over, and without `lost_known` there may be
     more: all that the master, `last_heard` before `as_of` (milliseconds since 1970; None: not since
@@ -58,6 +59,7 @@ class Prospect:
     last_heard: int | None = None
     as_of: int = 0
     hindrance: str = ""
+    mend: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The document."""
@@ -82,6 +84,7 @@ class Prospect:
             last_heard=fields.optional_count("last_heard"),
             as_of=fields.count("as_of"),
             hindrance=fields.optional("hindrance", str) or "",
+            mend=fields.optional("mend", str) or "",
         )
 
 

@@ -40,6 +40,12 @@ def _configure_promote(parser: argparse.ArgumentParser) -> None:
         "its configuration and history; the other nodes join it anew",
     )
     parser.add_argument(
+        "--without",
+        metavar="VERSION",
+        help="go on without the versions up to this one (as 1.42), which another member has and "
+        "this node cannot have; asked for where that is so",
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="say what would happen (and whether the recovery key counts), and change nothing",
@@ -49,9 +55,11 @@ def _configure_promote(parser: argparse.ArgumentParser) -> None:
 
 def _promote(options: argparse.Namespace, place: Place) -> int:
     key = _key(options.recovery_key)
-    recovery: dict[str, Any] = {} if key is None else {"recovery": _ids(key)}
+    query: dict[str, Any] = {} if key is None else {"recovery": _ids(key)}
+    if options.without is not None:
+        query["without"] = options.without
     with ControlClient(place.root) as client:
-        document = client.get("/v1/promotion", **recovery)
+        document = client.get("/v1/promotion", **query)
         prospect = Prospect.from_json(document)
         if options.force_new_cluster:
             return _new_cluster(client, options, prospect)
@@ -63,11 +71,9 @@ def _promote(options: argparse.Namespace, place: Place) -> int:
         if prospect.hindrance:
             raise NoMasterError(
                 "this node cannot be the master now",
-                mend="mend what is named above, or use `--recovery-key`"
-                if key is None
-                else "mend what is named above; where that cannot be, `--force-new-cluster`",
+                mend=prospect.mend or "mend what is named above",
             )
-        answer = client.post("/v1/promote", {"recovery_key": key})
+        answer = client.post("/v1/promote", {"recovery_key": key, "without": options.without})
     return _print(answer, as_json=options.json)
 
 
@@ -161,5 +167,5 @@ SWITCHOVER = Command(
     examples=(("pmgsync switchover mail2", "mail2 is the master from then on"),),
     run=_switchover,
     configure=_configure_switchover,
-    codes=(ExitCode.NO_MASTER,),
+    codes=(ExitCode.NO_MASTER, ExitCode.TIMED_OUT),
 )

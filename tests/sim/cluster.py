@@ -337,11 +337,11 @@ class SimNode:
         with suppress(PmgsyncError):
             await self.promote()
 
-    async def promote(self, *recovery: Signer) -> Won:
+    async def promote(self, *recovery: Signer, without: Position | None = None) -> Won:
         """As `pmgsync promote` does it."""
         self.require_agent()
         assert self.peering is not None
-        return await self.peering.promote(recovery)
+        return await self.peering.promote(recovery, without=without)
 
     @property
     def attention(self) -> list[str]:

@@ -9,7 +9,7 @@ from pmgsync.model.chain_room import ROOM
 from pmgsync.model.changeset import Position
 from pmgsync.model.membership import Base
 from pmgsync.model.peers import Standing
-from pmgsync.model.promotion import MOST_BELIEVED, MOST_SKIPPED, MOST_VOTED, epoch_for
+from pmgsync.model.promotion import MOST_BELIEVED, MOST_VOTED, epoch_for
 from tests.unit.model.sample import RECOVERY, STATES, key
 from tests.unit.model.test_promotion import cluster, promotion
 
@@ -154,7 +154,7 @@ def test_what_a_member_says_of_its_promise_moves_the_epoch_a_little_at_most(lie:
     tried = survey(None, standing(promised=lie), promised=made.epoch)
     assert believed(tried.heard[1], tried) < made.epoch
     with_key = plan(survey(None, standing(promised=lie)), recovery=True)
-    assert with_key.epoch == epoch_for(2, min(lie, 1 + MOST_SKIPPED))
+    assert with_key.epoch == made.epoch
 
 
 def test_what_a_member_shows_counts_step_by_step() -> None:
@@ -201,8 +201,9 @@ def test_nobody_goes_on_from_before_what_the_epoch_began_on(recovery: bool) -> N
     made = plan(replace(asked, membership=began), recovery=recovery)
     assert made.hindrance == (
         "the newest version of those who answer is 1.4, and epoch 2 began on 1.5, which nobody of "
-        "them has: start a node that has it"
+        "them has"
     )
+    assert made.mend.startswith("start a node that has it; where that cannot be, `pmgsync promote ")
     rekeyed = replace(began, epoch=1)  # the master's word on its own epoch binds nobody
     assert not plan(replace(asked, membership=rekeyed), recovery=recovery).hindrance
 
@@ -236,3 +237,27 @@ def test_what_is_not_shown_is_nothing_and_what_does_not_come_is_lost() -> None:
     made = plan(silent)
     assert made.source is not None
     assert (made.source.cid, made.lost) == (3, (Position(1, 6), Position(1, 999)))
+
+
+def test_who_is_fenced_gains_nothing_that_others_have() -> None:
+    """Whatever the way; and it is said beforehand."""
+    fenced = survey(None, standing(6), standing(4), promised=3)
+    for recovery in (False, True):
+        made = plan(fenced, recovery=recovery)
+        assert (made.source, made.lost) == (None, (Position(1, 5), Position(1, 6)))
+        assert made.hindrance == (
+            "mx3(3) has version 1.6, and this node takes in nothing before epoch 3, for which it "
+            "has signed"
+        )
+        assert "`--without 1.6` here goes on without it" in made.mend
+        assert not plan(fenced, recovery=recovery, without=Position(1, 6)).hindrance
+    handed_over = plan(survey(standing(5, live=True, master=True), standing(4), promised=3))
+    assert handed_over.way is Way.HANDOVER
+    assert handed_over.mend == "try again in a moment: mx1(1) begins one by itself"
+    assert not plan(survey(MASTER, standing(4), promised=3)).hindrance
+
+
+def test_the_recovery_key_is_advised_only_where_signatures_are_missing() -> None:
+    assert "--recovery-key FILE" in plan(survey(None, None, standing())).mend
+    full = plan(survey(None, standing(), chain_bytes=ROOM.reserve + 1))
+    assert "--recovery-key" not in full.hindrance + full.mend

@@ -9,8 +9,9 @@ import pytest
 from pmgsync.agent.campaign import Way
 from pmgsync.agent.fetching import MOST_SECONDS, SILENCE_SECONDS, Fetcher, FetchParts
 from pmgsync.agent.link import Link
+from pmgsync.agent.voting import ballot_in
 from pmgsync.errors import NoMasterError, OperatorError, TransportError
-from pmgsync.model.ballot import Ballot
+from pmgsync.model.ballot import NO_BALLOT, Ballot
 from pmgsync.model.changeset import CHANGE_SET_TYPE, ChangeSet, Position, diff
 from pmgsync.model.envelope import seal
 from pmgsync.model.manifest import FileEntry, Manifest, digest_of
@@ -94,11 +95,21 @@ def test_a_version_that_is_shown_and_not_handed_over_is_named_as_lost() -> None:
         await alone_with_a_version(cluster, holder, "x" * 300_000)
         lose(holder.store, b"x" * 300_000 + b"\n")
         began = cluster.clock.monotonic()
-        won = await cluster.nodes[2].promote(RECOVERY)
+        with pytest.raises(NoMasterError) as refused:  # before anything is signed
+            await cluster.nodes[2].promote(RECOVERY)
         assert took(cluster, began) < SILENCE_SECONDS + 1
+        assert str(refused.value).startswith(
+            "this node cannot be the master: node4(4) has version 1.2, which did not come: "
+        )
+        assert str(refused.value).endswith(
+            "`pmgsync promote` on node4(4), which has it; if that cannot be, `--without 1.2` here "
+            "goes on without it"
+        )
+        assert {ballot_in(node.store, CLUSTER) for node in cluster.nodes.values()} == {NO_BALLOT}
+        won = await cluster.nodes[2].promote(RECOVERY, without=Position(1, 2))
         assert won.plan.lost == (Position(1, 2), Position(1, 2))
-        refused = {one.member.cid: one.why for one in won.given if one.why}
-        assert refused[4].startswith("has version 1.2, which did not come: ")
+        told = {one.member.cid: one.why for one in won.given if one.why}
+        assert told[4].startswith("has version 1.2, which did not come: ")
         await asyncio.sleep(5)
         assert cluster.nodes[3].text_of("domains") == "example.com 1"
         assert {newest(cluster.nodes[cid]) for cid in (2, 3, 4)} == {(2, 2)}
@@ -126,21 +137,57 @@ def test_what_one_does_not_hand_over_is_fetched_from_another() -> None:
     run_virtually(main())
 
 
-def test_who_has_signed_for_another_epoch_takes_nothing_in_and_says_so_at_once() -> None:
+@pytest.mark.parametrize("by_key", [False, True])
+def test_who_has_signed_for_another_epoch_does_not_lose_what_a_majority_has(by_key: bool) -> None:
+    """Node 2 has signed for a candidate that never began, and missed a version since."""
+    recovery = [RECOVERY] if by_key else []
+
     async def main() -> None:
-        cluster = await begun(4)
-        holder = cluster.nodes[4]
-        await alone_with_a_version(cluster, holder, "held-back.example 1")
-        candidate = cluster.nodes[2].peering
-        assert candidate is not None
-        candidate.voting.promise(Ballot(102, Manifest().digest, 2))
+        cluster = await begun(5)
+        node, voting = cluster.nodes[2], cluster.nodes[2].peering
+        assert voting is not None
+        cluster.part({2, 3})
+        await asyncio.sleep(5)
+        voting.voting.promise(Ballot(3, Manifest().digest, 3))
+        await cluster.nodes[3].crash()
+        cluster.nodes[1].edit("domains", "of-a-majority.example 1")
+        await asyncio.sleep(1)
+        assert {cluster.nodes[cid].runs.version for cid in (1, 4, 5)} == {2}
+        await cluster.nodes[1].crash()
+        cluster.heal()
+        await asyncio.sleep(6)
         began = cluster.clock.monotonic()
-        with pytest.raises(NoMasterError, match=r"node4\(4\): has version 1.2, which did not come"):
-            await cluster.nodes[2].promote()
+        with pytest.raises(NoMasterError) as refused:
+            await node.promote(*recovery)
+        assert str(refused.value) == (
+            "this node cannot be the master: node4(4) has version 1.2, and this node takes in "
+            "nothing before epoch 3, for which it has signed; `pmgsync promote` on node4(4), which "
+            "has it; if that cannot be, `--without 1.2` here goes on without it"
+        )
         assert took(cluster, began) < 1
         await cluster.nodes[4].promote()
         await asyncio.sleep(3)
-        assert cluster.nodes[2].text_of("domains") == "held-back.example 1"
+        assert node.text_of("domains") == "of-a-majority.example 1"
+        await cluster.end()
+
+    run_virtually(main())
+
+
+def test_the_recovery_key_goes_on_without_it_where_the_admin_says_so() -> None:
+    async def main() -> None:
+        cluster = await begun(3)
+        await alone_with_a_version(cluster, cluster.nodes[3], "left-behind.example 1")
+        peering = cluster.nodes[2].peering
+        assert peering is not None
+        peering.voting.promise(Ballot(3, Manifest().digest, 3))
+        for lower in (None, Position(1, 1)):
+            with pytest.raises(NoMasterError, match=r"`--without 1\.2` here goes on"):
+                await cluster.nodes[2].promote(RECOVERY, without=lower)
+        won = await cluster.nodes[2].promote(RECOVERY, without=Position(1, 2))
+        assert won.plan.lost == (Position(1, 2), Position(1, 2))
+        await asyncio.sleep(5)
+        assert cluster.nodes[3].text_of("domains") == "example.com 1"
+        assert len(cluster.nodes[3].store.orphans()) == 1
         await cluster.end()
 
     run_virtually(main())
