@@ -151,6 +151,10 @@ def test_what_cannot_be_is_not_tried(served: Served, tmp_path: Path) -> None:
     assert (code, out) == (6, "")
     assert "it cannot be: 2 of 2 members must sign" in err
     assert err.splitlines()[-1].startswith("pmgsync: this node cannot be the master now; mend")
+    serve(served, promotion={**document, "mend": "promote mail3"})
+    err = outcome("promote", "--without", "1.42", "--root", tmp_path)[2]
+    assert err.splitlines()[-1] == "pmgsync: this node cannot be the master now; promote mail3"
+    assert served.node.calls[-1][1:3] == ("/v1/promotion", {"without": "1.42"})
     code, _, _ = outcome("promote", "--dry-run", "--root", tmp_path)
     assert code == 6
 
@@ -160,7 +164,7 @@ def test_the_recovery_key_is_read_from_a_file(served: Served, tmp_path: Path) ->
     key = tmp_path / "key"
     key.write_text(KEY_TEXT)
     assert outcome("promote", "--recovery-key", key, "--root", tmp_path)[0] == 0
-    assert served.node.calls[-1][3] == {"recovery_key": KEY_TEXT}
+    assert served.node.calls[-1][3] == {"recovery_key": KEY_TEXT, "without": None}
     # Beforehand, the daemon is told which key it is, and not the key.
     assert served.node.calls[-2][1:3] == ("/v1/promotion", {"recovery": KEY.public_key.key_id})
 
