@@ -338,7 +338,10 @@ class Peering:
     async def _take_over(self) -> Answer:
         from pmgsync.agent.campaign import Way
 
-        await self.promote(only=Way.HANDOVER)
+        try:
+            await self.promote(only=Way.HANDOVER)
+        except NoMasterError as error:
+            return Refusal(str(error))
         return self._standing()
 
     async def ask(self, member: Member, question: Question, *, seconds: float) -> Answer:
