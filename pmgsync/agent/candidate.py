@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from pmgsync.agent.campaign import (
     USE_THE_KEY,
-    Heard,
     Plan,
     Survey,
     Way,
@@ -23,6 +22,7 @@ from pmgsync.agent.campaign import (
     plan,
 )
 from pmgsync.agent.fetching import Fetcher
+from pmgsync.agent.hearing import heard_from, is_vote_of, words_of
 from pmgsync.agent.link import Link
 from pmgsync.agent.peers import Peers
 from pmgsync.agent.voting import Voting
@@ -37,8 +37,6 @@ from pmgsync.model.ballot import (
     Ballot,
     Proposal,
     Refused,
-    require_shown,
-    shows_promise,
     sign,
     with_signatures,
 )
@@ -166,7 +164,7 @@ class Candidate:
             head=parts.voting.head,
             promised=parts.voting.ballot.epoch,
             heard=tuple(
-                self._heard(member, answer, why)
+                heard_from(member, answer, why, history, parts.voting.head)
                 for member, (answer, why) in zip(others, said, strict=True)
             ),
             announced=parts.announced(),
@@ -176,22 +174,6 @@ class Candidate:
             if why := self._given_up.get(heard.member.cid):
                 survey = survey.without(heard.member, why)
         return survey
-
-    def _heard(self, member: Member, answer: Answer | None, why: str) -> Heard:
-        if not isinstance(answer, Standing):
-            return Heard(member, None, _words(answer, why))
-        history, doubt = self._parts.history(), ""
-        strays = history.strays(answer.head, answer.manifest)
-        if not strays and answer.head > self._parts.voting.head.position:
-            doubt = _not_shown(answer, history)
-        return Heard(
-            member,
-            answer,
-            strays=strays,
-            shown=shows_promise(answer.promise, member, answer.promised, history.known_membership),
-            doubt=doubt,
-            is_signed=not doubt,
-        )
 
     def _take_links(self, survey: Survey) -> bool:
         """Take in what is newer; whether anything was. `NoMasterError` if an epoch has begun."""
@@ -311,7 +293,7 @@ class Candidate:
         master = survey.membership.master_member
         answer, why = await self._say(master, StepDown(), STEP_DOWN_SECONDS)
         if not isinstance(answer, Standing):
-            said = _words(answer, why)
+            said = words_of(answer, why)
             mend = "" if isinstance(answer, Refusal) else AGAIN
             raise _refused(f"{master.label} does not hand over: {said}", mend)
         try:
@@ -427,13 +409,13 @@ class Candidate:
         question = Propose(document.to_bytes(), proof.to_bytes() if proof else b"")
         said = await _all(*(self._say(member, question, ASK_SECONDS) for member in members))
         for member, (answer, why) in zip(members, said, strict=True):
-            if isinstance(answer, Vote) and _is_of(member, answer, document):
+            if isinstance(answer, Vote) and is_vote_of(member, answer, document):
                 document = with_signatures(document, Signature(answer.key_id, answer.signature))
                 given.append(Given(member))
                 continue
             if isinstance(answer, Refusal):
                 self._refusals.append(answer)
-            given.append(Given(member, _words(answer, why)))
+            given.append(Given(member, words_of(answer, why)))
         return document
 
     async def _say(
@@ -456,25 +438,6 @@ def _with_one_more(chain: Sequence[Envelope]) -> int:
     return sum(len(link.to_bytes()) for link in (*chain, chain[-1]))
 
 
-def _is_of(member: Member, vote: Vote, document: Envelope) -> bool:
-    """Is it the signature of that member on this very document?"""
-    signed = Envelope(
-        document.payload_type, document.payload, (Signature(vote.key_id, vote.signature),)
-    )
-    return member.keys is not None and bool(signed.signers([member.keys.identity]))
-
-
-def _not_shown(said: Standing, history: TrustedHistory) -> str:
-    """Why the newest version that it says it has is none; empty: it is one."""
-    version = Base(said.head, said.manifest)
-    try:
-        proof = Envelope.from_bytes(said.proof) if said.proof else None
-        require_shown(version, proof, history.membership.cluster, history.known_chain)
-    except PeerError as error:
-        return f"says that it has version {said.head}, which does not count: {error.what}"
-    return ""
-
-
 def _in_doubt(given: Given, doubts: Mapping[int, str]) -> Given:
     """That its version does not count says more than that this node is behind it."""
     return replace(given, why=doubts.get(given.member.cid, given.why))
@@ -484,12 +447,6 @@ def _own(given: Signature | Refused) -> Signature:
     if isinstance(given, Refused):
         raise _refused(f"it {given.why}", AGAIN)
     return given
-
-
-def _words(answer: Answer | None, why: str) -> str:
-    if isinstance(answer, Refusal):
-        return answer.why
-    return why or "gave an answer that is none"
 
 
 def _refused(why: str, mend: str) -> NoMasterError:

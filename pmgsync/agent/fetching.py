@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pmgsync.agent.link import Link
 from pmgsync.agent.peers import Peers
@@ -19,6 +20,9 @@ from pmgsync.model.changeset import Position
 from pmgsync.model.membership import Member
 from pmgsync.model.messages import Beat, View
 from pmgsync.ports import Clock, Store
+
+if TYPE_CHECKING:
+    from pmgsync.agent.role import AgentRole
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +45,12 @@ class FetchParts:
     link: Link
     has_all: Callable[[], bool]
     trouble: Callable[[], str]
+
+
+def fetcher_for(agent: AgentRole, store: Store, clock: Clock, peers: Peers) -> Fetcher:
+    """What takes in versions through `agent`."""
+    has_all, trouble = lambda: agent.has_all, lambda: agent.trouble
+    return Fetcher(FetchParts(store, clock, peers, agent.link, has_all, trouble))
 
 
 class Fetcher:

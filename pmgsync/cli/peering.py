@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
-from pmgsync.agent.fetching import Fetcher, FetchParts
+from pmgsync.agent.fetching import fetcher_for
 from pmgsync.agent.gossip import Gossip, GossipParts
 from pmgsync.agent.renewing import Renewal, RenewalParts
 from pmgsync.agent.rival import RivalParts, Rivals
@@ -365,16 +365,7 @@ class Peering:
                 peers=parts.peers,
                 voting=self.voting,
                 link=agent.link,
-                fetcher=Fetcher(
-                    FetchParts(
-                        store=parts.store,
-                        clock=parts.clock,
-                        peers=parts.peers,
-                        link=agent.link,
-                        has_all=lambda: agent.has_all,
-                        trouble=lambda: agent.trouble,
-                    )
-                ),
+                fetcher=fetcher_for(agent, parts.store, parts.clock, parts.peers),
                 history=self.history,
                 announced=self._announced,
             ),
