@@ -2,7 +2,7 @@
 # without root it prints the apt-get line that is missing instead.
 #
 #   make demo [KEEP=1]      three daemons on this machine, edits travelling between them
-#   make test [ARGS=...]    gates, a minute of fuzzing, failover, then the suite on the newest PyPI releases and on Debian's packages
+#   make test [ARGS=...]    gates, a minute of fuzzing, failover, random schedules, then the suite on the newest PyPI releases and on Debian's packages
 #   make test-venv          the suite on the newest PyPI releases only
 #   make test-debian        the suite on /usr/bin/python3 with Debian's packages only
 #   make failover           four gateways in containers, broken in every way (docker-compose.yml)
@@ -34,7 +34,7 @@ bench:
 
 test:
 	@scripts/setup venv fuzz debian docker
-	@PROFILES=systemd scripts/test check fuzz failover venv debian -- $(ARGS)
+	@PROFILES=systemd scripts/test check fuzz failover schedules venv debian -- $(ARGS)
 
 test-venv:
 	@scripts/setup venv
