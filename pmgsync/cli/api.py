@@ -233,7 +233,11 @@ class Api:
         return await asyncio.to_thread(members_document, history.chain)
 
     async def _delete(self, call: Call) -> Mapping[str, Any]:
-        return self._node.require_master().remove(call.required("member"))
+        # Only a master can do it: others need not carry its code.
+        self._node.require_master()
+        from pmgsync.cli.deleting import delete
+
+        return await delete(self._node, call.required("member"))
 
     async def _leave(self, _call: Call) -> Mapping[str, Any]:
         from pmgsync.cli.leaving import leave

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ControlClient
+from pmgsync.cli.member_format import uncertain_lines
 from pmgsync.cli.tables import counted
 from pmgsync.cli.version_format import day
 from pmgsync.errors import ExitCode, NoMasterError, PmgsyncError
@@ -85,7 +86,9 @@ def _replace_recovery(client: ControlClient, *, as_json: bool) -> int:
             say("Keep the recovery key of before, too: `pmgsync members` shows which one counts.")
         raise
     if as_json:
-        _print_rest({"counts": True} | {name: answer[name] for name in ("link", "away", "late")})
+        _print_rest(
+            {"counts": True} | {name: answer[name] for name in ("link", "away", "late", "known")}
+        )
     else:
         say(_recovery_text(answer))
     return ExitCode.FINE
@@ -162,7 +165,7 @@ def _recovery_text(answer: dict[str, Any]) -> str:
         if away or late
         else "Every member has it: the key of before opens nothing any more.",
     ]
-    return "\n".join(filter(None, lines))
+    return "\n".join([*filter(None, lines), *uncertain_lines(answer["known"])])
 
 
 ROTATE_KEYS = Command(

@@ -75,7 +75,9 @@ DELETE = Command(
     run=_delete,
     configure=_configure_delete,
     codes=(ExitCode.REJECTED, ExitCode.NO_MASTER),
-    more="The master itself cannot be removed: promote another node first.",
+    more="The master itself cannot be removed: promote another node first. Where members that "
+    "cannot be reached could make another master among them, it says so: the removal would be "
+    "undone by that.",
 )
 LEAVE = Command(
     about="Take this node out of its cluster. The master is told if it can be reached. Then the "

@@ -64,11 +64,23 @@ def removed_text(removed: Mapping[str, Any]) -> str:
     """What `pmgsync delete` prints."""
     label = f"{printable(str(removed['name']))}({removed['cid']})"
     lines = [f"removed {label}; membership {removed['epoch']}.{removed['serial']} lacks it"]
+    known = removed["known"]
     if removed["joined"]:
         cut = "its stream is cut and " if removed["connected"] else ""
-        lines.append(f"{cut}its keys open nothing any more, for ever")
+        ever = ", for ever" if known["certain"] else " here"
+        lines.append(f"{cut}its keys open nothing any more{ever}")
         lines.append("its configuration stays on it as it is; wipe it there if it must not be used")
-    return "\n".join(lines)
+    return "\n".join([*lines, *uncertain_lines(known)])
+
+
+def uncertain_lines(known: Mapping[str, Any]) -> list[str]:
+    """That a change of the membership may come to nothing, where that is so."""
+    if known["certain"]:
+        return []
+    return [
+        f"only {known['has']} of {known['of']} members have written it down: if the others make "
+        "another master before they hear of it, it is undone, and `pmgsync status` says so"
+    ]
 
 
 def left_text(left: Mapping[str, Any]) -> str:

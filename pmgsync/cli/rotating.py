@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.version_format import day
@@ -146,9 +147,11 @@ async def replace_recovery(node: Node, key: PublicKey) -> Mapping[str, Any]:
     """
     # Only a master can do it: others need not carry what names the members.
     from pmgsync.master.attention import lack_recovery
+    from pmgsync.master.spread import spread
 
     master, clock = node.require_master(), node.parts.clock
     register, roster = master.register, master.roster
+    before = register.membership
     register.replace_recovery(key)
     membership = register.membership
     deadline = clock.monotonic() + TAKEN_SECONDS
@@ -160,7 +163,8 @@ async def replace_recovery(node: Node, key: PublicKey) -> Mapping[str, Any]:
         await clock.sleep(POLL_S)
     away = [one.label for one in lacking if one.label not in late]
     link = f"{membership.epoch}.{membership.serial}"
-    return {"recovery": key.key_id, "link": link, "away": away, "late": late}
+    known = asdict(await spread(before, register, roster, clock))
+    return {"recovery": key.key_id, "link": link, "away": away, "late": late, "known": known}
 
 
 async def rotate_when_due(node: Node) -> None:

@@ -126,6 +126,7 @@ class FakeNode:
         self.waited = self.release
         self.cancelled = 0
         self.untold = ""
+        self.known = {"has": 2, "of": 3, "certain": True}
         self.approved = asyncio.Event()
         self.hung_up = asyncio.Event()
         self.requests: tuple[RequestLine, ...] = (
@@ -253,7 +254,7 @@ class FakeNode:
     ) -> Mapping[str, Any]:
         if body["member"] == "mail9":
             raise NotMemberError("is no member of this cluster", where="mail9")
-        words = {"epoch": 1, "serial": 5, "joined": True, "connected": True}
+        words = {"epoch": 1, "serial": 5, "joined": True, "connected": True, "known": self.known}
         return {"cid": 3, "name": body["member"], **words}
 
     async def _post_leave(self, *_: object) -> Mapping[str, Any]:

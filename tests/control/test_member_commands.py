@@ -87,6 +87,13 @@ def test_a_removal_is_said_plainly(served: Served, tmp_path: Path) -> None:
         ],
     )
     assert served.node.calls[-1][3] == {"member": "mail3"}
+    served.node.known = {"has": 2, "of": 5, "certain": False}
+    lines = outcome("delete", "mail3", "--root", tmp_path)[1].splitlines()
+    assert lines[1] == "its stream is cut and its keys open nothing any more here"
+    assert lines[3] == (
+        "only 2 of 5 members have written it down: if the others make another master before they "
+        "hear of it, it is undone, and `pmgsync status` says so"
+    )
     code, out, err = outcome("delete", "mail9", "--root", tmp_path)
     assert (code, out) == (1, "")
     assert err == "pmgsync: mail9: is no member of this cluster\n"
@@ -205,7 +212,13 @@ def test_what_was_compared_is_approved(served: Served, tmp_path: Path) -> None:
 # --- another recovery key ---
 
 KEYS = {"name": "mail1", "cid": 1, "master": "mail1(1)", "recovery": "ee" * 32}
-COUNTS = {"recovery": "ff" * 32, "link": "1.7", "away": ["mail2(2)"], "late": []}
+COUNTS = {
+    "recovery": "ff" * 32,
+    "link": "1.7",
+    "away": ["mail2(2)"],
+    "late": [],
+    "known": {"has": 1, "of": 3, "certain": False},
+}
 
 
 def test_another_recovery_key_is_one_json_document_that_says_whether_it_counts(
@@ -225,6 +238,7 @@ def test_another_recovery_key_is_one_json_document_that_says_whether_it_counts(
     _, out, err = outcome(*words)
     assert "Not connected now: mail2(2)." in err
     assert "only the key of before counts there" in err
+    assert "only 1 of 3 members have written it down: if the others make another master" in err
 
 
 def test_a_recovery_key_that_is_refused_does_not_count(served: Served, tmp_path: Path) -> None:

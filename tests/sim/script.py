@@ -26,6 +26,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from pmgsync.agent.voting import ballot_in
 from pmgsync.errors import PmgsyncError
+from pmgsync.master.spread import spread
 from pmgsync.model.changeset import ChangeSet
 from pmgsync.model.keys import SigningKey
 from pmgsync.model.membership import Membership
@@ -134,8 +135,10 @@ class Script:
         master = self._node(cid).master
         if master is None:
             return ["refused: is not the master"]
+        before = master.register.membership
         master.register.remove(master.register.find(other))
-        return []
+        known = await spread(before, master.register, master.roster, self.cluster.clock)
+        return [] if known.certain else [f"only {known.has} of {known.of} have written it down"]
 
     async def _admit(self, cid: str) -> list[str]:
         node = await self.cluster.admit(self._node(cid), self._pair())
