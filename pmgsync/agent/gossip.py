@@ -59,6 +59,11 @@ class Gossip:
         self._reach = Reach()
 
     @property
+    def leaders(self) -> frozenset[int]:
+        """Who says, for some rounds now, that it is the master."""
+        return self._reach.leaders
+
+    @property
     def is_alone(self) -> bool:
         """Does nobody answer, for some rounds now?"""
         return self._reach.is_alone
@@ -99,7 +104,8 @@ class Gossip:
         mine = next(parts.history().places_back())
         for place in parts.history().places_back():
             said = await parts.peers.ask(member, Ask(*place))
-            self._reach.answered(member.cid)
+            leads = isinstance(said, Standing) and said.master
+            self._reach.answered(member.cid, leads=leads)
             if not isinstance(said, Standing):
                 return
             if said.place <= mine:

@@ -449,6 +449,7 @@ class Node:
             pid=os.getpid(),
             uptime_ms=round((self.parts.clock.monotonic() - self._began) * 1000),
             applied=agent.active.position.version if agent is not None else None,
+            rival=self.peering.rival if self.peering is not None else "",
         )
         return StatusAnswer(status, source, age_ms, info, attention)
 

@@ -139,8 +139,15 @@ class Peering:
             self.listening_trouble,
             waits if promised > epoch else "",
             ALONE if alone else "",
+            "" if self._rivals.attention or not self.rival else f"{self.rival} is a master, too",
         )
         return (*filter(None, lines), *self._rivals.attention)
+
+    @property
+    def rival(self) -> str:
+        """Who else has said for some seconds that it is the master, while this node is it."""
+        leaders = self.gossip.leaders if self._node.master is not None else ()
+        return ", ".join(one.label for one in self._others if one.cid in leaders)
 
     # --- life ---
 

@@ -31,6 +31,8 @@ class NodeInfo:
     pid: int
     uptime_ms: int
     applied: int | None
+    rival: str = ""
+    """On a master: who else is one."""
 
     @classmethod
     def from_json(cls, value: object) -> NodeInfo:
@@ -44,6 +46,7 @@ class NodeInfo:
             pid=fields.count("pid"),
             uptime_ms=fields.count("uptime_ms"),
             applied=fields.optional("applied", int),
+            rival=fields.take("rival", str),
         )
 
 
@@ -59,12 +62,12 @@ class StatusAnswer:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What `pmgsync status` ends with: 1 no member, 6 the master is away, else what the view
-        says.
+        """What `pmgsync status` ends with: 1 no member, 6 the master is away, or there is another
+        one, else what the view says.
         """
         if self.node.cid is None:
             return ExitCode.ERROR
-        if self.status is None or self.source == LAST_KNOWN:
+        if self.status is None or self.source == LAST_KNOWN or self.node.rival:
             return ExitCode.NO_MASTER
         return self.status.exit_code
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from random import Random
 from typing import Any
 
@@ -143,6 +143,8 @@ def test_the_exit_code_of_status() -> None:
     assert STATUS.exit_code == ExitCode.DEGRADED
     assert status_answer(fine, source=LAST_KNOWN).exit_code == ExitCode.NO_MASTER
     assert status_answer(None).exit_code == ExitCode.NO_MASTER
+    two = replace(status_answer(fine).node, rival="mail2(2)")
+    assert status_answer(fine, node=two).exit_code == ExitCode.NO_MASTER
     stranger = NodeInfo("mail9", None, "", "0.1.0", 1, 1, None)
     assert status_answer(None, node=stranger).exit_code == ExitCode.ERROR
 

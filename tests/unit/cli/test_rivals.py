@@ -37,6 +37,12 @@ def attention(cluster: SimCluster) -> str:
     return "\n".join(cluster.nodes[1].attention)
 
 
+def rival(cluster: SimCluster, cid: int) -> str:
+    peering = cluster.nodes[cid].peering
+    assert peering is not None
+    return peering.rival
+
+
 def newcomers(count: int) -> list[Member]:
     keys = [sample.key(100 + number) for number in range(count)]
     return [
@@ -123,11 +129,16 @@ async def test_where_its_own_side_may_have_a_majority_it_asks_the_admin(
     line = attention(cluster)
     assert "node2(2) is the master of epoch 2 for others, and node1(1) that of epoch 1" in line
     assert "`pmgsync promote --recovery-key FILE` there makes it stand" in line
+    assert [rival(cluster, cid) for cid in (1, 2, 3)] == ["node2(2)", "node1(1)", ""]
+    other = cluster.nodes[2].peering
+    assert other is not None
+    assert "node1(1) is a master, too" in other.attention
     await cluster.nodes[2].promote(RECOVERY)
     await asyncio.sleep(6)
     assert {newest(node) for node in cluster.nodes.values()} == {(102, 2)}
     left = "let in here while another master was made, and no member: new0(50), new1(51), new2(52)"
     assert attention(cluster).startswith(left)
+    assert [rival(cluster, cid) for cid in (1, 2, 3)] == ["", "", ""]
     assert "is the master of epoch" not in attention(cluster)
 
 
