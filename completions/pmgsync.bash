@@ -25,7 +25,7 @@ _pmgsync_of() { # COMMAND: its verbs, options, those of them with a value, and i
         'orphans') verbs='list show apply' ;;
         'orphans list') options='--clear --help --json --root' valued='--root' arguments='' ;;
         'orphans show') options='--help --json --root' valued='--root' arguments='-' ;;
-        'orphans apply') options='--force --help --root' valued='--root' arguments='-' ;;
+        'orphans apply') options='--force --help --json --root' valued='--root' arguments='-' ;;
         'run') options='--help --message --root --timeout' valued='--message --root --timeout -m' arguments='-+' ;;
         'hold') options='--help --message --root' valued='--message --root -m' arguments='' ;;
         'release') options='--help --json --message --root --timeout' valued='--message --root --timeout -m' arguments='' ;;

@@ -14,6 +14,11 @@ from pmgsync.errors import NotAllowedError, NotLetInError, PmgsyncError
 
 ROUNDS = 5
 """So many rounds make it certain enough to be told."""
+ALONE = (
+    "none of the members that this node knows answers it; if all of them were removed while it was "
+    "away (`pmgsync members` on another node says so), nobody can tell it: `pmgsync leave` here, "
+    "and join again"
+)
 
 
 class Reach:

@@ -104,6 +104,7 @@ def _configure_apply(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="also over what the cluster has changed since"
     )
+    parser.add_argument("--json", action="store_true", help="for scripts: as `pmgsync release`")
 
 
 def _apply(options: argparse.Namespace, place: Place) -> int:
@@ -122,7 +123,7 @@ def _apply(options: argparse.Namespace, place: Place) -> int:
         for file in shown.files:
             _put(client, place.root, options.number, file)
         release = Release.from_json(client.post("/v1/release", {"message": message}))
-    print(release_text(release))
+    print_json(release.to_json()) if options.json else print(release_text(release))
     return release.exit_code
 
 

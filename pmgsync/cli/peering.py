@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
 from pmgsync.agent.fetching import fetcher_for
 from pmgsync.agent.gossip import Gossip, GossipParts
+from pmgsync.agent.reach import ALONE
 from pmgsync.agent.renewing import Renewal, RenewalParts
 from pmgsync.agent.rival import RivalParts, Rivals
 from pmgsync.agent.voting import Voting, VotingParts
@@ -47,11 +48,6 @@ log = logging.getLogger(__name__)
 YIELD_SECONDS = 10.0
 """So long a master publishes nothing for a candidate that asked it to step down."""
 AGREED_SECONDS = 60.0
-ALONE = (
-    "none of the members that this node knows answers it; if all of them were removed while it was "
-    "away (`pmgsync members` on another node says so), nobody can tell it: `pmgsync leave` here, "
-    "and join again"
-)
 WRITTEN_SECONDS = 1.0
 """So long a vote waits for a version that is being written down."""
 WRITTEN_POLL_S = 0.01

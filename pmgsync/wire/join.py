@@ -98,7 +98,9 @@ def fetch_certificate(address: str, port: int, *, seconds: float = FETCH_SECONDS
         mend = "check address and port with what `pmgsync join-cmd` printed"
         raise TransportError(what, where=where, mend=mend) from None
     except OSError as error:
-        raise unreachable(error.strerror or str(error), where) from None
+        found = unreachable(error.strerror or str(error), where)
+        mend = f"{found.mend}; only a master listens there, and `pmgsync status` names it"
+        raise TransportError(found.what, where=where, mend=mend) from None
     if not certificate:
         raise PeerError("shows no certificate", where=where)
     return certificate

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pmgsync.cli.answers import ShownFile
+from pmgsync.cli.answers import Release, ShownFile
 from pmgsync.cli.orphan_answers import OrphanLine, ShownOrphan
 from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
 from pmgsync.master.founding import recovery_text
@@ -246,6 +246,16 @@ def test_what_the_cluster_has_changed_since_is_not_overwritten_unasked(
     assert (code, out) == (3, "")
     assert "etc/pmg/domains: the cluster has changed it since" in err
     assert "--force overwrites it" in err
+
+
+def test_an_orphan_that_is_published_anew_is_said_to_scripts_too(
+    served: Served, tmp_path: Path
+) -> None:
+    document = {**ORPHAN.to_json(), "files": [], "changed": []}
+    released = Release(17, 0).to_json()
+    serve(served, **{"orphans/2": document, "hold": {"holder": "x"}, "release": released})
+    code, out, _ = outcome("orphans", "apply", "2", "--json", "--root", tmp_path)
+    assert (code, json.loads(out)["version"]) == (0, 17)
 
 
 def test_a_new_cluster_is_said_with_its_key(served: Served, tmp_path: Path) -> None:

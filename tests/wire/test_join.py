@@ -226,7 +226,7 @@ def test_errors_keep_their_family(raised: type[PmgsyncError], family: type[Pmgsy
 def test_nobody_at_the_address() -> None:
     async def main() -> None:
         token = Token(bytes(SECRET_BYTES), Digest("0" * 64))
-        with pytest.raises(TransportError, match=r"^127\.0\.0\.1:9: connection refused; start"):
+        with pytest.raises(TransportError, match=r"refused; start .*; only a master"):
             await join_exchange(LOOPBACK, 9, token, request)
 
     run(main())
