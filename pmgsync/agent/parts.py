@@ -35,12 +35,14 @@ class AgentConfig:
     link: LinkConfig = field(default_factory=LinkConfig)
 
 
+ChainGrew = Callable[[tuple[Envelope, ...], Membership, Callable[[], None]], None]
+"""Told of a chain, which is durable when it returns; of the newest membership, those included that
+are set aside; and what to call first, to note down what the chain undoes."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentParts:
-    """What an agent works with. The chain that `chain_grew` is given is durable when it returns;
-    with it comes the newest membership, those included that are set aside. `promised` is the epoch
-    that this node has signed for last.
-    """
+    """What an agent works with. `promised` is the epoch that this node has signed for last."""
 
     cid: int
     software: str
@@ -51,7 +53,7 @@ class AgentParts:
     activator: Activator
     dialer: Dialer
     clock: Clock
-    chain_grew: Callable[[tuple[Envelope, ...], Membership], None]
+    chain_grew: ChainGrew
     in_thread: InThread
     """Runs something that blocks for long away from the event loop."""
     promised: int = 0

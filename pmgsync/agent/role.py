@@ -288,7 +288,7 @@ class AgentRole:
             self._history.promised,
         )
         report = self._last_report or self._report_of(self.active.position, Outcome.ACTIVATED)
-        self._save_chain()
+        self.save_chain()
         # What was asked for on the stream before will not come.
         needs = [word for word in map(self._perform, self._follower.still_lacking()) if word]
         return [hello, self._signed(report), *needs, self._pulse(want_view=True)]
@@ -325,7 +325,7 @@ class AgentRole:
             case AskResync():
                 return Resync()
             case ChainGrew():
-                self._save_chain()
+                self.save_chain()
                 return self._pulse()  # the master may wait for this
             case Refused(error):
                 raise error
@@ -343,12 +343,12 @@ class AgentRole:
                     self._save_view()
         return None
 
-    def _save_chain(self) -> None:
-        """Write down the links that are new; again with the next stream if that fails."""
+    def save_chain(self) -> None:
+        """Write down the links that are new; to be called again where that fails."""
         history, known = self._history, self._history.known_chain[-1].digest
         if known != self._saved:
-            self.undone.take(history)
-            self._parts.chain_grew(history.chain, history.known_membership)
+            note = partial(self.undone.take, history)
+            self._parts.chain_grew(history.chain, history.known_membership, note)
             self._saved = known
 
     async def _report(self, report: Report) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pmgsync import __version__
 from pmgsync.agent.activate import Activator
 from pmgsync.agent.link import LinkConfig
-from pmgsync.agent.parts import AgentConfig, AgentParts
+from pmgsync.agent.parts import AgentConfig, AgentParts, ChainGrew
 from pmgsync.agent.role import AgentRole
 from pmgsync.agent.voting import ballot_in
 from pmgsync.cli.rendering import (
@@ -37,7 +37,7 @@ from pmgsync.host.keyring import Keyring
 from pmgsync.host.lock import TreeLock
 from pmgsync.host.store import SqliteStore
 from pmgsync.model.envelope import Envelope
-from pmgsync.model.membership import Member, Membership
+from pmgsync.model.membership import Member
 from pmgsync.model.trust import genesis_of
 from pmgsync.ports import ChangeSource, Clock
 from pmgsync.survey import Survey
@@ -107,10 +107,9 @@ def build_agent(
     settings: Settings,
     master: MasterSide | None,
     *,
-    chain_grew: Callable[[tuple[Envelope, ...], Membership], None],
+    chain_grew: ChainGrew,
 ) -> AgentRole:
     """The agent of `me`; beside `master` it follows through a stream inside the process."""
-    dialer = GrpcDialer(parts.all_tls)
     beat_s = settings.network.heartbeat_ms / 1000
     return AgentRole(
         AgentParts(
@@ -121,7 +120,9 @@ def build_agent(
             survey=Survey(parts.tree, parts.clock),
             source=source,
             activator=Activator(parts.tree, parts.store, map_builder(parts.root)),
-            dialer=LocalDialer(me.cid, master.feeds, dialer, _spawn) if master else dialer,
+            dialer=LocalDialer(me.cid, master.feeds, _spawn)
+            if master
+            else GrpcDialer(parts.all_tls),
             clock=parts.clock,
             chain_grew=chain_grew,
             in_thread=parts.run_blocking,

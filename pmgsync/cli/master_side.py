@@ -4,6 +4,7 @@ API wants it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,7 @@ class MasterSide:
     """What this master is recognised by at this moment."""
     strangers: Listen
     _sessions: dict[int, Hold] = field(default_factory=dict)
+    _closing: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Listen for nodes that join; `OperatorError` if the port is taken."""
@@ -70,13 +72,18 @@ class MasterSide:
         await self.role.publish_now("the cluster is founded")
         return self.history.head
 
+    def step_down(self) -> None:
+        """Another node is the master: nobody is let in or removed here any more, or follows."""
+        self.register.close()
+        self.feeds.end("is not the master any more")
+        self._closing = asyncio.ensure_future(self.server.stop())
+
     async def last_version(self) -> None:
         """What was edited here and is not published becomes a version that nobody hears of: another
         master went on, so it is orphaned, and not lost. Drift keeps what cannot be had so.
 
-        The membership is the new master's by now: nobody is let in or removed here any more.
+        After `step_down`.
         """
-        self.register.close()
         await self.server.stop()
         try:
             await self.role.publish_now("edited while another node was the master")

@@ -31,6 +31,7 @@ from pmgsync.cli.answers import (
     StatusAnswer,
 )
 from pmgsync.cli.assembly import NodeParts, Watch, build_agent, watch
+from pmgsync.cli.chores import every_second, prune_now_and_then
 from pmgsync.cli.database import note_begun, open_store, require_history
 from pmgsync.cli.machine import node_name
 from pmgsync.cli.member_port import over_grpc
@@ -39,12 +40,12 @@ from pmgsync.cli.removal import REJOIN, Removed, removal_in, removal_of, stand_a
 from pmgsync.cli.rendering import renders, service_folders
 from pmgsync.cli.rotating import certificate_lines, have_named_keys, rotate_when_due
 from pmgsync.cli.settings import Settings
+from pmgsync.cli.writing_down import WritingDown
 from pmgsync.errors import (
     MalformedError,
     NoLongerMemberError,
     NoMasterError,
     NotMemberError,
-    StoreError,
 )
 from pmgsync.host.clock import SystemClock
 from pmgsync.host.disk import DiskTree
@@ -64,8 +65,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ASK_SECONDS = 0.5
-PRUNE_EVERY_S = 3600.0
-SECOND = 1.0
 FRESH_MS = 1500
 """A view of this age is as good as a new one; the master gives a node one a second at most."""
 RELEASE_SECONDS = 30.0
@@ -100,6 +99,9 @@ class Node:
         """Held while this node founds, joins or leaves a cluster."""
         self.on_status: Callable[[str], None] = lambda _line: None
         self.peering: Peering | None = None
+        self.writing = WritingDown(lambda: self.parts.identity)
+        self._deposed: MasterSide | None = None
+        self._leading: list[asyncio.Task[None]] = []
         self._source: Watch | None = None
         self._roles: asyncio.Task[None] | None = None
         self._standing_aside: asyncio.Future[None] | None = None
@@ -160,7 +162,7 @@ class Node:
                 await peering.stop()
             raise
         self.agent, self.master, self._source = agent, master, source
-        self.peering, self._epoch = peering, history.membership.epoch
+        self.peering, self._epoch, self.writing.trouble = peering, history.membership.epoch, ""
         peering.trust(history.membership)
         if is_master:
             note_begun(self.root, self.parts.store)
@@ -168,14 +170,21 @@ class Node:
         self._roles.add_done_callback(self._roles_ended)
         self.on_status(self.status_line)
 
-    def _chain_grew(self, chain: tuple[Envelope, ...], known: Membership) -> None:
-        """The agent believes a longer chain, or another one; or has set links aside, to `known`."""
+    def _chain_grew(
+        self, chain: tuple[Envelope, ...], known: Membership, note: Callable[[], None]
+    ) -> None:
+        """The agent believes a longer chain, or another one; or has set links aside, to `known`.
+
+        A master whose epoch is over is none from here on, also where the disk takes nothing.
+        """
         membership = Membership.from_bytes(chain[-1].payload)
         began = membership.epoch != self._epoch
-        if self.master is None or began:
-            # On the master, its own links are on disk before anybody hears of them.
-            self.parts.identity.write_chain(chain)
-        if self.master is None:
+        if began:
+            self._step_down()
+        if self.master is not None:
+            note()  # its own links are on disk before anybody hears of them
+        else:
+            self.writing.write(chain, note)
             self._trust(known)
         if began:
             log.warning(
@@ -185,6 +194,15 @@ class Node:
             )
             self._change = asyncio.create_task(self._change_roles())
             self._change.add_done_callback(self._roles_changed)
+
+    def _step_down(self) -> None:
+        """Nothing is published, nobody let in and nobody told anything any more."""
+        master, self.master = self.master, None
+        if master is not None:
+            self._deposed = master
+            master.step_down()
+            for loop in self._leading:
+                loop.cancel()
 
     def _trust(self, membership: Membership) -> None:
         """The members are these: let them in, and have the keys that it names for this node."""
@@ -205,11 +223,9 @@ class Node:
             agent = self.require_agent()
             if agent.history.membership.epoch == self._epoch:
                 return
-            master, self.master = self.master, None
-            if master is not None and self.peering is not None:
-                self.peering.end_streams("is not the master any more")
-                await master.last_version()
-            await self._end_roles(master)
+            if self._deposed is not None:
+                await self._deposed.last_version()
+            await self._end_roles()
             await self.begin(agent.history.chain)
 
     def _roles_changed(self, change: asyncio.Task[None]) -> None:
@@ -243,7 +259,7 @@ class Node:
             self._change.remove_done_callback(self._roles_changed)
             self._change.cancel()
             await asyncio.wait((self._change,))
-        await self._end_roles(self.master)
+        await self._end_roles()
         if self.peering is not None:
             await self.peering.stop()
         self.agent = self.master = self.peering = self._source = self._roles = self._change = None
@@ -254,11 +270,12 @@ class Node:
         await asyncio.to_thread(self._worker.shutdown)
         self.parts.store.close()
 
-    async def _end_roles(self, master: MasterSide | None) -> None:
+    async def _end_roles(self) -> None:
         if self._roles is not None:
             self._roles.remove_done_callback(self._roles_ended)
             self._roles.cancel()
             await asyncio.wait((self._roles,))
+        master, self._deposed = self.master or self._deposed, None
         if master is not None:
             if self.peering is not None:
                 self.peering.end_streams("the master stops")
@@ -305,43 +322,13 @@ class Node:
             raise RuntimeError("roles without an agent")
         async with asyncio.TaskGroup() as group:
             group.create_task(self.agent.run())
-            group.create_task(self._prune_now_and_then())
-            group.create_task(self._every_second(peering))
+            group.create_task(prune_now_and_then(self))
+            group.create_task(every_second(self, peering))
             group.create_task(peering.gossip.run())
             group.create_task(rotate_when_due(self))
             if self.master is not None:
-                group.create_task(self.master.role.run())
-                group.create_task(peering.renewal.run())
-
-    async def _every_second(self, peering: Peering) -> None:
-        """Small duties in one loop: each wake-up is what an idle daemon costs."""
-        said = ""
-        while True:
-            if said != self.status_line:
-                said = self.status_line
-                self.on_status(said)
-            if self.parts.store.log_is_long:
-                await self._write_back()
-            peering.take_turns()
-            await self.parts.clock.sleep(SECOND)
-
-    async def _write_back(self) -> None:
-        try:
-            await self._run_blocking(self.parts.store.write_back)
-        except StoreError as error:
-            log.warning("the database's log is not written back now: %s", error)
-
-    async def _prune_now_and_then(self) -> None:
-        while True:
-            try:
-                await self._run_blocking(self._prune)
-            except StoreError as error:
-                log.warning("the history is not pruned now: %s", error)
-            await self.parts.clock.sleep(PRUNE_EVERY_S)
-
-    def _prune(self) -> None:
-        if forgotten := self.parts.store.prune(self.settings.history.versions):
-            log.info("forgot %d old versions", forgotten)
+                leading = self.master.role.run(), peering.renewal.run()
+                self._leading = [group.create_task(loop) for loop in leading]
 
     def _roles_ended(self, roles: asyncio.Task[None]) -> None:
         error = None if roles.cancelled() else roles.exception()
@@ -460,7 +447,9 @@ class Node:
         if self.master is not None:
             lines += self.master.attention
         lines += self.peering.attention if self.peering is not None else ()
-        if self.master is None and not agent.link.up:
+        if self.writing.trouble:
+            lines.append(self.writing.trouble)
+        elif self.master is None and not agent.link.up:
             lines.append(f"no connection to the master: {agent.link.trouble}")
         lines += certificate_lines(self.history.membership, self.parts.clock.now())
         lines += orphaned.attention(self.parts.store)

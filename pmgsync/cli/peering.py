@@ -18,10 +18,8 @@ from pmgsync.agent.reach import ALONE
 from pmgsync.agent.renewing import Renewal, RenewalParts
 from pmgsync.agent.rival import RivalParts, Rivals
 from pmgsync.agent.voting import Voting, VotingParts
-from pmgsync.cli.deposed import Deposed
 from pmgsync.cli.peering_ports import MemberPort, PeeringNode, PeeringParts
 from pmgsync.errors import (
-    HostError,
     NoMasterError,
     OperatorError,
     RivalError,
@@ -82,7 +80,6 @@ class Peering:
         self._yield_hold: Hold | None = None
         self._resuming: asyncio.Task[None] | None = None
         self.renewal = self._new_renewal()
-        self._deposed = Deposed(node, self.end_streams)
         self._rivals = Rivals(
             RivalParts(
                 cid=parts.cid,
@@ -131,7 +128,6 @@ class Peering:
         )
         alone = self._node.master is None and self.gossip.is_alone
         lines = (
-            self._deposed.attention,
             self.listening_trouble,
             waits if promised > epoch else "",
             ALONE if alone else "",
@@ -186,7 +182,7 @@ class Peering:
     async def follow(self, member: Member, stream: MasterEnd) -> None:
         """See `ports.FollowHandler`: only a master is followed."""
         master = self._node.master
-        if master is None or self._deposed.by is not None:
+        if master is None:
             raise TransportError("is not the master")
         await master.feeds.follow(member, stream)
 
@@ -458,9 +454,6 @@ class Peering:
             if links is None:
                 raise
             self._take(Memberships(tuple(link.to_bytes() for link in links)))
-        except HostError as error:
-            self._deposed.because(error)
-            raise
 
     def _take(self, message: ToAgent) -> None:
         node = self._node

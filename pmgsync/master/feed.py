@@ -149,6 +149,11 @@ class Feeds:
             session.beat = beat
             session.wake.set()
 
+    def end(self, why: str) -> None:
+        """End all streams; their nodes try again."""
+        for session in self._sessions.values():
+            session.cut(TransportError(why))
+
     @property
     def connected(self) -> frozenset[int]:
         """The nodes that follow."""

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from pmgsync.errors import TransportError
 from pmgsync.model.membership import Member
 from pmgsync.model.messages import ToAgent, ToMaster
-from pmgsync.ports import AgentEnd, Dialer, FollowHandler
+from pmgsync.ports import AgentEnd, FollowHandler
 
 Out = TypeVar("Out")
 In = TypeVar("In")
@@ -95,24 +95,21 @@ def stream_pair() -> tuple[LocalStream[ToMaster, ToAgent], LocalStream[ToAgent, 
 
 
 class LocalDialer:
-    """Dials `handler` in this process for the member `me`, and `elsewhere` for any other."""
+    """Dials `handler` in this process for the member `me`, and nobody else: the agent beside a
+    master has files that were edited here and that no other master knows of.
+    """
 
     def __init__(
-        self,
-        me: int,
-        handler: FollowHandler,
-        elsewhere: Dialer,
-        spawn: Callable[[Awaitable[None]], None],
+        self, me: int, handler: FollowHandler, spawn: Callable[[Awaitable[None]], None]
     ) -> None:
         self._me = me
         self._handler = handler
-        self._elsewhere = elsewhere
         self._spawn = spawn
 
     async def dial(self, master: Member) -> AgentEnd:
-        """A stream to the master, here or elsewhere."""
+        """A stream to the master here; `TransportError` once another node is the master."""
         if master.cid != self._me:
-            return await self._elsewhere.dial(master)
+            raise TransportError("this node is not the master any more, and becomes a node")
         agent_end, master_end = stream_pair()
         self._spawn(self._handler.follow(master, master_end))
         return agent_end

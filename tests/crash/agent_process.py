@@ -128,7 +128,7 @@ def build(root: Path, say: Callable[[int], None]) -> tuple[AgentRole, SqliteStor
         activator=Activator(tree, store, MapBuilder(SystemRunner(), str(root), "/etc/postfix")),
         dialer=ScriptedMaster(author, say),
         clock=clock,
-        chain_grew=lambda _chain, _known: None,
+        chain_grew=lambda _chain, _known, _note: None,
         in_thread=asyncio.to_thread,
     )
     config = AgentConfig(drift_delay_s=0.02, settle_delay_s=0.01)

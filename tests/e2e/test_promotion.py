@@ -320,7 +320,9 @@ def test_without_a_majority_and_a_key_a_new_cluster_goes_on_with_the_history(
 
 
 def test_a_master_that_hangs_is_replaced_once_the_nodes_have_noticed(cluster: Cluster) -> None:
-    """It answers nobody, and nobody is told: as when its power fails, or its network."""
+    """It answers nobody, and nobody is told: as when its power fails, or its network. When it is
+    back its disk does not take the news: it is the master no more all the same, and says why.
+    """
     cluster.found(3)
     hangs, heir, third = cluster.nodes
     hangs.signal(signal.SIGSTOP)
@@ -329,7 +331,14 @@ def test_a_master_that_hangs_is_replaced_once_the_nodes_have_noticed(cluster: Cl
     assert "signed by mail2(2), mail3(3)" in done.out
     lead(cluster, heir)
     cluster.settle(heir, third)
+    in_the_way = hangs.path("var/lib/pmgsync/.chain.json.new")
+    in_the_way.mkdir()
     hangs.signal(signal.SIGCONT)
+    line = "membership 2.4 counts, by which mail2(2) is the master, but cannot be written down here"
+    until(lambda: line in hangs.pmgsync("status", code=None).out, "it to hear of its successor")
+    assert "not the master" in hangs.pmgsync("hold", code=6).err
+    assert len(hangs.logged("cannot be written down here")) == 1
+    in_the_way.rmdir()
     new_master_works(cluster, heir, third, hangs)
 
 

@@ -86,6 +86,8 @@ class SimNode:
         self.master: SimMaster | None = None
         self.peering: Peering | None = None
         self.busy, self._changing = asyncio.Lock(), asyncio.Lock()
+        self._deposed: SimMaster | None = None
+        self._leading: list[asyncio.Task[None]] = []
         self.port_is_taken = self.disk_is_full = False
         self.removed = False
         """Has it been told, by its master's signature, that it is no member any more?"""
@@ -162,7 +164,7 @@ class SimNode:
         return SimMaster(feeds, history, role, register, roster)
 
     def _new_agent(self, master: SimMaster | None) -> AgentRole:
-        clock, dialer = self.cluster.clock, SimDialer(self)
+        clock = self.cluster.clock
         maps = MapBuilder(FakeCommands(), "/", "/etc/postfix")
         return AgentRole(
             AgentParts(
@@ -173,9 +175,9 @@ class SimNode:
                 survey=Survey(self.tree, clock),
                 source=self.source,
                 activator=Activator(self.tree, self.store, maps),
-                dialer=LocalDialer(self.cid, master.feeds, dialer, self._spawn)
+                dialer=LocalDialer(self.cid, master.feeds, self._spawn)
                 if master
-                else dialer,
+                else SimDialer(self),
                 clock=clock,
                 chain_grew=self._chain_grew,
                 in_thread=_here,
@@ -189,9 +191,16 @@ class SimNode:
         async with asyncio.TaskGroup() as group:
             group.create_task(agent.run())
             group.create_task(peering.gossip.run())
+            group.create_task(self._write_down_again(agent))
             if self.master is not None:
-                group.create_task(self.master.role.run())
-                group.create_task(peering.renewal.run())
+                leading = self.master.role.run(), peering.renewal.run()
+                self._leading = [group.create_task(loop) for loop in leading]
+
+    async def _write_down_again(self, agent: AgentRole) -> None:
+        while True:
+            await self.cluster.clock.sleep(1)
+            with suppress(HostError):
+                agent.save_chain()
 
     def _spawn(self, work: Awaitable[None]) -> None:
         async def quietly() -> None:
@@ -203,20 +212,33 @@ class SimNode:
         task.add_done_callback(self._alive.discard)
 
     def _write_chain(self, chain: tuple[Envelope, ...]) -> None:
+        require_newer(self.chain[-1], chain[-1])
         if self.disk_is_full:
             raise HostError("cannot write it: no space left", where="chain.json")
-        require_newer(self.chain[-1], chain[-1])
         self.chain = chain
 
-    def _chain_grew(self, chain: tuple[Envelope, ...], known: Membership) -> None:
+    def _chain_grew(
+        self, chain: tuple[Envelope, ...], known: Membership, note: Callable[[], None]
+    ) -> None:
         began = Membership.from_bytes(chain[-1].payload).epoch != self._epoch
-        if self.master is None or began:
-            self._write_chain(chain)
+        if began:
+            self._step_down()
+        note()
         if self.master is None:
+            self._write_chain(chain)
             self._trust(known)
         if began:
             self._change = asyncio.create_task(self._change_roles())
             self._change.add_done_callback(self.cluster.came_to_grief)
+
+    def _step_down(self) -> None:
+        master, self.master = self.master, None
+        if master is not None:
+            self._deposed = master
+            master.register.close()
+            master.feeds.end("is not the master any more")
+            for loop in self._leading:
+                loop.cancel()
 
     def _trust(self, membership: Membership) -> None:
         is_new = self.keys.follow(membership)
@@ -240,10 +262,9 @@ class SimNode:
             agent = self.require_agent()
             if agent.history.membership.epoch == self._epoch:
                 return
-            master, self.master = self.master, None
+            master, self._deposed = self._deposed, None
             if master is not None:
                 await self.cluster.network.stop(self.me)
-                master.register.close()
                 with suppress(PmgsyncError):
                     await master.role.publish_now("edited while another node was the master")
             await self._end()
@@ -290,7 +311,7 @@ class SimNode:
     async def crash(self) -> None:
         """The machine loses power: what is on its disk stays."""
         self.cluster.network.drop(self.cid)
-        self.agent = self.master = None
+        self.agent = self.master = self._deposed = None
         for task in (self._change, *self._alive, *self._attempts):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()

@@ -7,6 +7,7 @@
     part 1 2                      these reach each other only, and the others only each other
     stall 1 2                     nothing arrives between these two, in silence
     heal                          the network is whole again
+    fill 1 | free 1               the disk of node 1 takes no chain, and takes one again
     delay 50                      milliseconds for each message
     remove 1 3                    node 1, a master, removes node 3
     admit 1                       a new node joins at node 1
@@ -110,6 +111,14 @@ class Script:
 
     async def _heal(self) -> list[str]:
         self.cluster.heal()
+        return []
+
+    async def _fill(self, cid: str) -> list[str]:
+        self._node(cid).disk_is_full = True
+        return []
+
+    async def _free(self, cid: str) -> list[str]:
+        self._node(cid).disk_is_full = False
         return []
 
     async def _delay(self, milliseconds: str) -> list[str]:

@@ -120,7 +120,10 @@ class Stage:
         chain = tuple(self.author.chain)
         return AgentRole(parts, chain, authored=self.authored, config=self.config)
 
-    def _chain_grew(self, chain: tuple[Envelope, ...], _known: Membership) -> None:
+    def _chain_grew(
+        self, chain: tuple[Envelope, ...], _known: Membership, note: Callable[[], None]
+    ) -> None:
+        note()
         if self.chain_error is not None:
             raise self.chain_error
         self.chains.append(chain)

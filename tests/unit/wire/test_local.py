@@ -11,7 +11,7 @@ from pmgsync.model.changeset import NOWHERE
 from pmgsync.model.manifest import digest_of
 from pmgsync.model.membership import Member
 from pmgsync.model.messages import Beat, Hello, Pulse, Resync, ToMaster, View
-from pmgsync.ports import AgentEnd, MasterEnd
+from pmgsync.ports import MasterEnd
 from pmgsync.wire.local import LocalDialer, stream_pair
 from tests.sim.author import Author
 
@@ -103,11 +103,6 @@ async def test_closing_with_much_unread_blocks_nobody() -> None:
     assert got == sent
 
 
-class Elsewhere:
-    async def dial(self, master: Member) -> AgentEnd:
-        raise TransportError("over the network", where=master.label)
-
-
 class Echo:
     async def follow(self, member: Member, stream: MasterEnd) -> None:
         message = await stream.receive()
@@ -117,19 +112,19 @@ class Echo:
 
 
 @in_loop
-async def test_the_master_here_is_dialed_here_and_any_other_elsewhere() -> None:
+async def test_the_master_here_is_dialed_here_and_no_other_at_all() -> None:
     tasks: list[asyncio.Future[None]] = []
 
     def spawn(work: Awaitable[None]) -> None:
         tasks.append(asyncio.ensure_future(work))
 
     one, two = Author().membership.members
-    dialer = LocalDialer(1, Echo(), Elsewhere(), spawn)
+    dialer = LocalDialer(1, Echo(), spawn)
     stream = await dialer.dial(one)
     word: ToMaster = HELLO
     await stream.send(word)
     assert await stream.receive() == View(b"node1(1)")
     assert await stream.receive() is None
     await asyncio.gather(*tasks)
-    with pytest.raises(TransportError, match="over the network"):
+    with pytest.raises(TransportError, match="not the master any more"):
         await dialer.dial(two)
