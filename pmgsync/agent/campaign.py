@@ -41,6 +41,10 @@ from pmgsync.model.promotion import (
 )
 
 USE_THE_KEY = "with the recovery key: `pmgsync promote --recovery-key FILE`"
+MAYBE_REMOVED = (
+    "was this node removed (`pmgsync members` on another one)? `pmgsync leave` here, and join "
+    "again; else, are the clocks right (`timedatectl`)?"
+)
 START_IT = (
     "start a node that has it; where that cannot be, `pmgsync promote --force-new-cluster` goes on "
     "alone"
@@ -78,7 +82,8 @@ class Heard:
 class Survey:
     """All that the candidate `me` knows. `head` is its own log's, `promised` the epoch that it has
     signed for last, `announced` the newest version that it heard the master speak of; `chain_bytes`
-    are those of the chain with the link that is to come.
+    are those of the chain with the link that is to come. `shut_out`: somebody has ended the
+    connection as it ends where the certificate of this node is not known.
     """
 
     membership: Membership
@@ -88,6 +93,7 @@ class Survey:
     heard: tuple[Heard, ...]
     announced: Position | None = None
     chain_bytes: int = 0
+    shut_out: bool = False
 
     @property
     def answered(self) -> tuple[Heard, ...]:
@@ -178,6 +184,23 @@ def _plan(survey: Survey, means: _Means) -> Plan:
     if why := _before_the_base(made, membership):
         return replace(made, hindrance=why, mend=START_IT)
     return made if way is Way.RECOVERY else _with_hindrance(made, survey)
+
+
+def why_anew(made: Plan, tried: str) -> tuple[str, str]:
+    """Why there is no way but a new cluster, where `made` is the plan without the recovery key;
+    empty where there is one, and then which.
+
+    `tried`: how a promotion came to nothing a while ago, if one did. Nobody can know before that a
+    member which answers does not sign. But where the master answers, there is one.
+    """
+    if made.hindrance or made.way is Way.HANDOVER:
+        return made.hindrance, "`pmgsync promote` has the master, which answers, hand over"
+    if tried:
+        return f"a promotion was tried, and {tried}", ""
+    return "", (
+        "`pmgsync promote` alone makes this node the master; if that comes to nothing, this is "
+        "possible for ten minutes"
+    )
 
 
 def is_enough(way: Way, membership: Membership, document: Envelope) -> bool:
@@ -343,7 +366,8 @@ def _with_hindrance(made: Plan, survey: Survey) -> Plan:
         f"{made.needed} of {len(voters(survey.membership))} members must sign, and only "
         f"{len(willing) + 1} can: {silent or 'there is no other'}"
     )
-    return replace(made, hindrance=what, mend=USE_THE_KEY)
+    removed = survey.shut_out and not survey.answered
+    return replace(made, hindrance=what, mend=MAYBE_REMOVED if removed else USE_THE_KEY)
 
 
 def _is_willing(heard: Heard, way: Way, survey: Survey) -> bool:

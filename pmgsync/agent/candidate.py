@@ -29,6 +29,7 @@ from pmgsync.agent.voting import Voting
 from pmgsync.errors import (
     DeadlineError,
     NoMasterError,
+    NotLetInError,
     PeerError,
     PmgsyncError,
     TransportError,
@@ -124,6 +125,7 @@ class Candidate:
         self._without = without
         self._refusals: list[Refusal] = []
         self._instead = ""
+        self._shut_out = False
         self._way: Way | None = None
         self._given_up: dict[int, str] = {}
         """Who does not hand over what it has shown, by its cid, and why."""
@@ -157,6 +159,7 @@ class Candidate:
             )
         others = [member for member in voters(membership) if member.cid != me.cid]
         question = Ask(membership.epoch, membership.serial, proof=True)
+        self._shut_out = False
         said = await _all(*(self._say(member, question, ASK_SECONDS) for member in others))
         survey = Survey(
             membership=membership,
@@ -169,6 +172,7 @@ class Candidate:
             ),
             announced=parts.announced(),
             chain_bytes=_with_one_more(history.known_chain),
+            shut_out=self._shut_out,
         )
         for heard in survey.answered:
             if why := self._given_up.get(heard.member.cid):
@@ -424,6 +428,7 @@ class Candidate:
         try:
             return await self._parts.peers.ask(member, question, seconds=seconds), ""
         except PmgsyncError as error:
+            self._shut_out |= isinstance(error, NotLetInError)
             return None, error.what
 
 

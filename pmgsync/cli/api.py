@@ -249,7 +249,8 @@ class Api:
         from pmgsync.cli.promoting import prospect
 
         keys = call.query.get("recovery", "").split(",")
-        return await prospect(self._node, [key for key in keys if key], _without(call))
+        keys = [key for key in keys if key]
+        return await prospect(self._node, keys, _without(call), anew=call.flag("anew"))
 
     async def _promote(self, call: Call) -> Mapping[str, Any]:
         from pmgsync.cli.promoting import promote

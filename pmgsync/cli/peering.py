@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+from pmgsync.agent.campaign import Way
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
 from pmgsync.agent.fetching import fetcher_for
 from pmgsync.agent.gossip import Gossip, GossipParts
@@ -37,7 +38,6 @@ from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Look, MasterEnd
 
 if TYPE_CHECKING:
-    from pmgsync.agent.campaign import Way
     from pmgsync.master.holds import Hold
     from pmgsync.master.role import MasterRole
 
@@ -91,6 +91,8 @@ class Peering:
         )
         self._port = port(self)
         self.listening_trouble = ""
+        self.came_to_nothing: tuple[str, float] | None = None
+        """Why the last promotion here by votes did, and when; of the monotonic clock."""
         self.gossip = Gossip(
             GossipParts(
                 peers=parts.peers,
@@ -335,8 +337,6 @@ class Peering:
         self._agreed = (member.cid, self._parts.clock.monotonic() + AGREED_SECONDS)
 
     async def _take_over(self) -> Answer:
-        from pmgsync.agent.campaign import Way
-
         try:
             await self.promote(only=Way.HANDOVER)
         except NoMasterError as error:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from pmgsync.agent.campaign import Heard, Plan, Survey, Way, plan
+from pmgsync.agent.campaign import Heard, Plan, Survey, Way, plan, why_anew
 from pmgsync.cli.node import Node
 from pmgsync.cli.peering import Peering
 from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
 from pmgsync.errors import DeadlineError, NoMasterError, OperatorError
 from pmgsync.master.founding import recovery_keys, recovery_text, refounded
+from pmgsync.model.canonical import MAX_COUNT
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import seal
 from pmgsync.model.keys import Signer, SigningKey
@@ -29,21 +31,27 @@ POLL_S = 0.01
 NOTICE_SECONDS = 6.0
 """A node gives up a silent master after four heartbeats, by default four seconds."""
 NOTICE_POLL_S = 0.2
+TRIED_SECONDS = 600
+"""So long a new cluster may be founded after a promotion that came to nothing."""
+ANY = Position(MAX_COUNT, 0)
+NEEDLESS = "a new cluster is not needed, and the other nodes would have to join it anew"
 KEY_MEND = "take the one that the last `pmgsync rotate-keys --recovery` (or `create`) printed"
 
 
 async def prospect(
-    node: Node, keys: Sequence[str], without: Position | None = None
+    node: Node, keys: Sequence[str], without: Position | None = None, *, anew: bool = False
 ) -> Mapping[str, Any]:
     """What a promotion of this node would be, with the recovery keys that have these ids at hand
     (none: without one). A key that does not count is a hindrance, also where it would not be
-    needed. `without`: see `campaign.plan`.
+    needed. `without`: see `campaign.plan`. `anew`: the hindrance is that of all ways but a new
+    cluster, or none.
 
     Members that say they are connected to a master which answers nobody here may just not have
     noticed yet that it is lost: they are given the time for that.
     """
     candidate, clock = _peering(node).candidate(), node.parts.clock
     deadline, recovery = clock.monotonic() + NOTICE_SECONDS, bool(keys)
+    without = ANY if anew else without
     while True:
         survey = await candidate.survey()
         _require_other_master(node, recovery=recovery)
@@ -53,6 +61,9 @@ async def prospect(
             break
         await asyncio.sleep(NOTICE_POLL_S)
     words, no_key = tuple(_word(heard) for heard in survey.heard), _why_no_key(node, keys)
+    if anew:
+        why, mend = why_anew(made, _tried(node))
+        made = replace(made, hindrance=why, mend=mend)
     return Prospect(
         way=made.way.value,
         me=survey.me.label,
@@ -123,12 +134,10 @@ async def found_anew(node: Node) -> Mapping[str, Any]:
     """
     peering = _peering(node)
     _require_other_master(node, recovery=False)
-    candidate = peering.candidate()
-    if not candidate.plan(await candidate.survey()).hindrance:
-        raise OperatorError(
-            "a new cluster is not needed, and the other nodes would have to join it anew",
-            mend="`pmgsync promote` alone makes this node the master",
-        )
+    candidate = peering.candidate(without=ANY)
+    why, mend = why_anew(candidate.plan(await candidate.survey()), _tried(node))
+    if not why:
+        raise OperatorError(NEEDLESS, mend=mend)
     async with node.busy:
         await peering.be_as_the_cluster()
         old, me, parts = peering.history().membership, node.me, node.parts
@@ -177,7 +186,11 @@ async def _promote(
     began, as_of = clock.monotonic(), clock.now()
     before = peering.history().membership.master_member.label
     last_heard = node.require_agent().link.last_heard
-    won = await peering.promote(recovery, only, without)
+    try:
+        won = await peering.promote(recovery, only, without)
+    except NoMasterError as error:
+        peering.came_to_nothing = error.what, clock.monotonic()
+        raise
     membership = Membership.from_bytes(won.document.payload)
     following = await _following(node, membership, {member.cid for member in won.plan.ask})
     return Promoted(
@@ -227,6 +240,12 @@ def _require_other_master(node: Node, *, recovery: bool) -> None:
         raise OperatorError("this node is the master", mend="see `pmgsync status`")
 
 
+def _tried(node: Node) -> str:
+    """Why a promotion that was tried here a while ago came to nothing; empty: none was, or did."""
+    tried, now = _peering(node).came_to_nothing, node.parts.clock.monotonic()
+    return tried[0] if tried is not None and now - tried[1] < TRIED_SECONDS else ""
+
+
 def _recovery(node: Node, text: str) -> Sequence[Signer]:
     """The keys in `text`, if that which counts here is among them; else `NoMasterError`."""
     keys = recovery_keys(text)
@@ -239,9 +258,9 @@ def _why_no_key(node: Node, keys: Sequence[str]) -> str:
     """Why none of the recovery keys with these ids counts here; empty: one does, or there are
     none.
     """
-    chain = [Membership.from_bytes(link.payload) for link in node.history.known_chain]
-    if not keys or chain[-1].recovery.key_id in keys:
+    if not keys or node.history.known_membership.recovery.key_id in keys:
         return ""
+    chain = [Membership.from_bytes(link.payload) for link in node.history.known_chain]
     for before, after in reversed(list(pairwise(chain))):
         if before.recovery.key_id in keys and after.recovery != before.recovery:
             return (

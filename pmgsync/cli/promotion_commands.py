@@ -58,6 +58,8 @@ def _promote(options: argparse.Namespace, place: Place) -> int:
     query: dict[str, Any] = {} if key is None else {"recovery": _ids(key)}
     if options.without is not None:
         query["without"] = options.without
+    if options.force_new_cluster:
+        query["anew"] = 1
     with ControlClient(place.root) as client:
         document = client.get("/v1/promotion", **query)
         prospect = Prospect.from_json(document)
@@ -81,7 +83,7 @@ def _new_cluster(client: ControlClient, options: argparse.Namespace, prospect: P
     if options.dry_run and not prospect.hindrance:
         raise OperatorError(
             "a new cluster is not needed, and the other nodes would have to join it anew",
-            mend="`pmgsync promote` alone makes this node the master",
+            mend=prospect.mend or "`pmgsync promote` alone makes this node the master",
         )
     if options.dry_run:
         print_json(prospect.to_json()) if options.json else print(new_cluster_text(prospect))

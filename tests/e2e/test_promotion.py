@@ -7,9 +7,13 @@ import threading
 from functools import partial
 from pathlib import Path
 
+from pmgsync.agent.voting import NOTE
 from pmgsync.cli.master_side import DEFAULT_JOIN_PORT
+from pmgsync.host.store import SqliteStore
 from pmgsync.master.founding import recovery_text
+from pmgsync.model.ballot import Ballot
 from pmgsync.model.keys import SigningKey
+from pmgsync.model.manifest import Manifest
 from tests.e2e.cluster import Cluster, Node, until
 
 QUICK_BEATS = "[network]\nheartbeat_ms = 200\n"
@@ -280,6 +284,14 @@ def test_a_node_that_cannot_write_its_files_is_not_promoted(cluster: Cluster) ->
     assert is_led_by(node, master)
 
 
+def spoken_for(node: Node, cluster: str, epoch: int) -> None:
+    """`node`, which is stopped, has signed for somebody in an epoch far away."""
+    store = SqliteStore(node.root / "var/lib/pmgsync/node.db")
+    ballot = Ballot(epoch, Manifest().digest, 1)
+    store.write_note(NOTE, {"cluster": cluster, "ballot": ballot.to_json()})
+    store.close()
+
+
 def test_without_a_majority_and_a_key_a_new_cluster_goes_on_with_the_history(
     cluster: Cluster,
 ) -> None:
@@ -291,7 +303,15 @@ def test_without_a_majority_and_a_key_a_new_cluster_goes_on_with_the_history(
     assert "a new cluster is not needed" in needless.err
     lost.kill()
     third.stop()
+    spoken_for(third, heir.status()["status"]["cluster"], 2**50)
+    third.start()
     until(lambda: "no connection" in heir.attention(), "the loss to be noticed")
+    # It answers, and signs nothing: that is known only once it was tried.
+    needless = heir.pmgsync("promote", "--force-new-cluster", "--dry-run", code=1)
+    assert "if that comes to nothing, this is possible for ten minutes" in needless.err
+    assert "too few did: mail3(3): " in heir.pmgsync("promote", code=6).err
+    dry = heir.pmgsync("promote", "--force-new-cluster", "--dry-run")
+    assert "no other way is open: a promotion was tried, and this node cannot be" in dry.out
     before = heir.versions()
     made = heir.pmgsync("promote", "--force-new-cluster", "--json").document()
     assert made["recovery_key"] != cluster.recovery_key
@@ -299,7 +319,6 @@ def test_without_a_majority_and_a_key_a_new_cluster_goes_on_with_the_history(
     assert set(before) <= set(heir.versions())
     cluster.nodes.remove(lost)
     lead(cluster, heir)
-    third.start()
     third.pmgsync("leave")
     cluster.join(third)
     cluster.settle()

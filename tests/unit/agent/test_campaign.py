@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pmgsync.agent.campaign import Heard, Survey, Way, believed, is_enough, plan
+from pmgsync.agent.campaign import Heard, Survey, Way, believed, is_enough, plan, why_anew
 from pmgsync.model.chain_room import ROOM
 from pmgsync.model.changeset import Position
 from pmgsync.model.membership import Base
@@ -208,6 +208,18 @@ def test_nobody_goes_on_from_before_what_the_epoch_began_on(recovery: bool) -> N
     assert not plan(replace(asked, membership=rekeyed), recovery=recovery).hindrance
 
 
+def test_a_new_cluster_is_the_way_where_no_other_is_or_it_was_tried() -> None:
+    few, enough, led = (survey(None, None), survey(None, standing()), survey(MASTER, standing()))
+    assert why_anew(plan(few), "")[0].startswith("2 of 3 members must sign")
+    assert why_anew(plan(enough), "too few signed") == (
+        "a promotion was tried, and too few signed",
+        "",
+    )
+    why, mend = why_anew(plan(enough), "")
+    assert (why, "if that comes to nothing" in mend) == ("", True)
+    assert why_anew(plan(led), "it refused")[0] == ""
+
+
 def test_what_is_enough_depends_on_the_way() -> None:
     before = cluster(5)
     membership = before[0]
@@ -259,5 +271,8 @@ def test_who_is_fenced_gains_nothing_that_others_have() -> None:
 
 def test_the_recovery_key_is_advised_only_where_signatures_are_missing() -> None:
     assert "--recovery-key FILE" in plan(survey(None, None, standing())).mend
+    assert "--recovery-key FILE" in plan(survey(None, None, standing(), shut_out=True)).mend
+    nobody = plan(survey(None, None, shut_out=True)).mend
+    assert nobody.startswith("was this node removed (`pmgsync members` on another one)? `pmgsync l")
     full = plan(survey(None, standing(), chain_bytes=ROOM.reserve + 1))
     assert "--recovery-key" not in full.hindrance + full.mend
