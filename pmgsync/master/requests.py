@@ -56,7 +56,8 @@ def handover_objection(register: Register, now: int, *, agreed: bool) -> str:
             "cluster begins a new one"
         )
     since = now - HANDOVERS_WITHIN_DAYS * DAY_MS
-    if not agreed and register.lineage().epochs_since(since) >= HANDOVERS:
+    begun = register.lineage().epochs_between(since, now + DAY_MS)
+    if not agreed and begun >= HANDOVERS:
         return (
             f"has seen {HANDOVERS} promotions within {HANDOVERS_WITHIN_DAYS} days, and hands over "
             "only when `pmgsync switchover` is typed on it"

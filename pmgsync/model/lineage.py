@@ -88,9 +88,11 @@ class Lineage:
         """
         return sum(created >= moment for created in self._changed.get(cid, ()))
 
-    def epochs_since(self, moment: int) -> int:
-        """How many epochs have begun since `moment`, in the same way."""
-        return sum(created >= moment for created in self._begun)
+    def epochs_between(self, since: int, until: int) -> int:
+        """How many epochs have begun from `since` to `until`, by the clocks of those who have begun
+        them: one that is wrong by years must not count for ever.
+        """
+        return sum(since <= created <= until for created in self._begun)
 
     def is_dead(self, keys: MemberKeys) -> bool:
         """Did somebody have one of the two, and is that over? A dead key never lives again."""

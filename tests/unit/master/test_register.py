@@ -313,8 +313,9 @@ def test_handovers_that_members_ask_for_are_counted_in_the_chain() -> None:
     why = handover_objection(desk.register, START_MS, agreed=False)
     assert "only when `pmgsync switchover` is typed on it" in why
     assert handover_objection(desk.register, START_MS, agreed=True) == ""
-    later = START_MS + HANDOVERS_WITHIN_DAYS * DAY_MS + 1
-    assert handover_objection(desk.register, later, agreed=False) == ""
+    for days in (HANDOVERS_WITHIN_DAYS + 1, -2):  # or the candidates' clocks were wrong
+        now = START_MS + days * DAY_MS
+        assert handover_objection(desk.register, now, agreed=False) == ""
 
 
 def test_what_cannot_be_written_down_gives_nobody_other_keys() -> None:
