@@ -41,6 +41,10 @@ from pmgsync.model.promotion import (
 )
 
 USE_THE_KEY = "with the recovery key: `pmgsync promote --recovery-key FILE`"
+NOT_IF_REPLACED = (
+    f"{USE_THE_KEY}; but where the others were removed while this node was away, `pmgsync leave` "
+    "here, and join again"
+)
 MAYBE_REMOVED = (
     "was this node removed (`pmgsync members` on another one)? `pmgsync leave` here, and join "
     "again; else, are the clocks right (`timedatectl`)?"
@@ -366,8 +370,8 @@ def _with_hindrance(made: Plan, survey: Survey) -> Plan:
         f"{made.needed} of {len(voters(survey.membership))} members must sign, and only "
         f"{len(willing) + 1} can: {silent or 'there is no other'}"
     )
-    removed = survey.shut_out and not survey.answered
-    return replace(made, hindrance=what, mend=MAYBE_REMOVED if removed else USE_THE_KEY)
+    alone = MAYBE_REMOVED if survey.shut_out else NOT_IF_REPLACED
+    return replace(made, hindrance=what, mend=USE_THE_KEY if survey.answered else alone)
 
 
 def _is_willing(heard: Heard, way: Way, survey: Survey) -> bool:

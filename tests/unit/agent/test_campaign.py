@@ -272,6 +272,8 @@ def test_who_is_fenced_gains_nothing_that_others_have() -> None:
 def test_the_recovery_key_is_advised_only_where_signatures_are_missing() -> None:
     assert "--recovery-key FILE" in plan(survey(None, None, standing())).mend
     assert "--recovery-key FILE" in plan(survey(None, None, standing(), shut_out=True)).mend
+    assert "`pmgsync leave` here" not in plan(survey(None, None, standing())).mend
+    assert plan(survey(None, None)).mend.endswith("`pmgsync leave` here, and join again")
     nobody = plan(survey(None, None, shut_out=True)).mend
     assert nobody.startswith("was this node removed (`pmgsync members` on another one)? `pmgsync l")
     full = plan(survey(None, standing(), chain_bytes=ROOM.reserve + 1))
