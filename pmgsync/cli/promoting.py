@@ -60,7 +60,7 @@ async def prospect(
         if late or not (made.hindrance and any(_is_live(heard) for heard in survey.heard)):
             break
         await asyncio.sleep(NOTICE_POLL_S)
-    words, no_key = tuple(_word(heard) for heard in survey.heard), _why_no_key(node, keys)
+    words, no_key = tuple(word_of(heard) for heard in survey.heard), _why_no_key(node, keys)
     if anew:
         why, mend = why_anew(made, _tried(node))
         made = replace(made, hindrance=why, mend=mend)
@@ -282,10 +282,11 @@ def _is_live(heard: Heard) -> bool:
     return heard.standing is not None and heard.standing.live
 
 
-def _word(heard: Heard) -> MemberWord:
+def word_of(heard: Heard) -> MemberWord:
+    """What an admin is told of it."""
     if heard.standing is None:
         return MemberWord(heard.member.label, why=heard.why)
-    return MemberWord(heard.member.label, head=str(heard.standing.head))
+    return MemberWord(heard.member.label, head=str(heard.standing.head), why=heard.doubt)
 
 
 def _fetched(survey: Survey, made: Plan) -> str:

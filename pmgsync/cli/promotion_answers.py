@@ -18,7 +18,9 @@ RECOVERY = "recovery"
 
 @dataclass(frozen=True, slots=True)
 class MemberWord:
-    """What one of the other members says: `why` is empty where it answers or has signed."""
+    """What one of the other members says: `why` is empty where it answers or has signed, and its
+    version is to be had.
+    """
 
     member: str
     head: str = ""

@@ -10,6 +10,8 @@ from pmgsync.agent.campaign import Way
 from pmgsync.agent.fetching import MOST_SECONDS, SILENCE_SECONDS, Fetcher, FetchParts
 from pmgsync.agent.link import Link
 from pmgsync.agent.voting import ballot_in
+from pmgsync.cli.promoting import word_of
+from pmgsync.cli.promotion_answers import MemberWord
 from pmgsync.errors import NoMasterError, OperatorError, TransportError
 from pmgsync.model.ballot import NO_BALLOT, Ballot
 from pmgsync.model.changeset import CHANGE_SET_TYPE, ChangeSet, Position, diff
@@ -191,6 +193,21 @@ def test_the_recovery_key_goes_on_without_it_where_the_admin_says_so() -> None:
         await cluster.end()
 
     run_virtually(main())
+
+
+def test_it_is_told_beforehand_who_says_what_it_does_not_show() -> None:
+    async def main() -> list[MemberWord]:
+        cluster = await begun(3)
+        invent(cluster.nodes[3], 999)
+        peering = cluster.nodes[2].peering
+        assert peering is not None
+        survey = await peering.candidate().survey()
+        await cluster.end()
+        return list(map(word_of, survey.heard))
+
+    first, liar = run_virtually(main())
+    assert first == MemberWord("node1(1)", head="1.1")
+    assert liar.why.startswith("says that it has version 1.999, which does not count: no valid si")
 
 
 def lose(store: MemoryStore, content: bytes) -> None:
