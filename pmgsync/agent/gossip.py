@@ -5,8 +5,9 @@ asks the members that do not follow it, and a node without a master asks the oth
 whoever knows newer links of the chain hands them over. That is how all follow after a promotion,
 and how a master that was away finds out that it is none any more.
 
-A node that has a master asks, too, but one other in `RARELY` rounds: it may be that it follows the
-older of two masters, and that the newer one cannot tell it, as its keys were changed by the older.
+A node that has a master asks, too, but only each `RARELY` rounds: it may be that it follows the
+older of two masters, and that the newer one cannot tell it, as its keys were changed by the older;
+or that one of the others has come back and knows this node, and none of the master's certificates.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ log = logging.getLogger(__name__)
 AT_ONCE = 16
 """So many members are asked in one round."""
 RARELY = 30
+"""With that, all of 17 members are asked each half a minute, and a hundred in three minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class GossipParts:
-    """`uninformed` are the members to ask now, `others` those to ask one by one while there are
+    """`uninformed` are the members to ask now, `others` those to ask now and then while there are
     none; `take` takes in what one of them handed over.
     """
 
@@ -80,9 +82,7 @@ class Gossip:
         members = sorted(self._parts.uninformed(), key=lambda member: member.cid)
         self._reach.forget_others([member.cid for member in members])
         if not members and self._rounds % RARELY == 0:
-            others = sorted(self._parts.others(), key=lambda member: member.cid)
-            at = self._rounds // RARELY % max(1, len(others))
-            members = others[at : at + 1]
+            members = sorted(self._parts.others(), key=lambda member: member.cid)
         if len(members) > AT_ONCE:
             start = self._turn % len(members)
             members = [*members[start:], *members[:start]][:AT_ONCE]

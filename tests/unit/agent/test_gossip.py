@@ -142,14 +142,28 @@ async def test_who_reaches_nobody_for_some_rounds_is_alone() -> None:
 
 
 @in_loop
-async def test_who_has_a_master_asks_one_of_the_others_now_and_then() -> None:
-    """It may follow the older one of two, and the newer cannot reach it."""
-    village = Village([GENESIS], [GENESIS], [GENESIS], [GENESIS, SECOND])
+async def test_who_has_a_master_asks_the_others_now_and_then() -> None:
+    """It may follow the older one of two, and the newer cannot reach it; or be the only one who can
+    tell a third.
+    """
+    village = Village([GENESIS, SECOND], [GENESIS, SECOND, FOURTH], [GENESIS])
     village.uninformed = []
-    for _ in range(3 * RARELY):
+    for _ in range(RARELY):
+        assert village.asked == []
         await village.gossip.round()
-    assert sorted(cid for cid, question in village.asked if type(question) is Ask) == [2, 3, 4]
-    assert village.chain(1) == (GENESIS, SECOND)
+    assert {cid for cid, question in village.asked if type(question) is Ask} == {2, 3}
+    assert village.chain(1) == (GENESIS, SECOND, FOURTH)
+    assert len(village.chain(3)) >= 2
+
+
+@in_loop
+async def test_of_many_it_asks_so_many_at_once() -> None:
+    count = 2 * AT_ONCE
+    village = Village(*[[GENESIS]] * (count + 1))
+    village.uninformed = []
+    for _ in range(2 * RARELY):
+        await village.gossip.round()
+    assert sorted(cid for cid, _ in village.asked) == list(range(2, count + 2))
 
 
 @in_loop
