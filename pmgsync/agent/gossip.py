@@ -5,9 +5,11 @@ asks the members that do not follow it, and a node without a master asks the oth
 whoever knows newer links of the chain hands them over. That is how all follow after a promotion,
 and how a master that was away finds out that it is none any more.
 
-A node that has a master asks, too, but only each `RARELY` rounds: it may be that it follows the
-older of two masters, and that the newer one cannot tell it, as its keys were changed by the older;
-or that one of the others has come back and knows this node, and none of the master's certificates.
+A node that has a master asks, too: those whom its master does not reach, as one that has come back
+may know this node, and none of the master's certificates. The nodes that follow do so in turn, so
+that about one of them asks in a second. And all others each `RARELY` rounds: it may be that it
+follows the older of two masters, and that the newer one cannot tell it, as its keys were changed by
+the older.
 """
 
 from __future__ import annotations
@@ -36,15 +38,18 @@ RARELY = 30
 
 @dataclass(frozen=True, slots=True)
 class GossipParts:
-    """`uninformed` are the members to ask now, `others` those to ask now and then while there are
-    none; `take` takes in what one of them handed over.
+    """`uninformed` are the members to ask now. While there are none, the node `cid` asks `others`:
+    those with the cids `missed`, whom its master does not reach, and now and then all of them.
+    `take` takes in what one of them handed over.
     """
 
+    cid: int
     peers: Peers
     clock: Clock
     history: Callable[[], TrustedHistory]
     uninformed: Callable[[], Collection[Member]]
     others: Callable[[], Collection[Member]]
+    missed: Callable[[], Collection[int]]
     links_after: Callable[[int, int], tuple[bytes, ...]]
     take: Callable[[ToAgent], object]
     shut_out_by: Callable[[Collection[int]], None] = lambda _cids: None
@@ -79,17 +84,25 @@ class Gossip:
     async def round(self) -> None:
         """Ask the next ones of those that nobody tells."""
         self._rounds += 1
-        members = sorted(self._parts.uninformed(), key=lambda member: member.cid)
+        members = _sorted(self._parts.uninformed())
         self._reach.forget_others([member.cid for member in members])
-        if not members and self._rounds % RARELY == 0:
-            members = sorted(self._parts.others(), key=lambda member: member.cid)
+        self._reach.ask([member.cid for member in members])
+        members = members or self._as_a_node()
         if len(members) > AT_ONCE:
             start = self._turn % len(members)
             members = [*members[start:], *members[:start]][:AT_ONCE]
             self._turn += AT_ONCE
-        self._reach.ask([member.cid for member in members])
         await asyncio.gather(*(self._ask(member) for member in members))
         self._parts.shut_out_by(self._reach.shut_out_by)
+
+    def _as_a_node(self) -> list[Member]:
+        """Whom to ask in this round although this node has a master."""
+        others, cids = _sorted(self._parts.others()), self._parts.missed()
+        if self._rounds % RARELY == 0:
+            return others
+        missed = [one for one in others if one.cid in cids]
+        nodes = max(1, len(others) - len(missed))
+        return missed if (self._rounds + self._parts.cid) % nodes == 0 else []
 
     async def _ask(self, member: Member) -> None:
         try:
@@ -128,3 +141,7 @@ class Gossip:
             except PeerError:
                 continue
             return
+
+
+def _sorted(members: Collection[Member]) -> list[Member]:
+    return sorted(members, key=lambda member: member.cid)

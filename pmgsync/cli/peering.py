@@ -15,6 +15,7 @@ from pmgsync.agent.campaign import Way
 from pmgsync.agent.candidate import Candidate, CandidateParts, Won
 from pmgsync.agent.fetching import fetcher_for
 from pmgsync.agent.gossip import Gossip, GossipParts
+from pmgsync.agent.missed import Missed
 from pmgsync.agent.reach import ALONE
 from pmgsync.agent.renewing import Renewal, RenewalParts
 from pmgsync.agent.rival import RivalParts, Rivals
@@ -32,7 +33,7 @@ from pmgsync.model.envelope import Envelope
 from pmgsync.model.keys import Signer
 from pmgsync.model.lineage import Lineage
 from pmgsync.model.membership import Member, MemberKeys, Membership
-from pmgsync.model.messages import BATCH_BYTES, MESSAGE_BYTES, Memberships, ToAgent
+from pmgsync.model.messages import MESSAGE_BYTES, Memberships, ToAgent, batch_of
 from pmgsync.model.peers import Answer, Ask, Propose, Question, Refusal, Standing, StepDown, Tell
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Look, MasterEnd
@@ -93,13 +94,21 @@ class Peering:
         self.listening_trouble = ""
         self.came_to_nothing: tuple[str, float] | None = None
         """Why the last promotion here by votes did, and when; of the monotonic clock."""
-        self.gossip = Gossip(
+        self.gossip = self._new_gossip()
+
+    def _new_gossip(self) -> Gossip:
+        node, parts, missed = self._node, self._parts, Missed()
+        return Gossip(
             GossipParts(
+                cid=parts.cid,
                 peers=parts.peers,
                 clock=parts.clock,
                 history=self.history,
                 uninformed=self._uninformed,
                 others=lambda: () if node.master is not None else self._others,
+                missed=lambda: missed.by(
+                    node.agent.view[0] if node.agent and node.agent.view else b""
+                ),
                 links_after=self._links_after,
                 take=self.take,
                 shut_out_by=self._shut_out_by,
@@ -274,13 +283,7 @@ class Peering:
 
     def _links_after(self, epoch: int, serial: int) -> tuple[bytes, ...]:
         """The first links after that place, as many as fit into a message."""
-        batch: list[bytes] = []
-        for link in self.history().links_after(epoch, serial):
-            data = link.to_bytes()
-            if batch and sum(map(len, batch)) + len(data) > BATCH_BYTES:
-                break
-            batch.append(data)
-        return tuple(batch)
+        return batch_of(link.to_bytes() for link in self.history().links_after(epoch, serial))
 
     async def _step_down(self, member: Member) -> Answer:
         """Publish what has been edited, and then nothing any more for a while."""

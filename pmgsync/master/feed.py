@@ -29,7 +29,6 @@ from pmgsync.model.heartbeat import HEARTBEAT_TYPE, Heartbeat
 from pmgsync.model.keys import Signer
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.messages import (
-    BATCH_BYTES,
     Beat,
     Contents,
     Hello,
@@ -41,6 +40,7 @@ from pmgsync.model.messages import (
     ToAgent,
     ToMaster,
     View,
+    batch_of,
 )
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Clock, MasterEnd, Store
@@ -270,13 +270,9 @@ class Feeds:
 
     def _links(self, session: Session) -> Iterator[Memberships]:
         while session.links < len(self._chain):
-            batch: list[bytes] = []
-            for _, link in self._chain[session.links :]:
-                if batch and sum(map(len, batch)) + len(link) > BATCH_BYTES:
-                    break
-                batch.append(link)
+            batch = batch_of(link for _, link in self._chain[session.links :])
             session.links += len(batch)
-            yield Memberships(tuple(batch))
+            yield Memberships(batch)
 
     def _news(self, session: Session) -> Iterator[ToAgent]:
         step = catch_up(session.standing, self._trail)

@@ -8,6 +8,7 @@ asked for, in parts of at most `PART_BYTES`, so the message limit can stay low.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,16 @@ MESSAGE_BYTES = 4 << 20
 """The largest message that either side takes; gRPC's own default."""
 INLINE_BYTES = 64 << 10
 """Contents up to this size travel along with the offer that needs them."""
+
+
+def batch_of(links: Iterable[bytes]) -> tuple[bytes, ...]:
+    """The first of `links` that fit into one message; at least one, if there is any."""
+    batch: list[bytes] = []
+    for link in links:
+        if batch and sum(map(len, batch)) + len(link) > BATCH_BYTES:
+            break
+        batch.append(link)
+    return tuple(batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,17 +25,20 @@ class Village:
         self.asked: list[tuple[int, Question]] = []
         self.uninformed: list[int] = [cid for cid in self.histories if cid != 1]
         self.down: set[int] = set()
+        self.missed: set[int] = set()
         self.why: PmgsyncError = TransportError("connection refused")
         self.shut_out: Collection[int] = ()
         self.clock = FakeClock()
         me = self.histories[1]
         self.gossip = Gossip(
             GossipParts(
+                cid=1,
                 peers=self,
                 clock=self.clock,
                 history=lambda: me,
                 uninformed=lambda: [member(cid) for cid in self.uninformed],
                 others=lambda: [member(cid) for cid in self.histories if cid != 1],
+                missed=lambda: self.missed,
                 links_after=lambda epoch, serial: _bytes(me.links_after(epoch, serial)),
                 take=lambda message: _take(me, message),
                 shut_out_by=self._note,
@@ -164,6 +167,20 @@ async def test_of_many_it_asks_so_many_at_once() -> None:
     for _ in range(2 * RARELY):
         await village.gossip.round()
     assert sorted(cid for cid, _ in village.asked) == list(range(2, count + 2))
+
+
+@in_loop
+async def test_whom_the_master_does_not_reach_the_nodes_ask_in_turn() -> None:
+    """Here node 4 is the master, so 1 and 3 are the two that follow."""
+    village = Village([GENESIS, SECOND], [GENESIS], [GENESIS, SECOND], [GENESIS, SECOND])
+    village.uninformed, village.missed, village.down = [], {2}, {2}
+    for _ in range(RARELY - 2):
+        await village.gossip.round()
+        assert not village.gossip.is_alone
+    assert [cid for cid, _ in village.asked] == [2] * (RARELY // 2 - 1)
+    village.down = set()
+    await village.gossip.round()
+    assert village.chain(2) == (GENESIS, SECOND)
 
 
 @in_loop
