@@ -218,9 +218,13 @@ class TrustedHistory:
     def strays(self, position: Position, result: Digest) -> bool:
         """Is a version that led to `result` of no history that is known here: of an epoch that
         another master has begun, or orphaned?
+
+        What a cluster was founded on is of an earlier one's epochs, and of its history.
         """
         epochs = {membership.epoch for membership in self._known()}
-        unknown = position.version > 0 and position.epoch not in epochs
+        founded_on = self._memberships[0].base
+        inherited = founded_on.position if founded_on else NOWHERE
+        unknown = position > inherited and position.epoch not in epochs
         return unknown or self.fork(position, result) is not None
 
     @property

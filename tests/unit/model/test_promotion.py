@@ -464,3 +464,14 @@ def test_a_version_of_an_epoch_that_is_not_known_strays_and_so_does_an_orphan() 
     assert not history.strays(Position(4, 4), digest)
     assert history.strays(Position(2, 4), digest)
     assert history.strays(Position(5, 5), digest)
+
+
+def test_what_a_cluster_was_founded_anew_on_is_of_its_history() -> None:
+    founded_on = Base(Position(4, 3), sample.STATES[3].digest)
+    genesis = replace(cluster(1)[0], epoch=5, base=founded_on)
+    history = TrustedHistory([sample.seal_membership(genesis)])
+    assert not history.strays(founded_on.position, founded_on.manifest)
+    assert not history.strays(Position(2, 2), sample.STATES[2].digest)
+    assert history.strays(founded_on.position, sample.STATES[4].digest)
+    assert history.strays(Position(4, 4), sample.STATES[4].digest)
+    assert not history.strays(Position(5, 4), sample.STATES[4].digest)
