@@ -189,7 +189,8 @@ async def _promote(
     try:
         won = await peering.promote(recovery, only, without)
     except NoMasterError as error:
-        peering.came_to_nothing = error.what, clock.monotonic()
+        if only is None and not recovery:
+            peering.came_to_nothing = error.what, clock.monotonic()
         raise
     membership = Membership.from_bytes(won.document.payload)
     following = await _following(node, membership, {member.cid for member in won.plan.ask})

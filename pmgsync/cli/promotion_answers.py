@@ -84,7 +84,7 @@ class Prospect:
             lost=fields.optional("lost", str) or "",
             lost_known=fields.take("lost_known", bool),
             last_heard=fields.optional_count("last_heard"),
-            as_of=fields.count("as_of"),
+            as_of=fields.optional("as_of", int) or 0,
             hindrance=fields.optional("hindrance", str) or "",
             mend=fields.optional("mend", str) or "",
         )

@@ -46,7 +46,7 @@ class NodeInfo:
             pid=fields.count("pid"),
             uptime_ms=fields.count("uptime_ms"),
             applied=fields.optional("applied", int),
-            rival=fields.take("rival", str),
+            rival=fields.optional("rival", str) or "",
         )
 
 

@@ -62,6 +62,12 @@ def test_what_is_said_is_what_is_read(value: StatusAnswer | Release | ShownVersi
     assert type(value).from_json(over_the_wire(value.to_json())) == value
 
 
+def test_a_daemon_of_the_build_before_knows_of_no_rival() -> None:
+    document = over_the_wire(asdict(STATUS.node))
+    del document["rival"]
+    assert NodeInfo.from_json(document) == STATUS.node
+
+
 def test_a_node_without_cluster_and_view() -> None:
     answer = status_answer(None, node=NodeInfo("mail9", None, "", "0.1.0", 1, 1, None))
     assert StatusAnswer.from_json(over_the_wire(answer.to_json())) == answer
@@ -80,7 +86,7 @@ def test_members_of_a_later_release_are_left_alone(
 def test_missing_and_mistyped_members_are_refused(
     read: Callable[[object], object], document: dict[str, Any]
 ) -> None:
-    may_be_missing = {"status", "cid", "applied", "version", "diff", "parent", "detail"}
+    may_be_missing = {"status", "cid", "applied", "version", "diff", "parent", "detail", "rival"}
     for name in document.keys() - may_be_missing:
         broken = over_the_wire(document)
         del broken[name]
