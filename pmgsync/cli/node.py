@@ -211,9 +211,10 @@ class Node:
             self.peering.trust(membership)
 
     async def roles_changed(self) -> None:
-        """Return when the roles are those of the newest epoch."""
-        if self._change is not None:
-            await asyncio.shield(self._change)
+        """Return when the roles are those of the newest epoch; raise why where that cannot be."""
+        if (change := self._change) is not None:
+            await asyncio.wait((change,))
+            self.require_agent() if change.cancelled() else change.result()
 
     async def _change_roles(self) -> None:
         """End the roles of the epoch before and take up those of the newest. Level: it may be that

@@ -217,9 +217,8 @@ class TrustedHistory:
 
     def strays(self, position: Position, result: Digest) -> bool:
         """Is a version that led to `result` of no history that is known here: of an epoch that
-        another master has begun, or orphaned?
-
-        What a cluster was founded on is of an earlier one's epochs, and of its history.
+        another master has begun, or orphaned? What a cluster was founded on, of an earlier one's
+        epochs, is of its history.
         """
         epochs = {membership.epoch for membership in self._known()}
         founded_on = self._memberships[0].base

@@ -4,8 +4,10 @@ Nodes crash and are cut off; masters remove members, let new ones in and give th
 other keys; nodes are promoted, now and then with the recovery key. What must hold:
 
 * no epoch has versions of two masters;
-* a version that a majority had is lost by the recovery key only: where it has begun a later epoch;
-* everyone converges when the network is whole again; and who was removed stays out.
+* a version that a majority had is lost by the recovery key only: where nobody had it whom the node
+  that was given the key could ask, or where it was not heard of on that side;
+* everyone converges when the network is whole again, without an admin but where two masters are
+  there whose members, or recovery keys, differ; and who was removed stays out.
 
 Every edit makes a file of its own, so what was acknowledged can be looked for in the end. More by
 hand:
@@ -31,6 +33,7 @@ from pmgsync.model.membership import Membership
 from pmgsync.model.promotion import Ground, grounds_of, majority, voters
 from tests.sim.cluster import RECOVERY, SimCluster, SimNode
 from tests.sim.keys import Pair
+from tests.sim.reach import can_ask
 from tests.sim.virtual import run_virtually
 
 SCHEDULES = int(os.environ.get("CLUSTER_SCHEDULES", "16"))
@@ -56,6 +59,8 @@ class Schedule:
         self.owners: dict[str, int] = {}
         self.masters: dict[int, int] = {}
         self.recovery = [RECOVERY]
+        self.newest_by_key = 0
+        """The last epoch that the recovery key has begun, anywhere."""
 
     async def play(self) -> None:
         """All of it, and then peace."""
@@ -94,7 +99,24 @@ class Schedule:
         if node.is_up:
             with suppress(TimeoutError):
                 async with asyncio.timeout(10):
-                    await node.promote(*self.recovery)
+                    await self._promote_by_key(node)
+
+    async def _promote_by_key(self, node: SimNode) -> None:
+        within_reach = set().union(*map(self._edits_on, self._within_reach(node)))
+        before = _by_key(node)
+        try:
+            await node.promote(*self.recovery)
+        finally:
+            if _by_key(node) > before:
+                self.newest_by_key = max(self.newest_by_key, _by_key(node))
+                held = self.acknowledged.items()
+                self.acknowledged = {edit: at for edit, at in held if edit in within_reach}
+
+    def _within_reach(self, node: SimNode) -> list[SimNode]:
+        """`node` and who can hand over to it what it has."""
+        parted = self.cluster.network.is_parted
+        others = [one for one in self._nodes_left() if one.is_up and not parted(one.cid, node.cid)]
+        return [one for one in others if one is node or (can_ask(node, one) and _agree(node, one))]
 
     async def _crash(self, node: SimNode) -> None:
         if node.is_up:
@@ -190,7 +212,7 @@ class Schedule:
         assert node.master is not None
         head = node.master.history.head
         membership = node.master.history.membership
-        if head.position.epoch != membership.epoch:
+        if head.position.epoch != membership.epoch or membership.epoch < self.newest_by_key:
             return
         contacts = [node.master.roster.contact(member.cid) for member in voters(membership)]
         have = [c for c in contacts if c.active and c.active.position >= head.position]
@@ -220,29 +242,24 @@ class Schedule:
         """Two masters, each with a membership of its own: an admin has to choose; the one whom more
         nodes know as a member, for only members are listened to.
         """
-        newest = [Membership.from_bytes(node.chain[-1].payload) for node in self._nodes_left()]
+        newest = [_newest(node) for node in self._nodes_left()]
         masters = [node for node in self._nodes_left() if node.master]
+        sides = {(frozenset(voters(own)), own.recovery) for own in map(_newest, masters)}
+        assert len(sides) > 1, "it does not converge, and there is nothing to choose"
         chosen = max(
             masters, key=lambda m: sum(m.cid in {v.cid for v in voters(n)} for n in newest)
         )
         self.script.append(f"choose {chosen.cid}")
-        await chosen.promote(*self.recovery)
+        await self._promote_by_key(chosen)
 
     def _nodes_left(self) -> list[SimNode]:
         return [node for node in self.cluster.nodes.values() if not node.removed]
 
     def _require_nothing_lost(self, leader: SimNode) -> None:
-        chain = [(Membership.from_bytes(link.payload), link) for link in leader.chain]
-        by_key = [
-            now.epoch
-            for (before, _), (now, link) in pairwise(chain)
-            if now.epoch > before.epoch and Ground.RECOVERY in grounds_of(before, link)
-        ]
-        newest_by_key = max(by_key, default=0)
         # Two that have become clusters of their own, as each has removed the other, both go on.
         masters = [leader, *(node for node in self._nodes_left() if node.master)]
         there = set().union(*map(self._edits_on, masters))
-        lost = {e for e, at in self.acknowledged.items() if e not in there and at >= newest_by_key}
+        lost = self.acknowledged.keys() - there
         assert not lost, f"acknowledged and lost: {lost}"
 
     async def _require_removed_out(self, leader: SimNode) -> None:
@@ -252,6 +269,26 @@ class Schedule:
         for node in self.cluster.nodes.values():
             is_told = node in self.cluster.members
             assert (self.edits in self._edits_on(node)) == is_told, f"{node.cid}: {is_told}"
+
+
+def _newest(node: SimNode) -> Membership:
+    return Membership.from_bytes(node.chain[-1].payload)
+
+
+def _by_key(node: SimNode) -> int:
+    """The last epoch of its chain that the recovery key has begun."""
+    chain = [(Membership.from_bytes(link.payload), link) for link in node.chain]
+    by_key = [
+        now.epoch
+        for (before, _), (now, link) in pairwise(chain)
+        if now.epoch > before.epoch and Ground.RECOVERY in grounds_of(before, link)
+    ]
+    return max(by_key, default=0)
+
+
+def _agree(one: SimNode, other: SimNode) -> bool:
+    """Is what one of them believes the beginning of what the other one believes?"""
+    return all(mine == theirs for mine, theirs in zip(one.chain, other.chain, strict=False))
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])

@@ -50,7 +50,7 @@ from tests.sim.author import CLUSTER, Author
 from tests.sim.host import FakeCommands, MemorySource, MemoryTree
 from tests.sim.keys import Pair, SimKeys
 from tests.sim.network import Network
-from tests.sim.reach import SimDialer, SimPeers, SimPort, faces_of
+from tests.sim.reach import SimDialer, SimPeers, SimPort, can_ask, faces_of
 from tests.sim.store import MemoryStore
 from tests.sim.virtual import VirtualClock
 
@@ -95,6 +95,7 @@ class SimNode:
         self._epoch = 0
         self._roles: asyncio.Task[None] | None = None
         self._change: asyncio.Task[None] | None = None
+        self._standing_aside: asyncio.Task[None] | None = None
         self._alive: set[asyncio.Future[None]] = set()
         self._attempts: set[asyncio.Future[None]] = set()
 
@@ -253,7 +254,7 @@ class SimNode:
         error = None if roles.cancelled() else roles.exception()
         if removal_in(error):
             self.removed = True
-            self._change = asyncio.create_task(self.crash())
+            self._standing_aside = asyncio.create_task(self.crash())
         elif error is not None:
             self.cluster.failure = error
 
@@ -303,8 +304,9 @@ class SimNode:
         return self.master
 
     async def roles_changed(self) -> None:
-        if self._change is not None:
-            await asyncio.shield(self._change)
+        if (change := self._change) is not None:
+            await asyncio.wait((change,))
+            self.require_agent() if change.cancelled() else change.result()
 
     # --- what people and accidents do ---
 
@@ -312,10 +314,10 @@ class SimNode:
         """The machine loses power: what is on its disk stays."""
         self.cluster.network.drop(self.cid)
         self.agent = self.master = self._deposed = None
-        for task in (self._change, *self._alive, *self._attempts):
-            if task is not None and task is not asyncio.current_task():
-                task.cancel()
-        await asyncio.gather(*self._attempts, return_exceptions=True)
+        ending = {*self._attempts, *([self._change] if self._change else [])}
+        for task in ending | self._alive:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         self._attempts.clear()
         await self._end()
         if self.peering is not None:
@@ -465,7 +467,7 @@ class SimCluster:
         left = [self.nodes[m.cid] for m in voters(newest) if not self.nodes[m.cid].removed]
         found = [self.leader]
         for one in found:
-            near = [node for node in left if _can_ask(node, one) or _can_ask(one, node)]
+            near = [node for node in left if can_ask(node, one) or can_ask(one, node)]
             found += [node for node in near if node not in found]
         return found
 
@@ -482,14 +484,6 @@ class SimCluster:
         }
         files = {tuple(sorted(node.tree.files().items())) for node in self.members}
         return len(seen) == len(files) == 1
-
-
-def _can_ask(one: SimNode, other: SimNode) -> bool:
-    """Does `one` know `other` by the keys that it shows, and is it let in with any of its own?"""
-    newest = [Membership.from_bytes(node.chain[-1].payload) for node in (one, other)]
-    known, there = (membership.members for membership in newest)
-    shown = other.keys.current.keys in [member.keys for member in known]
-    return shown and any(pair.keys == member.keys for pair in one.keys.pairs for member in there)
 
 
 async def _here(work: Callable[[], T], /) -> T:

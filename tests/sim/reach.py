@@ -152,3 +152,11 @@ def faces_of(node: SimNode) -> list[MemberKeys]:
     """See `SimKeys.faces`."""
     alone = node.master is None and (node.agent is None or not node.agent.link.up)
     return node.keys.faces(alone=alone)
+
+
+def can_ask(one: SimNode, other: SimNode) -> bool:
+    """Does `one` know `other` by the keys that it shows, and is it let in with any of its own?"""
+    newest = [Membership.from_bytes(node.chain[-1].payload) for node in (one, other)]
+    known, there = (membership.members for membership in newest)
+    shown = other.keys.current.keys in [member.keys for member in known]
+    return shown and any(pair.keys == member.keys for pair in one.keys.pairs for member in there)
