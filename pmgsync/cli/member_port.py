@@ -38,6 +38,7 @@ def over_grpc(node: Node, cid: int, cluster: str) -> Peering:
         own_keys=lambda: tuple(pair.key for pair in own.keyring.pairs),
         clock=own.clock,
         peers=GrpcPeers(own.all_tls),
+        write_chain=lambda chain: node.parts.identity.write_chain(chain),
         check_key=check_proven,
         objection=renewal_objection,
         only_here=lambda: node.settings.promotion.hand_over == HERE,

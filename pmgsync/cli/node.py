@@ -162,7 +162,8 @@ class Node:
                 await peering.stop()
             raise
         self.agent, self.master, self._source = agent, master, source
-        self.peering, self._epoch, self.writing.trouble = peering, history.membership.epoch, ""
+        self.peering, self._epoch = peering, history.membership.epoch
+        self.writing.trouble, self.writing.newest = "", chain[-1]
         peering.trust(history.membership)
         if is_master:
             note_begun(self.root, self.parts.store)

@@ -426,6 +426,10 @@ class Peering:
         return won
 
     async def _begin(self, won: Won) -> None:
+        """Lead the epoch that was won; where it cannot be written down first, none has begun."""
+        begun = TrustedHistory(self.history().known_chain)
+        begun.accept_memberships([won.document])
+        self._parts.write_chain(begun.chain)
         self.take(Memberships((won.document.to_bytes(),)))
         # The others are told by the gossip of the new role, at once.
         await self._node.roles_changed()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pmgsync.master.requests import CheckKey, Objection
     from pmgsync.master.role import MasterRole
     from pmgsync.master.roster import Roster
+    from pmgsync.model.envelope import Envelope
     from pmgsync.model.keys import OwnKeys, Signer
     from pmgsync.model.membership import Member, Membership
     from pmgsync.model.trust import TrustedHistory
@@ -92,6 +93,8 @@ class PeeringParts:
     own_keys: OwnKeys
     clock: Clock
     peers: Peers
+    write_chain: Callable[[tuple[Envelope, ...]], None]
+    """On disk when it returns."""
     check_key: CheckKey = lambda _certificate, _proof, _message: None
     """Has somebody the key of that certificate? Raises if not."""
     objection: Objection = lambda _before, _after, _moments, _now: ""

@@ -25,19 +25,24 @@ class WritingDown:
         self._identity = identity
         self.trouble = ""
         """Why the newest membership is not on disk; empty where it is."""
+        self.newest: Envelope | None = None
+        """The last link that is known to be on disk."""
 
     def write(self, chain: tuple[Envelope, ...], note: Callable[[], None]) -> None:
-        """`note` down what `chain` undoes, and then the chain. Raises what either raises."""
+        """`note` down what `chain` undoes, and then the chain, unless it is on disk already: links
+        may have been set aside only. Raises what either raises.
+        """
         try:
             note()
-            self._identity().write_chain(chain)
+            if chain[-1] != self.newest:
+                self._identity().write_chain(chain)
         except HostError as error:
             line = _cannot(Membership.from_bytes(chain[-1].payload), error)
             if line != self.trouble:
                 log.error("%s", line)
             self.trouble = line
             raise
-        self.trouble = ""
+        self.trouble, self.newest = "", chain[-1]
 
 
 def _cannot(newest: Membership, error: HostError) -> str:

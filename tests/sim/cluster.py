@@ -132,6 +132,7 @@ class SimNode:
             own_keys=lambda: self.keys.all_keys,
             clock=self.cluster.clock,
             peers=peers,
+            write_chain=self._write_chain,
             only_here=lambda: self.cluster.only_here,
         )
         return Peering(self, parts, lambda peering: SimPort(self, peering))

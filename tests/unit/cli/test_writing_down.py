@@ -34,3 +34,6 @@ def test_nothing_counts_that_is_not_written_down_and_the_reason_is_told(tmp_path
     writing.write(chain, lambda: noted.append(2))
     assert writing.trouble == ""
     assert (tuple(identity.read_chain()), noted) == (chain, [1, 2])
+    in_the_way.mkdir()
+    writing.write(chain, lambda: noted.append(3))
+    assert (writing.trouble, noted) == ("", [1, 2, 3])
