@@ -168,7 +168,8 @@ async def replace_recovery(node: Node, key: PublicKey) -> Mapping[str, Any]:
 
 
 async def rotate_when_due(node: Node) -> None:
-    """Replace the certificate of this node before it runs out; looks once a minute.
+    """Replace the certificate of this node before it runs out; looks once a minute, and each second
+    while it should be replaced and the master is away.
 
     Only while TLS with others works, and not by a clock that is wrong: a master's must agree with
     those of most members, and a node's must not be known to differ from them. (What no master
@@ -178,7 +179,9 @@ async def rotate_when_due(node: Node) -> None:
     while True:
         await clock.sleep(1.0)
         ends = ends_at(node.parts.identity.keys.certificate)
-        if is_due(ends, clock.now()) and (node.master or (node.agent and node.agent.link.up)):
+        if is_due(ends, clock.now()):
+            if not (node.master or (node.agent and node.agent.link.up)):
+                continue  # nobody can be asked; in a second, perhaps
             try:
                 _require_clock(node)
                 await rotate_keys(node, identity=False)
