@@ -46,6 +46,19 @@ async def _serve(root: Path, settings: Settings) -> int:
     return await _Daemon(root, settings).run()
 
 
+def on_unheard_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An error that no task waits for, as asyncio hands it to its handlers.
+
+    grpc 1.51, which is Debian 12's, leaves one behind where a member goes away in the moment in
+    which its stream is ended: nothing is wrong, and the end of the stream is in the log already.
+    """
+    error = context.get("exception")
+    if type(error).__name__ == "ExecuteBatchError":
+        log.debug("grpc: %s", error)
+    else:
+        loop.default_exception_handler(context)
+
+
 class _Daemon:
     """Made and run on the event loop."""
 
@@ -57,6 +70,7 @@ class _Daemon:
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(on_unheard_error)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
