@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pmgsync.agent.activate import Activator
 from pmgsync.agent.candidate import Won
@@ -97,7 +97,7 @@ class SimNode:
         self._change: asyncio.Task[None] | None = None
         self._standing_aside: asyncio.Task[None] | None = None
         self._alive: set[asyncio.Future[None]] = set()
-        self._attempts: set[asyncio.Future[None]] = set()
+        self._attempts: set[asyncio.Future[Any]] = set()
 
     # --- as `cli.node` does it ---
 
@@ -354,7 +354,7 @@ class SimNode:
             self.peering.take(Memberships((link,)))
 
     def try_promote(self) -> None:
-        """The same, and nobody waits for it; it dies with the machine."""
+        """The same, and nobody waits for it."""
         self._attempts.add(asyncio.ensure_future(self._attempt()))
 
     async def _attempt(self) -> None:
@@ -362,10 +362,20 @@ class SimNode:
             await self.promote()
 
     async def promote(self, *recovery: Signer, without: Position | None = None) -> Won:
-        """As `pmgsync promote` does it."""
+        """As `pmgsync promote` does it; it dies with the machine."""
         self.require_agent()
         assert self.peering is not None
-        return await self.peering.promote(recovery, without=without)
+        attempt = asyncio.ensure_future(self.peering.promote(recovery, without=without))
+        self._attempts.add(attempt)
+        try:
+            await asyncio.wait((attempt,))
+        except asyncio.CancelledError:
+            attempt.cancel()
+            await asyncio.wait((attempt,))
+            raise
+        if attempt.cancelled():
+            raise TransportError("has lost its power")
+        return attempt.result()
 
     @property
     def attention(self) -> list[str]:
@@ -378,11 +388,6 @@ class SimNode:
     def runs(self) -> Position:
         """The version that it runs."""
         return self.store.active().position
-
-    @property
-    def state(self) -> str:
-        """The digest of what it runs."""
-        return self.store.active().manifest.digest
 
     def text_of(self, name: str) -> str:
         return self.tree.files().get(f"etc/pmg/{name}", b"(none)").decode().strip()
