@@ -65,6 +65,7 @@ STEP_DOWN_SECONDS = 10.0
 SETTLE_SECONDS = 5.0
 """How long this node may take to run what its log has."""
 AGAIN = "try again; `pmgsync status` says more"
+STOP_IT = "where that goes on, stop `pmgsyncd` there, and promote this node then"
 ROUNDS = 5
 """So often the others are asked again, because one of them knew a newer link or version."""
 
@@ -298,14 +299,14 @@ class Candidate:
         answer, why = await self._say(master, StepDown(), STEP_DOWN_SECONDS)
         if not isinstance(answer, Standing):
             said = words_of(answer, why)
-            mend = "" if isinstance(answer, Refusal) else AGAIN
+            mend = "" if isinstance(answer, Refusal) else f"{AGAIN}; {STOP_IT}"
             raise _refused(f"{master.label} does not hand over: {said}", mend)
         try:
             await self._reach(answer.head, master)
         except (TransportError, PeerError) as error:
             raise _refused(
                 f"{master.label} does not hand over version {answer.head}: {error.what}",
-                "where that goes on, stop `pmgsyncd` there, and promote this node then",
+                STOP_IT,
             ) from None
 
     async def _reach(self, position: Position, master: Member) -> None:
@@ -397,7 +398,9 @@ class Candidate:
             master = survey.membership.master_member
             document = await self._ask_for(document, proof, [master], given)
             if given[-1].why:
-                raise _refused(f"{master.label} does not hand over: {given[-1].why}", AGAIN)
+                raise _refused(
+                    f"{master.label} does not hand over: {given[-1].why}", f"{AGAIN}; {STOP_IT}"
+                )
             _own(self._parts.voting.vote(Proposal(document, proof)))
             ask.remove(master)
         document = await self._ask_for(document, proof, ask, given)
