@@ -4,11 +4,13 @@ are forgotten once in an hour.
 
 from __future__ import annotations
 
+import gc
 import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pmgsync.errors import HostError, StoreError
+from pmgsync.host.memory import give_back
 
 if TYPE_CHECKING:
     from pmgsync.cli.node import Node
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PRUNE_EVERY_S = 3600.0
+GIVE_BACK_AFTER_S = 2.0
 SECOND = 1.0
 
 
@@ -44,12 +47,17 @@ async def _write_back(node: Node) -> None:
 
 
 async def prune_now_and_then(node: Node) -> None:
-    """Forget versions that are older than the settings want."""
+    """Forget versions that are older than the settings want, and give back the memory that this,
+    and taking up the roles, has used.
+    """
     while True:
         try:
             await node.parts.run_blocking(lambda: _prune(node))
         except StoreError as error:
             log.warning("the history is not pruned now: %s", error)
+        await node.parts.clock.sleep(GIVE_BACK_AFTER_S)
+        gc.collect()
+        give_back()
         await node.parts.clock.sleep(PRUNE_EVERY_S)
 
 
