@@ -10,14 +10,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pmgsync.agent.candidate import Won
 from pmgsync.agent.hearsay import Hearsay
 from pmgsync.errors import PmgsyncError
 from pmgsync.model.membership import Member
 from pmgsync.model.promotion import voters
 from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Clock
+
+if TYPE_CHECKING:
+    from pmgsync.agent.candidate import Won
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,6 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
-from pmgsync.agent.campaign import Way
-from pmgsync.agent.candidate import Candidate, CandidateParts, Won
-from pmgsync.agent.fetching import fetcher_for
 from pmgsync.agent.gossip import Gossip, GossipParts
 from pmgsync.agent.missed import Missed
 from pmgsync.agent.reach import ALONE
@@ -21,12 +18,7 @@ from pmgsync.agent.renewing import Renewal, RenewalParts
 from pmgsync.agent.rival import RivalParts, Rivals
 from pmgsync.agent.voting import Voting, VotingParts
 from pmgsync.cli.peering_ports import MemberPort, PeeringNode, PeeringParts
-from pmgsync.errors import (
-    NoMasterError,
-    OperatorError,
-    RivalError,
-    TransportError,
-)
+from pmgsync.errors import NoMasterError, OperatorError, RivalError, TransportError
 from pmgsync.master.requests import Requests, change_keys, handover_objection
 from pmgsync.model.changeset import Position
 from pmgsync.model.envelope import Envelope
@@ -39,6 +31,8 @@ from pmgsync.model.trust import TrustedHistory
 from pmgsync.ports import Look, MasterEnd
 
 if TYPE_CHECKING:
+    from pmgsync.agent.campaign import Way
+    from pmgsync.agent.candidate import Candidate, Won
     from pmgsync.master.holds import Hold
     from pmgsync.master.role import MasterRole
 
@@ -340,6 +334,8 @@ class Peering:
         self._agreed = (member.cid, self._parts.clock.monotonic() + AGREED_SECONDS)
 
     async def _take_over(self) -> Answer:
+        from pmgsync.agent.campaign import Way
+
         try:
             await self.promote(only=Way.HANDOVER)
         except NoMasterError as error:
@@ -356,6 +352,10 @@ class Peering:
         self, recovery: Sequence[Signer] = (), without: Position | None = None
     ) -> Candidate:
         """An attempt of this node; see `Candidate`."""
+        # Most nodes never make one, and need not carry what it takes.
+        from pmgsync.agent.candidate import Candidate, CandidateParts
+        from pmgsync.agent.fetching import fetcher_for
+
         node, parts = self._node, self._parts
         agent = node.require_agent()
         return Candidate(

@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pmgsync.cli.version_format import day
 from pmgsync.errors import (
     DeadlineError,
     HostError,
@@ -185,12 +184,12 @@ async def rotate_when_due(node: Node) -> None:
             try:
                 _require_clock(node)
                 await rotate_keys(node, identity=False)
-                log.warning("the certificate would have ended on %s, and is replaced", day(ends))
+                log.warning("the certificate would have ended on %s, and is replaced", _day(ends))
             except PmgsyncError as error:
                 if str(error) != said:
                     said = str(error)
                     log.error(
-                        "the certificate ends on %s, and is not replaced: %s", day(ends), said
+                        "the certificate ends on %s, and is not replaced: %s", _day(ends), said
                     )
         await clock.sleep(CHECK_EVERY_S)
 
@@ -231,13 +230,13 @@ def certificate_lines(membership: Membership, now_ms: int) -> list[str]:
     dead = [member.label for member in membership.members if not _counts(member, now_ms)]
     if dead and len(voters(membership)) == 1:
         return [
-            f"by the clock of this node it is {day(now_ms)}, and its certificate does not count "
+            f"by the clock of this node it is {_day(now_ms)}, and its certificate does not count "
             f"then, so nobody can join. If that is wrong, {SET_IT}. If it is right, `pmgsync "
             "rotate-keys --tls` makes another certificate"
         ]
     if 2 * len(dead) > len(voters(membership)):
         return [
-            f"by the clock of this node it is {day(now_ms)}, and the certificates of "
+            f"by the clock of this node it is {_day(now_ms)}, and the certificates of "
             f"{', '.join(dead)} do not count then, so it can talk to none of them. If that is "
             f"wrong, {SET_IT}. If it is right, no node can: on one that is not the master, "
             "`pmgsync promote --force-new-cluster`; on the others `pmgsync leave`, and join again"
@@ -260,7 +259,7 @@ def _certificate_line(membership: Membership, member: Member, ends: int, *, has_
         mend = f"on {member.name}, `pmgsync leave`, and join again"
     ended = "ended" if has_ended else "ends"
     return (
-        f"the certificate of {member.label} {ended} on {day(ends)}, and was not replaced by "
+        f"the certificate of {member.label} {ended} on {_day(ends)}, and was not replaced by "
         f"itself: {mend}"
     )
 
@@ -352,3 +351,10 @@ async def _grows(node: Node, last: str) -> bool:
             return False
         await clock.sleep(POLL_S)
     return True
+
+
+def _day(milliseconds: int) -> str:
+    # Only where there is something to say: what formats versions is not for every daemon.
+    from pmgsync.cli.version_format import day
+
+    return day(milliseconds)

@@ -8,6 +8,7 @@ right to a day, else it ends so much earlier or later than anybody expects.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ _SECOND = 1000
 _FIELDS_BEFORE_VALIDITY = 4
 _UTC_TIME_CHARACTERS = 13
 _LONG_FORM = 0x80
+_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 
 
 def ends_at(der: bytes) -> int:
@@ -118,7 +120,10 @@ def _moment(der: bytes, start: int, end: int) -> int:
         if len(text) == _UTC_TIME_CHARACTERS:
             # UTCTime: two digits for the year, from 1950 to 2049 (RFC 5280, 4.1.2.5.1).
             text = ("19" if text >= "5" else "20") + text
-        moment = datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+        if not (found := _DATE.fullmatch(text)):  # `strptime` loads what no daemon needs
+            raise ValueError(text)
+        year, month, day, hour, minute, second = map(int, found.groups())
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         return int(moment.timestamp()) * _SECOND
     except ValueError:
         raise MalformedError("a certificate without a date") from None

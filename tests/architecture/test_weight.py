@@ -10,12 +10,15 @@ from tests.architecture.source import ROOT
 # Up to some megabytes each, with what it brings along; loaded where it is used: by the master,
 # while founding and joining, with the first service file that is rendered, or by nobody.
 NOT_ON_A_NODE = (
+    "_strptime",
     "cryptography.x509",
     "difflib",
     "email",
     "http.server",
     "jinja2",
+    "pmgsync.agent.candidate",
     "pmgsync.agent.services",
+    "pmgsync.cli.version_format",
     "pmgsync.master.role",
     "pmgsync.pmgconf",
     "pmgsync.render.plan",
