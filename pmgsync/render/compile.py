@@ -14,11 +14,17 @@ from functools import cache
 from jinja2.sandbox import SandboxedEnvironment
 
 from pmgsync.render.adopting import adopted
-from pmgsync.render.errors import LimitError, TemplateError, too_much_in_tags
+from pmgsync.render.errors import LimitError, TemplateError
 from pmgsync.render.perl.budget import Budget, Limits
 from pmgsync.render.perl.faults import Exhausted, Fault, LoopExit
 from pmgsync.render.perl.operators import PerlDie
 from pmgsync.render.perl.values import text
+from pmgsync.render.source_bounds import (
+    IS_TOO_LARGE,
+    MOST_SOURCE,
+    MOST_TOKENS,
+    TOO_MUCH_IN_TAGS,
+)
 from pmgsync.render.tt2.emit import emit
 from pmgsync.render.tt2.lexer import Token, tokenize
 from pmgsync.render.tt2.machine import BrokenTemplate, Machine, place
@@ -27,18 +33,11 @@ from pmgsync.render.tt2.options import Options
 from pmgsync.render.tt2.parser import parse
 from pmgsync.render.tt2.program import Lookup, Program
 
-MOST_SOURCE = 2**18
-"""Bytes of one template's source."""
-MOST_TOKENS = 10_000
-"""Words and signs in the tags of one template, and texts between them; PMG's largest has about 400.
-Each takes up to 20 KB and 0.2 ms while Python compiles what is emitted.
-"""
-
 
 def compile_template(source: bytes, name: str, options: Options = Options()) -> Program:  # noqa: B008
     """The stages in a row. Raises TemplateError with the line."""
     if len(source) > MOST_SOURCE:
-        raise TemplateError(f"is larger than {MOST_SOURCE >> 10} KiB", name=name)
+        raise TemplateError(IS_TOO_LARGE, name=name)
     decoded = source.decode("latin-1")
     environment = _environment()
     try:
@@ -57,7 +56,7 @@ def compile_template(source: bytes, name: str, options: Options = Options()) -> 
 def _counted(tokens: Iterator[Token], name: str) -> Iterator[Token]:
     for count, token in enumerate(tokens):
         if count > MOST_TOKENS:  # the last is the end
-            raise LimitError(too_much_in_tags(MOST_TOKENS), name=name, line=token.line)
+            raise LimitError(TOO_MUCH_IN_TAGS, name=name, line=token.line)
         yield token
 
 

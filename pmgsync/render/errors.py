@@ -33,11 +33,6 @@ class LimitError(TemplateError):
     """The template wants more steps, output, time or depth than a template may have."""
 
 
-def too_much_in_tags(most: int) -> str:
-    """What is wrong with a template that takes too much to be compiled."""
-    return f"has more than {most:,} words and signs in its tags: move lists of values out"
-
-
 def fail(what: str, *, name: str, line: int, source: str = "") -> TemplateError:
     """The error that every stage of the compiler raises: `raise fail(...)`."""
     return TemplateError(what, name=name, line=line, source=source)

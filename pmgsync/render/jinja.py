@@ -26,7 +26,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from pmgsync.errors import InvalidError
-from pmgsync.render.errors import LimitError, too_much_in_tags
+from pmgsync.render.errors import LimitError
 from pmgsync.render.errors import TemplateError as OurError
 from pmgsync.render.jinja_bounds import (
     FILTER_SIZES,
@@ -39,13 +39,12 @@ from pmgsync.render.jinja_bounds import (
 )
 from pmgsync.render.perl.budget import Budget, Limits
 from pmgsync.render.perl.faults import Exhausted
-
-MOST_SOURCE = 2**18
-"""Bytes of one template's source."""
-MOST_TOKENS = 10_000
-"""Words and signs in the tags of one template, and texts between them; each takes up to 10 KB while
-Jinja2 and Python compile it.
-"""
+from pmgsync.render.source_bounds import (
+    IS_TOO_LARGE,
+    MOST_SOURCE,
+    MOST_TOKENS,
+    TOO_MUCH_IN_TAGS,
+)
 
 _REFUSED_FILTERS = ("pprint", "random", "urlize")
 _COMPARING_TESTS = ("eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "le", "<=", "gt",
@@ -130,8 +129,9 @@ class _Counting(Extension):
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         for count, token in enumerate(stream, start=1):
             if count > MOST_TOKENS:
-                what = too_much_in_tags(MOST_TOKENS)
-                raise TemplateSyntaxError(what, token.lineno, stream.name, stream.filename)
+                raise TemplateSyntaxError(
+                    TOO_MUCH_IN_TAGS, token.lineno, stream.name, stream.filename
+                )
             yield token
 
 
@@ -147,7 +147,7 @@ class _Loader(BaseLoader):
         if source is None:
             raise TemplateNotFound(template)
         if len(source) > MOST_SOURCE:
-            raise RefusedError(f"{template} is larger than {MOST_SOURCE >> 10} KiB")
+            raise RefusedError(f"{template} {IS_TOO_LARGE}")
         return source.decode("latin-1"), template, lambda: True
 
 

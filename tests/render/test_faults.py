@@ -5,9 +5,10 @@ import time
 import pytest
 
 from pmgsync.cli.rendering import template_runner
-from pmgsync.render.compile import MOST_SOURCE, Templates
+from pmgsync.render.compile import Templates
 from pmgsync.render.errors import TemplateError
 from pmgsync.render.lookup import Lookup, Origin, Template
+from pmgsync.render.source_bounds import MOST_SOURCE
 
 DIGITS = "1" * 5000
 

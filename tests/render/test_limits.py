@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pmgsync.render.compile import MOST_SOURCE, Templates, compile_template
+from pmgsync.render.compile import Templates, compile_template
 from pmgsync.render.errors import LimitError, TemplateError
 from pmgsync.render.perl.budget import Limits
+from pmgsync.render.source_bounds import MOST_SOURCE
 from pmgsync.render.tt2.options import Options
 
 
