@@ -178,7 +178,9 @@ class TreeWork:
         return (*drift.note(lost), *notes)
 
     def _can_look_back(self, plan: Plan) -> bool:
-        """Can what `plan` replaces be looked at when it is done?"""
+        """Can what `plan` replaces be looked at when it is done? (Of two stages, the first settles
+        by itself.)
+        """
         return (
             not self._look_first
             and len(stages(plan)) == 1

@@ -259,8 +259,8 @@ class Peering:
         message: links go first, and whoever has taken them in asks again.
         """
         membership, (head, envelope) = self.history().known_membership, self._parts.store.head()
-        shown = envelope.to_bytes() if proof and envelope else b""
-        if sum(map(len, (*links, shown, self.voting.shown))) > MESSAGE_BYTES - FRAMING_BYTES:
+        shown, promise = envelope.to_bytes() if proof and envelope else b"", self.voting.shown
+        if sum(map(len, (*links, shown, promise))) > MESSAGE_BYTES - FRAMING_BYTES:
             shown = b""
         return Standing(
             epoch=membership.epoch,
@@ -269,7 +269,7 @@ class Peering:
             manifest=head.manifest.digest,
             proof=shown,
             promised=self.voting.ballot.epoch,
-            promise=self.voting.shown,
+            promise=promise,
             live=self.voting.live,
             master=self._node.master is not None,
             links=links,

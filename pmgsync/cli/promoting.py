@@ -12,7 +12,7 @@ from typing import Any
 from pmgsync.agent.campaign import Heard, Plan, Survey, Way, plan, why_anew
 from pmgsync.cli.node import Node
 from pmgsync.cli.peering import Peering
-from pmgsync.cli.promotion_answers import MemberWord, Promoted, Prospect, Refounded
+from pmgsync.cli.promotion_answers import NEEDLESS, MemberWord, Promoted, Prospect, Refounded
 from pmgsync.errors import DeadlineError, NoMasterError, OperatorError
 from pmgsync.master.founding import recovery_keys, recovery_text, refounded
 from pmgsync.model.canonical import MAX_COUNT
@@ -34,7 +34,6 @@ NOTICE_POLL_S = 0.2
 TRIED_SECONDS = 600
 """So long a new cluster may be founded after a promotion that came to nothing."""
 ANY = Position(MAX_COUNT, 0)
-NEEDLESS = "a new cluster is not needed, and the other nodes would have to join it anew"
 KEY_MEND = "take the one that the last `pmgsync rotate-keys --recovery` (or `create`) printed"
 
 

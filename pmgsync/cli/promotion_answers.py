@@ -14,6 +14,8 @@ from pmgsync.model.canonical import Fields
 HANDOVER = "handover"
 MAJORITY = "majority"
 RECOVERY = "recovery"
+NEEDLESS = "a new cluster is not needed, and the other nodes would have to join it anew"
+"""Said by the command after a dry run, and by the daemon where somebody wants it all the same."""
 
 
 @dataclass(frozen=True, slots=True)

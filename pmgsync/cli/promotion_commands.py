@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmgsync.cli.command import Command, Place, print_json, say
 from pmgsync.cli.control_client import ControlClient
-from pmgsync.cli.promotion_answers import Promoted, Prospect, Refounded
+from pmgsync.cli.promotion_answers import NEEDLESS, Promoted, Prospect, Refounded
 from pmgsync.cli.promotion_format import (
     new_cluster_text,
     promoted_text,
@@ -81,10 +81,7 @@ def _promote(options: argparse.Namespace, place: Place) -> int:
 
 def _new_cluster(client: ControlClient, options: argparse.Namespace, prospect: Prospect) -> int:
     if options.dry_run and not prospect.hindrance:
-        raise OperatorError(
-            "a new cluster is not needed, and the other nodes would have to join it anew",
-            mend=prospect.mend or "`pmgsync promote` alone makes this node the master",
-        )
+        raise OperatorError(NEEDLESS, mend=prospect.mend)
     if options.dry_run:
         print_json(prospect.to_json()) if options.json else print(new_cluster_text(prospect))
         return ExitCode.FINE

@@ -19,7 +19,6 @@ from pmgsync.errors import (
     DeadlineError,
     HostError,
     InvalidError,
-    MalformedError,
     OperatorError,
     PeerError,
     PmgsyncError,
@@ -274,10 +273,9 @@ def _counts(member: Member, now_ms: int) -> bool:
 
 def _ends(member: Member) -> int | None:
     """When its certificate ends; None where it has none, or one without a date."""
-    try:
-        return ends_at(member.keys.certificate) if member.keys else None
-    except MalformedError:
+    if member.keys is None or not has_dates(member.keys.certificate):
         return None
+    return ends_at(member.keys.certificate)
 
 
 def _prepare(node: Node, *, identity: bool) -> Identity:

@@ -9,7 +9,7 @@ from pmgsync.master.publish import Held
 from pmgsync.master.register import Register
 from pmgsync.master.roster import Contact, Roster
 from pmgsync.model.chain_room import MIB, ROOM
-from pmgsync.model.clocks import SET_IT, is_off, offsets
+from pmgsync.model.clocks import SET_IT, is_off
 from pmgsync.model.duration import duration
 from pmgsync.model.membership import Member, Membership
 from pmgsync.model.moment import shown
@@ -40,6 +40,7 @@ class Troubles:
 
 
 def own_lines(troubles: Troubles, membership: Membership) -> Iterator[str]:
+    """Why something is not published, and what else the master itself has to say."""
     if troubles.failure:
         yield f"nothing can be published: {troubles.failure}"
     if troubles.held is not None:
@@ -95,12 +96,16 @@ def _away_line(node: NodeStatus, contact: Contact) -> str:
     return f"is away since {shown(contact.changed)}{why}; {mend}"
 
 
-def clock_lines(membership: Membership, ahead: Mapping[int, int], now: int) -> Iterator[str]:
-    """Whose clock is wrong. `ahead` is how far each is ahead of the master's, in milliseconds, and
-    `now` what time it is by that.
+def clock_lines(
+    membership: Membership,
+    ahead: Mapping[int, int],
+    known: Mapping[int, int] | None,
+    now: int,
+) -> Iterator[str]:
+    """Whose clock is wrong. `ahead` is how far each is ahead of the master's, in milliseconds,
+    `known` what `offsets` makes of that, and `now` what time it is by the master's.
     """
     labels = {member.cid: member.label for member in membership.members}
-    known = offsets(ahead)
     if known is None:
         named = " and ".join(sorted(labels[cid] for cid in ahead if cid in labels))
         apart = duration(max(ahead.values()) - min(ahead.values()))

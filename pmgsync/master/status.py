@@ -23,15 +23,15 @@ def cluster_status(
 ) -> ClusterStatus:
     """The cluster at `now`."""
     clocks = roster.clocks(membership.master)
-    known = offsets(clocks) or {}
+    known = offsets(clocks)
     nodes = tuple(
-        _node(member, membership, head, roster, now, clock_off=known.get(member.cid))
+        _node(member, membership, head, roster, now, clock_off=(known or {}).get(member.cid))
         for member in membership.members
     )
     lines = [
         *own_lines(troubles, membership),
         *node_lines(nodes, roster),
-        *clock_lines(membership, clocks, now),
+        *clock_lines(membership, clocks, known, now),
     ]
     if len(lines) > MAX_ATTENTION:
         lines = [*lines[:MAX_ATTENTION], f"and {len(lines) - MAX_ATTENTION} more"]
