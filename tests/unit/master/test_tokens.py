@@ -3,7 +3,7 @@
 import pytest
 
 from pmgsync.errors import OperatorError, StoreDamagedError
-from pmgsync.master.tokens import MAX_TOKENS, NOTE, Tokens, TokenState
+from pmgsync.master.tokens import MAX_TOKENS, NAMED, NOTE, Tokens, TokenState
 from pmgsync.model.joining import MAX_WRONG_PROOFS, TOKEN_LIFE_MS, Token
 from pmgsync.model.manifest import digest_of
 from tests.sim.clock import START_MS, FakeClock
@@ -61,6 +61,15 @@ def test_when_the_master_shows_another_certificate_those_before_are_revoked() ->
     assert again.tokens.all_good == ()
     again.issue()  # for the certificate of before: so the ones in between are dead
     assert len(again.tokens.all_good) == 1
+
+
+def test_those_of_a_build_that_did_not_write_down_what_they_name_stay_good() -> None:
+    bag = Bag()
+    token = bag.issue()
+    bag.store.write_note(NAMED, None)
+    after = Bag(bag.store)
+    assert after.tokens.follow(OTHER) == 0
+    assert after.tokens.good(token.token_id)
 
 
 def test_it_lives_fifteen_minutes() -> None:
